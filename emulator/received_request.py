@@ -33,6 +33,7 @@ class ReceivedRequest(msgspec.Struct):
 
 def describe(body: Json, headers: Mapping[str, str], pictures: Sequence[SentPicture]) -> ReceivedRequest:
     """Return what a request's body, its headers and its pictures contained."""
+    listed = {"input": newest(body["input"])} if isinstance(body.get("input"), list) else {}
     seen = [{"media_type": one.media_type, "bytes": one.size, "url": one.url[:MOST_TEXT]} for one in pictures]
     return ReceivedRequest(
         messages=newest(body.get("messages") or []),
@@ -40,7 +41,7 @@ def describe(body: Json, headers: Mapping[str, str], pictures: Sequence[SentPict
         tools=shorten(body.get("tools")),
         tool_choice=shorten(body.get("tool_choice")),
         response_format=shorten(body.get("response_format")),
-        parameters={name: shorten(value) for name, value in body.items() if name not in OMITTED},
+        parameters={name: shorten(value) for name, value in (body | listed).items() if name not in OMITTED},
         pictures=seen,
         headers={name.lower(): value[:MOST_TEXT] for name, value in headers.items() if is_listed(name.lower())},
     )

@@ -14,6 +14,7 @@ from emulator.json_text import Json
 from emulator.openai import outcomes as openai_outcomes
 from emulator.openai import server_styles
 from emulator.reply import ScriptedReply
+from emulator.responses import outcomes as response_outcomes
 from emulator.state import EmulatorState
 
 
@@ -98,7 +99,7 @@ def parse(body: bytes) -> ScriptOrder:
         raise ValueError(f"{where}: {first['msg']}" if where else first["msg"]) from error
     for kind, outcome_order in order.outcomes.items():
         if outcome_order.outcome is not None:
-            tables = (bing_outcomes, openai_outcomes, anthropic_outcomes)
+            tables = (bing_outcomes, openai_outcomes, anthropic_outcomes, response_outcomes)
             check_script(outcome_order.outcome, frozenset().union(*(table.names(kind) for table in tables)))
     for answer in order.answers or ():
         if answer.server is not None and answer.server not in server_styles.SERVERS:

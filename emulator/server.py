@@ -26,6 +26,7 @@ from emulator.openai.image_generations import ImageGenerations
 from emulator.openai.models import ModelList
 from emulator.openai.text_completions import TextCompletionHandler
 from emulator.openai.threads import ThreadIndex
+from emulator.responses.responses import ResponseHandler
 from emulator.settings import EmulatorSettings
 from emulator.state import EmulatorState
 
@@ -92,6 +93,7 @@ def bing_routes(state: EmulatorState, tracker: RequestTracker) -> list[web.Route
 def openai_routes(state: EmulatorState, tracker: RequestTracker) -> list[web.RouteDef]:
     """Return the endpoints of the other APIs, all under /v1."""
     threads, model_list, message_models = ThreadIndex(), ModelList(state), AnthropicModelList(state)
+    answers = ResponseHandler(state, threads)
     signatures = ThoughtSignatures()
     messages, counts = MessageHandler(state, threads, signatures), TokenCountHandler(state, signatures)
     state.reset_hooks.append(threads.clear)
@@ -99,6 +101,8 @@ def openai_routes(state: EmulatorState, tracker: RequestTracker) -> list[web.Rou
         web.post("/v1/chat/completions", tracker.track(CompletionHandler(state, threads).handle)),
         web.post("/v1/completions", tracker.track(TextCompletionHandler(state, threads).handle)),
         web.post("/v1/embeddings", tracker.track(EmbeddingHandler(state).handle)),
+        web.post("/v1/responses", tracker.track(answers.handle)),
+        web.get("/v1/responses/{id}", answers.show),
         web.post("/v1/images/generations", tracker.track(ImageGenerations(state).handle)),
         web.post("/v1/messages", tracker.track(messages.handle)),
         web.post("/v1/messages/count_tokens", tracker.track(counts.handle)),

@@ -52,6 +52,7 @@ from gateway.openai import errors as openai_errors
 from gateway.openai import responses as openai_responses
 from gateway.openai.conversations import ConversationLookup
 from gateway.openai.service import QuestionService
+from gateway.openai.stored_responses import StoredResponses
 from gateway.ops.health import HealthEndpoints
 from gateway.ops.metrics import ANY_PATH, GatewayMetrics, MetricsMiddleware, first_text_histogram
 from gateway.ops.status import report_status
@@ -67,6 +68,7 @@ from wire.ledger import Ledger
 from wire.model_reader import ModelReader
 from wire.pictures import PictureStore
 from wire.redis.store import Store
+from wire.response_memory import ResponseMemory
 from wire.result_store import ResultStore
 from wire.sessions import Sessions
 
@@ -110,7 +112,11 @@ def create_app(
     secret = HmacSecret(store, load_secret(settings.secret_file) if settings.secret_file else None)
     pictures, model_reader = PictureStore(store), ModelReader(Ledger(store).read_models)
     questions = Questions(relay, Idempotency(secret))
+    calls = Calls(questions, ResultStore(store))
     conversations = ConversationLookup(secret, Index(store, settings.session_ttl, settings.conversation_limit))
+    memory = ResponseMemory(store, jobs.memory, settings.response_ttl)
+    stored = StoredResponses(memory, answers, settings.max_body)
+    service = QuestionService(questions, clients, conversations, model_reader, stored)
     metrics = GatewayMetrics(active_requests, answers, first_text, store, jobs.memory)
 
     @asynccontextmanager
@@ -126,8 +132,7 @@ def create_app(
         _outer_middleware(metrics),
         routes=[
             *_drop_in(settings, questions, clients, sessions, model_reader, room),
-            *_openai(settings, QuestionService(questions, clients, conversations, model_reader), pictures, room),
-            _embeddings(settings, Calls(questions, ResultStore(store)), clients, model_reader, room),
+            *_openai(settings, service, calls, pictures, room),
             Route(PICTURE_ROUTE, PictureEndpoint(pictures).picture, methods=PICTURE_METHODS),
             *_ops(HealthEndpoints(sessions, active_requests, jobs.memory), metrics),
             *page.routes(),
@@ -201,7 +206,9 @@ def _by_subprotocol(v2: V2Endpoint, legacy: SocketEndpoints) -> Callable[[WebSoc
     return ws_stream
 
 
-def _openai(settings: GatewaySettings, service: QuestionService, store: PictureStore, room: BodyRoom) -> list[Route]:
+def _openai(
+    settings: GatewaySettings, service: QuestionService, calls: Calls, store: PictureStore, room: BodyRoom
+) -> list[Route]:
     """Return the routes of the OpenAI and the Anthropic API."""
     timings = service.questions.relay.timings
     bodies = BodyReader(settings.max_body, timings.body_limit, room, service.clients)
@@ -209,7 +216,7 @@ def _openai(settings: GatewaySettings, service: QuestionService, store: PictureS
     texts = text_completions.TextCompletionEndpoint(service, bodies, settings)
     replies = openai_responses.ResponseEndpoints(service, bodies, settings)
     pictures = images.ImageEndpoint(service.questions, service.clients, bodies, store)
-    messages = anthropic.MessageEndpoints(service, bodies, settings)
+    messages = anthropic.MessageEndpoints(service, calls, bodies, settings)
     listed = ModelDialects(models.ModelEndpoints(service.clients, service.model_reader))
     response_path = "/v1/responses/{response}"
     return [
@@ -219,19 +226,20 @@ def _openai(settings: GatewaySettings, service: QuestionService, store: PictureS
         Route("/v1/models/{model:path}", listed.model, methods=models.METHODS),
         Route("/v1/images/generations", pictures.generations, methods=images.METHODS),
         Route("/v1/responses", replies.create, methods=openai_responses.METHODS),
-        Route(response_path, replies.read, methods=openai_responses.ONE_METHODS),
+        Route(response_path, replies.one, methods=openai_responses.ONE_METHODS),
         Route(f"{response_path}/cancel", replies.cancel, methods=openai_responses.METHODS),
+        Route(f"{response_path}/input_items", replies.input_items, methods=openai_responses.LIST_METHODS),
+        _embeddings(settings, service, calls, room),
         Route(MESSAGES, messages.create, methods=anthropic.METHODS),
         Route(f"{MESSAGES}/count_tokens", messages.count_tokens, methods=anthropic.METHODS),
     ]
 
 
-def _embeddings(
-    settings: GatewaySettings, calls: Calls, clients: Clients, reader: ModelReader, room: BodyRoom
-) -> Route:
+def _embeddings(settings: GatewaySettings, service: QuestionService, calls: Calls, room: BodyRoom) -> Route:
     """Return the route of embeddings, whose bodies have a limit of their own."""
-    largest, limit = min(settings.max_body, embeddings.MAX_BODY), calls.questions.relay.timings.body_limit
-    endpoint = embeddings.EmbeddingEndpoint(calls, clients, BodyReader(largest, limit, room, clients), reader)
+    largest, limit = min(settings.max_body, embeddings.MAX_BODY), service.questions.relay.timings.body_limit
+    bodies = BodyReader(largest, limit, room, service.clients)
+    endpoint = embeddings.EmbeddingEndpoint(calls, service.clients, bodies, service.model_reader)
     return Route("/v1/embeddings", endpoint.embeddings, methods=embeddings.METHODS)
 
 

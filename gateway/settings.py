@@ -52,8 +52,8 @@ class GatewaySettings(SharedSettings):
         default=3.0,
         ge=0,
         description=(
-            "how long an answer of `/v1/chat/completions` continues at a model server after its last reader has hung "
-            "up; then it is stopped. Those with an Idempotency-Key, and Bing's, continue to their end"
+            "how long an answer of `/v1` continues at a model server after its last reader has hung up; then it is "
+            "stopped. Those with an Idempotency-Key, `store: true` or `background`, and Bing's, continue to their end"
         ),
     )
     queue_timeout: float = Field(

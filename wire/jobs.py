@@ -184,13 +184,15 @@ class Jobs:
             memory = await self.memory.read()
             if memory.is_full:
                 raise StoreFullError
+            unfollowed = isinstance(work, Prompted) and work.background
             if isinstance(work, Prompted) and await self._outdated.are_there():
                 work = plain_question(work) or work
             if isinstance(work, Prompted) and await self._outdated.are_workers_there():
                 raise OutdatedWorkerError("a worker of the version before is alive")
             if isinstance(work, Call):
                 await self.check_calls()
-            return await self._enqueue(answer, work, token, create, client, once, after, attempt, memory)
+            grace = None if unfollowed else self._grace_ms
+            return await self._enqueue(answer, work, token, create, client, once, after, attempt, memory, grace)
         except (StoreFullError, OutdatedWorkerError):
             if once is None:
                 raise
@@ -213,6 +215,7 @@ class Jobs:
         after: str,
         attempt: str,
         memory: MemoryUse,
+        grace: int | None,
     ) -> str:
         limits = self._limits
         if trace := traces.current_traceparent():
@@ -235,7 +238,7 @@ class Jobs:
             idem=once.name if once else "",
             question=once.question if once else "",
             idem_ttl=limits.idempotency_ttl,
-            grace=self._grace_ms,
+            grace=grace,
             queue_timeout=math.ceil(limits.queue_timeout * 1000),
             after=after,
             attempt=attempt,

@@ -56,6 +56,10 @@ NAMES = {
     "bytes": "bytes",  # hash: the sums of these, of all, of each client and of transcripts
     "call": "call:",  # string that lives as long as a session: what a server gave with a call of a tool
     "calls": "calls:",  # sorted set: those of one client and their sizes, by when they expire
+    "response": "response:",  # string: the input of a stored response
+    "response_end": "response_end:",  # string: its end
+    "responses": "responses:",  # sorted set: those of one client, by when they expire
+    "response_sizes": "response_sizes:",  # hash: the bytes of each of these, of its input and of its end
     "probe": "probe:",  # pub/sub: a process's own liveness probe
 }
 
@@ -245,6 +249,26 @@ def call_key(name: str) -> str:
 def calls_key(client: str) -> str:
     """Return the key of a client's calls."""
     return _key("calls", client)
+
+
+def response_key(answer: str) -> str:
+    """Return the key of a stored response's input."""
+    return _key("response", answer, shard_of_answer(answer))
+
+
+def response_end_key(answer: str) -> str:
+    """Return the key of a stored response's end."""
+    return _key("response_end", answer, shard_of_answer(answer))
+
+
+def responses_key(client: str) -> str:
+    """Return the key of a client's stored responses."""
+    return _key("responses", client)
+
+
+def response_sizes_key(client: str) -> str:
+    """Return the key of the sizes of a client's stored responses."""
+    return _key("response_sizes", client)
 
 
 def accounts_key() -> str:

@@ -126,6 +126,7 @@ class SessionLimits(Protocol):
 
     session_ttl: int
     answer_ttl: int
+    response_ttl: int
     store_bytes: int | None
 
 

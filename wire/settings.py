@@ -27,6 +27,14 @@ class SharedSettings(BaseSettings):
         ),
     )
     answer_ttl: int = Field(default=600, ge=1, description="how long an answer is kept after its end")
+    response_ttl: int = Field(
+        default=6 * 3600,
+        ge=1,
+        description=(
+            "how long a stored response of `/v1/responses` can be read and continued after it was last used. All "
+            "together take up to a quarter of `STORE_BYTES`; the oldest ones make room"
+        ),
+    )
     answer_timeout: float = Field(
         default=300.0,
         gt=0,

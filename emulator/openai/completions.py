@@ -9,12 +9,8 @@ from emulator.accounts import EmulatorAccount
 from emulator.directives import Directives
 from emulator.ledger import Api, TurnEntry, finish
 from emulator.openai import (
-    api_keys,
-    error_response,
     message_history,
-    models,
     outcomes,
-    refusals,
     replies,
     request_body,
     server_styles,
@@ -22,32 +18,24 @@ from emulator.openai import (
 )
 from emulator.openai.error_response import BadRequestError
 from emulator.openai.message_history import CompletionMessage, MessageHistory
+from emulator.openai.openai_handler import OpenaiHandler
 from emulator.openai.outcomes import CompletionOutcome, ShapeOutcome
 from emulator.openai.request_body import CompletionBody
 from emulator.openai.responders import CompletionResponder, StreamResponder, WholeResponder
 from emulator.openai.turn import CompletionTurn
 from emulator.pacing import Pacer
-from emulator.question_handler import QuestionHandler, RefusedRequestError
+from emulator.question_handler import RefusedRequestError
 
 CHARACTERS = 4  # about so many make a token
 NAMES = outcomes.names("chat")
 
 
-class CompletionHandler(QuestionHandler[CompletionBody]):
+class CompletionHandler(OpenaiHandler[CompletionBody]):
     """The endpoint that answers a list of messages."""
 
     api: Api = "openai"
     names = NAMES
     turn_type: type[CompletionTurn] = CompletionTurn
-
-    def find_account(self, request: web.Request) -> EmulatorAccount:
-        """Return the account that the key names."""
-        return api_keys.find_account(request, self.state)
-
-    def check_key(self, account: EmulatorAccount) -> web.Response | None:
-        """Return the error that this account gets for everything."""
-        error = api_keys.check(account, self.state)
-        return None if error is None else error.render()
 
     def parse(self, data: bytes, _headers: Mapping[str, str]) -> CompletionBody:
         """Return what a body asks for. Raises RefusedRequestError."""
@@ -55,18 +43,6 @@ class CompletionHandler(QuestionHandler[CompletionBody]):
             return request_body.parse(data)
         except BadRequestError as error:
             raise RefusedRequestError(error.response.render()) from error
-
-    def is_known(self, model: str) -> bool:
-        """Return whether there is such a model."""
-        return models.is_known(model) and model not in models.EMBEDDINGS
-
-    def no_model(self, name: str) -> web.Response:
-        """Return the error for a model that does not exist."""
-        return error_response.no_model(name).render()
-
-    def over_quota(self, seconds: float) -> web.Response:
-        """Return the error for a quota that is used up."""
-        return refusals.throttled(max(1.0, seconds))
 
     async def answer(
         self,

@@ -35,12 +35,16 @@ class CompletionBody:
     @property
     def tone(self) -> str | None:
         """The style that the temperature asks for, named as Bing names it; None if none was sent."""
-        temperature = self.parameters.temperature
-        if temperature is None:
-            return None
-        if temperature < PRECISE:
-            return "Precise"
-        return "Creative" if temperature > CREATIVE else "Balanced"
+        return read_tone(self.parameters.temperature)
+
+
+def read_tone(temperature: float | None) -> str | None:
+    """Return the style that a temperature asks for, None for none."""
+    if temperature is None:
+        return None
+    if temperature < PRECISE:
+        return "Precise"
+    return "Creative" if temperature > CREATIVE else "Balanced"
 
 
 def load(data: bytes) -> Json:

@@ -1,13 +1,31 @@
 """Calls: requests whose result is read once, by the request itself, from where their worker has left it."""
 
+import asyncio
 from dataclasses import dataclass
 
+import msgspec
+import structlog
 from starlette.types import Receive
 
+from gateway.answering.models import ModelChoice
 from gateway.answering.submit import Questions, Submission
-from wire.errors import AnswerLostError, KeySpentError
-from wire.messages import Failed, Final
+from gateway.errors import ModelAwayError, NoWorkerError
+from wire.errors import AnswerLostError, KeySpentError, WireError
+from wire.jobs import Client
+from wire.messages import Call, Failed, Final
+from wire.prompt import Prompt
 from wire.result_store import ResultStore
+
+# Seconds for counting tokens, behind which an estimate is better than the truth.
+COUNT_LIMIT = 5.0
+_LOG = structlog.get_logger()
+
+
+class _CountedTokens(msgspec.Struct):
+    input_tokens: int
+
+
+_count = msgspec.json.Decoder(_CountedTokens)
 
 
 @dataclass(frozen=True)
@@ -24,6 +42,7 @@ class Calls:
 
     questions: Questions
     results: ResultStore
+    count_limit: float = COUNT_LIMIT
 
     async def read_end(self, submission: Submission, receive: Receive, *, repeatable: bool) -> CallEnd:
         """Wait for the end of a call and return it; the client's leaving stops the call, unless it is `repeatable`.
@@ -46,3 +65,33 @@ class Calls:
         if not repeatable:
             await self.results.delete(answer)
         return CallEnd(event, result)
+
+    async def count_tokens(
+        self, prompt: Prompt, choice: ModelChoice, client: Client, receive: Receive, *, request: str = ""
+    ) -> int | None:
+        """Return a prompt's tokens as a server of the model counts them.
+
+        None if none can, or not now, or not within the limit. ClientGoneError, DrainingError.
+        """
+        try:
+            if not choice.takes_calls("count_tokens"):
+                return None
+            body = msgspec.Raw(msgspec.json.encode(prompt))
+            work = Call("count_tokens", choice.name, body, request=request)
+            submission = await self.questions.submit(work, client, token=None)
+            end = await self._read_soon(submission, receive)
+        except (WireError, NoWorkerError, ModelAwayError, TimeoutError) as error:
+            _LOG.info("tokens are estimated", cause=type(error).__name__)
+            return None
+        return _count.decode(end.result).input_tokens if end.result else None
+
+    async def _read_soon(self, submission: Submission, receive: Receive) -> CallEnd:
+        """Return the end of a call. TimeoutError if it takes too long, and then the call is stopped."""
+        try:
+            async with asyncio.timeout(self.count_limit):
+                return await self.read_end(submission, receive, repeatable=False)
+        except TimeoutError:
+            hang_up = self.questions.relay.on_hang_up(submission.answer_id)
+            if hang_up is not None:
+                hang_up()
+            raise

@@ -44,15 +44,19 @@ class Questions:
         key: RequestKey | None = None,
         after: str = "",
         attempt: str = "",
+        asked: Work | None = None,
     ) -> Submission:
-        """Submit `work`. `after` is the answer that must be the conversation's last one, '' for any."""
+        """Submit `work`. `after` is the answer that must be the conversation's last one, '' for any.
+
+        `asked` is the work as the client sent it, which a repeat under its key must be equal to; None: the same.
+        """
         if key is not None:
             self.idempotency.validate(key, client)
         self.relay.active_requests.check_accepting()
         if key is None:
             (name, new), once = _derive(attempt, client), None
         else:
-            name, (once, new) = "", await self.idempotency.derive(key, client, work)
+            name, (once, new) = "", await self.idempotency.derive(key, client, asked or work)
         answer_id, conversation = new_answer_id(), token or new
         submitted = await self.relay.submit(
             answer_id,

@@ -8,6 +8,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.answering.calls import Calls
 from gateway.answering.models import Models
 from gateway.anthropic.message_body import encode_message
 from gateway.anthropic.message_events import MessageEvents
@@ -40,6 +41,7 @@ class MessageEndpoints:
     """The endpoints."""
 
     service: QuestionService
+    calls: Calls
     bodies: BodyReader
     settings: GatewaySettings
     counter: TokenCounter = field(default_factory=TokenCounter)
@@ -60,14 +62,17 @@ class MessageEndpoints:
         return responses.ok(encode_message(question, answer))
 
     async def count_tokens(self, request: Request) -> Response:
-        """Count the tokens of a question that isn't asked."""
+        """Count the tokens of a question that isn't asked: a server of the model does, or else they are estimated."""
         if request.method != "POST":
             return responses.empty(request, METHODS)
         client = self.service.clients.identify(request)
         prompt = await self.bodies.parse(request, _parse_counted)
-        resolve_model(prompt.model, Models(await self.service.model_reader.read()), client)
-        count = TokenCount(input_tokens=await self.counter.count(prompt))
-        return responses.ok(msgspec.json.encode(count))
+        choice = resolve_model(prompt.model, Models(await self.service.model_reader.read()), client)
+        id_ = request.state.request_id
+        counted = await self.calls.count_tokens(prompt, choice, client, request.receive, request=id_)
+        if counted is None:
+            counted = await self.counter.count(prompt)
+        return responses.ok(msgspec.json.encode(TokenCount(input_tokens=counted)))
 
 
 def _parse(body: bytes, *, headers: Mapping[str, str]) -> tuple[Fields, CompletionRequest]:

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from gateway.answering.drain import ActiveRequests, background
+from gateway.answering.recalled import RecalledAnswer
 from gateway.answering.timings import TIMINGS, Timings
 from gateway.errors import ClientGoneError, DrainingError
 from gateway.http.error_metrics import ErrorMetrics
@@ -123,7 +124,7 @@ class AnswerStream:
 
     active_requests: ActiveRequests
     time_limit: float
-    subscription: AbstractAsyncContextManager[AnswerReader]
+    subscription: AbstractAsyncContextManager[AnswerReader | RecalledAnswer]
     answer: str
     presenter: Presenter
     event_source: bool
@@ -163,7 +164,8 @@ class AnswerStream:
         ):
             self.answer = scope["state"]["answer"] = events.answer
             first = await events.peek(self.first_event_wait) if self.first_event_wait else None
-            preamble = self.presenter.preamble(first.event if first else None)
+            # Who resumes has had the beginning: what fails then is an event of the stream.
+            preamble = self.presenter.preamble(first.event if first and not self.resumed else None)
             if first is not None:
                 scope["state"]["provider"] = first.event.provider
             del scope, receive, first

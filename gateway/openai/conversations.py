@@ -44,9 +44,10 @@ class ConversationDigests:
             state = self.digest("said", state, *_said(message))
         return state
 
-    def answer_state(self, answer: str) -> str:
-        """Return the state of a conversation after an answer, for a client that names the answer's id."""
-        return self.digest("response", answer)
+    @property
+    def owner(self) -> str:
+        """The client, for what nobody else may continue from."""
+        return self.digest("owner")
 
     def derive_token(self, name: str) -> str:
         """Return the token of the conversation that its client has given a name."""
@@ -84,11 +85,6 @@ class ConversationLookup:
         """Return the conversation that its client has given a name."""
         return Thread(digests, IndexedConversation(digests.derive_token(name), ""), named=True)
 
-    async def find_by_answer(self, digests: ConversationDigests, answer: str) -> Thread:
-        """Return the conversation with that last answer. StoreUnavailableError."""
-        state = digests.answer_state(answer)
-        return Thread(digests, await self.index.find(state), stale=(state,))
-
     async def find_by_history(self, digests: ConversationDigests, messages: Sequence[Message], known: int) -> Thread:
         """Return the conversation with the first `known` messages, before the question. StoreUnavailableError."""
         size = sum(map(weigh_message, messages))
@@ -96,18 +92,16 @@ class ConversationLookup:
         indexed = await self.index.find(before) if known else None
         if indexed is None:
             return Thread(digests, None, state=after)
-        return Thread(digests, indexed, state=after, stale=(before, digests.answer_state(indexed.answer)))
+        return Thread(digests, indexed, state=after, stale=(before,))
 
-    async def record(self, thread: Thread, indexed: IndexedConversation, answer: Message, *, stored: bool) -> None:
-        """Index a conversation after an answer; `stored`: it is found by the answer's id too.
+    async def record(self, thread: Thread, indexed: IndexedConversation, answer: Message) -> None:
+        """Index a conversation after an answer.
 
         Without Redis the next question finds nothing, and begins a conversation that gets the whole history.
         """
-        digests = thread.digests
-        states = [digests.history_state([answer], thread.state)] if thread.state else []
-        states += [digests.answer_state(indexed.answer)] if stored else []
-        if not states and not thread.stale:
+        if not thread.state:
             return
+        states = [thread.digests.history_state([answer], thread.state)]
         try:
             await self.index.record(indexed, states, thread.stale)
         except StoreUnavailableError as error:

@@ -1,20 +1,29 @@
 """The order of an input's items: results follow their calls, and the items of an answer are one message. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from gateway.openai.errors import InvalidRequestError
 from wire.prompt import Message, Text
 
+# How many items an answer may have.
+MAX_ANSWER = 1024
+
 
 @dataclass(frozen=True)
 class PlacedMessage:
-    """A message, and the item that it was sent as, such as `input[2]`."""
+    """A message, and the item that it was sent as, such as `input[2]`; `input` where that isn't known."""
 
     param: str
     message: Message
+
+    @property
+    def call_param(self) -> str:
+        """The field with the id of its call."""
+        return self.param if self.param == "input" else f"{self.param}.call_id"
 
 
 def link_items(placed: Sequence[PlacedMessage], *, continues: bool) -> list[Message]:
@@ -38,11 +47,13 @@ def link_items(placed: Sequence[PlacedMessage], *, continues: bool) -> list[Mess
         if not number or message.role != "assistant" or placed[number - 1].message.role != "assistant":
             segments.append([])
         segments[-1].append(message)
+        if len(segments[-1]) > MAX_ANSWER:
+            words = f"'input' may have up to {MAX_ANSWER} items of the assistant one after the other."
+            raise InvalidRequestError(words, each.param, "invalid_value")
         for call in message.calls:
             if call.id in waiting:
                 _refuse(each, f"the call '{call.id[:128]}' twice")
             waiting[call.id] = segments[-1]
-            answered.discard(call.id)
     if waiting:
         missing = ", ".join(waiting)[:200]
         raise InvalidRequestError(f"No tool output found for the calls: {missing}.", "input", "invalid_value")
@@ -59,36 +70,42 @@ def _find_call(
         _refuse(result, f"two results of the call '{id_[:128]}'")
     if segment is None and not continues:
         message = f"No tool call found for the output with call_id '{id_[:128]}'."
-        raise InvalidRequestError(message, f"{result.param}.call_id", "invalid_value")
+        raise InvalidRequestError(message, result.call_param, "invalid_value")
     return segment
 
 
 def _refuse(placed: PlacedMessage, what: str) -> None:
-    raise InvalidRequestError(f"'input' has {what}.", f"{placed.param}.call_id", "invalid_value")
+    raise InvalidRequestError(f"'input' has {what}.", placed.call_param, "invalid_value")
 
 
 def join_items(messages: Iterable[Message]) -> tuple[Message, ...]:
     """Return the messages with consecutive ones of the assistant as one, unless something follows a call."""
-    joined: list[Message] = []
+    answers: list[list[Message]] = []
+    extra: dict[str, Any] = {}
     for message in messages:
-        whole = _join(joined[-1], message) if joined else None
-        if whole is None:
-            joined.append(message)
-        else:
-            joined[-1] = whole
-    return tuple(joined)
+        if not answers or not _continues(answers[-1][-1], message, extra):
+            answers.append([])
+            extra = {}
+        answers[-1].append(message)
+        extra |= message.extra
+    return tuple(map(_join, answers))
 
 
-def _join(last: Message, new: Message) -> Message | None:
+def _continues(last: Message, new: Message, extra: Mapping[str, Any]) -> bool:
+    """Return whether a message belongs to the same answer as the last one; `extra` are the fields so far."""
     if last.role != "assistant" or new.role != "assistant" or (last.calls and new.parts) or last.name != new.name:
-        return None
-    if any(last.extra.get(name, value) != value for name, value in new.extra.items()):
-        return None
-    texts = [message for message in (last, new) if any(isinstance(part, Text) for part in message.parts)]
+        return False
+    return all(extra.get(name, value) == value for name, value in new.extra.items())
+
+
+def _join(messages: Sequence[Message]) -> Message:
+    if len(messages) == 1:
+        return messages[0]
+    texts = [message for message in messages if any(isinstance(part, Text) for part in message.parts)]
     return msgspec.structs.replace(
-        last,
-        parts=(*last.parts, *new.parts),
-        calls=(*last.calls, *new.calls),
-        extra={**last.extra, **new.extra},
+        messages[0],
+        parts=tuple(part for message in messages for part in message.parts),
+        calls=tuple(call for message in messages for call in message.calls),
+        extra={name: value for message in messages for name, value in message.extra.items()},
         string=len(texts) == 1 and texts[0].string,
     )

@@ -150,10 +150,10 @@ class ResponseFields(QuestionFields, kw_only=True):
     input: FilledText | ItemList
     instructions: Annotated[str | None, Meta(description="How the answer shall be; goes before the input.")] = None
     previous_response_id: Annotated[
-        str | None, Meta(description="The response to continue from: the last one of its conversation.")
+        str | None, Meta(description="The response to continue from: any that is still stored.")
     ] = None
     store: Annotated[
-        bool | None, Meta(description="false: no later request can continue from this response by its id.")
+        bool | None, Meta(description="false: no later request can read this response by its id, or continue from it.")
     ] = None
     background: Annotated[
         bool | None, Meta(description="true: the client doesn't wait for the response; not with `store` false.")

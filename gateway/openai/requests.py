@@ -1,12 +1,15 @@
 """The requests of /v1. Pure: the fields of a body in, a request or InvalidRequestError out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import msgspec
 
 from gateway.http.fields import join_surrogates
 from gateway.openai import messages, options, tools, validation
 from gateway.openai.errors import InvalidRequestError
+from gateway.openai.item_order import PlacedMessage, link_items
 from gateway.openai.json_fields import Fields, read_field, read_text, rest_of
 from gateway.openai.options import ChatOptionFields
 from gateway.openai.parameter_names import field_that_needs
@@ -37,9 +40,10 @@ class CompletionRequest:
     """A question. `text` is its prompt in text alone.
 
     With `usage` its stream contains the tokens; it ends before any of `stops`. `functions`: its tools came in the old
-    form, and so its calls go out. `previous` is the id of the answer that it continues from; `stored`: a later question
-    may continue from its answer. `echo` is what of the request comes back in the answer's object, by its names there;
-    `background`: its client doesn't wait for the answer.
+    form, and so its calls go out. `previous` is the id of the response that it continues from; `stored`: a later
+    question may continue from its answer; `lasting`: the answer continues when its client leaves. So many of the
+    prompt's first messages are `instructions`, which hold for this answer alone. `echo` is what of the request comes
+    back in the answer's object, by its names there; `background`: its client doesn't wait for the answer.
     """
 
     prompt: Prompt
@@ -50,8 +54,22 @@ class CompletionRequest:
     functions: bool = False
     previous: str | None = None
     stored: bool = False
+    lasting: bool = False
+    instructions: int = 0
     echo: dict[str, Any] = field(default_factory=dict)
     background: bool = False
+
+    @property
+    def own(self) -> tuple[Message, ...]:
+        """The messages that were sent, without instructions."""
+        return self.prompt.messages[self.instructions :]
+
+    def continue_from(self, earlier: Sequence[Message]) -> "CompletionRequest":
+        """Return the question at the end of earlier messages. InvalidRequestError unless results and calls match."""
+        first = self.prompt.messages[: self.instructions]
+        linked = link_items([PlacedMessage("input", message) for message in (*earlier, *self.own)], continues=False)
+        prompt = msgspec.structs.replace(self.prompt, messages=(*first, *linked))
+        return replace(self, prompt=prompt, text=to_text(prompt.messages, instructions=self.instructions))
 
 
 @dataclass(frozen=True)
@@ -86,7 +104,9 @@ def parse_completion(fields: Fields) -> CompletionRequest:
         session=options.find_session(fields),
     )
     functions, stored = bool(fields.get("functions")), read_field(fields, "store", bool) is True
-    return CompletionRequest(prompt, to_text(conversation), stream, usage, stops, functions=functions, stored=stored)
+    return CompletionRequest(
+        prompt, to_text(conversation), stream, usage, stops, functions=functions, stored=stored, lasting=stored
+    )
 
 
 def parse_image(fields: Fields) -> ImagePrompt:

@@ -66,6 +66,8 @@ def parse_response(fields: Fields, answers: KeptAnswers | None = None, *, named:
         bool(read_field(fields, "stream", bool)),
         previous=previous,
         stored=stored,
+        lasting=background or fields.get("store") is True,
+        instructions=len(first),
         echo=limit_echo(_echo(fields)),
         background=background,
     )

@@ -1,8 +1,9 @@
-"""/v1/responses: POST asks; GET and POST …/cancel are for a response by its id."""
+"""/v1/responses: POST asks; all else is for a stored response, by its id."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import msgspec
 from starlette.requests import Request
@@ -15,9 +16,11 @@ from gateway.openai.answer_assembler import AnswerAssembler
 from gateway.openai.completions import stream_response
 from gateway.openai.errors import InvalidRequestError, fault_of_failure
 from gateway.openai.events import ResponseEvents
+from gateway.openai.input_item_list import list_items, parse_query
 from gateway.openai.item_references import read_answers
 from gateway.openai.json_fields import Fields
 from gateway.openai.response_body import ResponseBody, ResponseObject, Status
+from gateway.openai.response_chain import PREFIX, complete_end, parse_answer
 from gateway.openai.response_requests import parse_response
 from gateway.openai.service import QuestionService, SubmittedQuestion
 from gateway.settings import GatewaySettings
@@ -29,8 +32,16 @@ from wire.messages import Failed, Final
 from wire.threads import run_sized
 
 METHODS = ["POST", "HEAD", "OPTIONS"]
-ONE_METHODS = ["GET", "HEAD", "OPTIONS"]
-_PREFIX = "resp_"
+ONE_METHODS = ["GET", "HEAD", "DELETE", "OPTIONS"]
+LIST_METHODS = ["GET", "HEAD", "OPTIONS"]
+
+
+class DeletedResponse(msgspec.Struct, kw_only=True):
+    """A response that was deleted."""
+
+    id: str
+    object: Literal["response"] = "response"
+    deleted: Literal[True] = True
 
 
 @dataclass(frozen=True)
@@ -52,62 +63,120 @@ class ResponseEndpoints:
         wanted = await run_sized(size, partial(parse_response, fields, answers, named=named))
         question = await self.service.ask(request, client, fields, wanted)
         answer, body = self._assembler(), ResponseBody(question)
+        if wanted.background and not wanted.stream:
+            return await self._read(request, question)
         if wanted.stream:
             return stream_response(request, question, ResponseEvents(question, answer, body))
         await question.collect(request, answer)
         return _ok(body.build_whole(answer, answer.blocks))
 
-    async def read(self, request: Request) -> Response | sse.AnswerStream:
-        """Return a response as it is now; with `stream=true` its events after the number `starting_after`."""
+    async def one(self, request: Request) -> Response | sse.AnswerStream:
+        """Return a response as it is now, with `stream=true` its events; or delete it."""
         if request.method == "OPTIONS":
             return responses.options(ONE_METHODS)
-        question = await self._load(request)
-        if request.method == "GET" and request.query_params.get("stream") == "true":
-            after = _starting_after(request)
-            events = ResponseEvents(question, self._assembler(), ResponseBody(question), after=after, resumed=True)
-            return stream_response(request, question, events)
-        return await self._read(request, question)
+        if request.method == "DELETE":
+            return await self._delete(request)
+        client, answer = self._find(request)
+        try:
+            question = await self._load(request, client, answer)
+            return self._stream(request, question) or await self._read(request, question)
+        except AnswerNotFoundError:
+            question = await self.service.recall(request, client, answer)
+        return self._stream(request, question) or await self._read(request, question)
 
     async def cancel(self, request: Request) -> Response:
         """Stop a response that hasn't ended."""
         if request.method != "POST":
             return responses.empty(request, METHODS)
-        question = await self._load(request)
-        await question.questions.relay.jobs.stop(question.answer, question.client.holder)
+        client, answer = self._find(request)
+        try:
+            question = await self._load(request, client, answer)
+        except AnswerNotFoundError:
+            return await self._read(request, await self.service.recall(request, client, answer))
+        await question.questions.relay.jobs.stop(answer, client.holder)
+        await self.service.stored.keep_stopped(_name(question), answer, client.holder)
         return await self._read(request, question)
 
-    async def _load(self, request: Request) -> SubmittedQuestion:
+    async def input_items(self, request: Request) -> Response:
+        """Return a page of a response's own input."""
+        if request.method == "OPTIONS":
+            return responses.options(LIST_METHODS)
+        client, answer = self._find(request)
+        query = parse_query(request.query_params)
+        recalled = await self.service.stored.read(answer, client.holder)
+        return responses.ok(msgspec.json.encode(list_items(answer, recalled.start.messages, query)))
+
+    async def _delete(self, request: Request) -> Response:
+        """Delete a response; one that runs is stopped."""
+        client, answer = self._find(request)
+        try:
+            question = await self._load(request, client, answer)
+            await question.questions.relay.jobs.stop(answer, client.holder)
+            name = _name(question)
+        except AnswerNotFoundError:
+            recalled = await self.service.stored.read(answer, client.holder)
+            name = client.name or recalled.start.token
+        await self.service.stored.memory.delete(name, answer)
+        return responses.ok(msgspec.json.encode(DeletedResponse(id=f"{PREFIX}{answer}")))
+
+    def _find(self, request: Request) -> tuple[Client, str]:
+        """Return who asks, and for which answer. AnswerNotFoundError if there can be no such one."""
         client = self.service.clients.identify(request)
-        return await self.service.load_by_id(request, client, _answer(request))
+        answer = parse_answer(request.path_params["response"])
+        if answer is None:
+            raise AnswerNotFoundError
+        return client, answer
+
+    async def _load(self, request: Request, client: Client, answer: str) -> SubmittedQuestion:
+        """Return a response whose events are kept. AnswerNotFoundError if it isn't stored, or was deleted."""
+        question = await self.service.load_by_id(request, client, answer)
+        unstored = question.about.dialect == "responses" and not question.about.stored
+        if unstored or await self.service.stored.memory.is_deleted(answer):
+            raise AnswerNotFoundError
+        return question
+
+    def _stream(self, request: Request, question: SubmittedQuestion) -> sse.AnswerStream | None:
+        """Return the response's events, behind the number `starting_after`, if they are asked for."""
+        if request.method != "GET" or request.query_params.get("stream") != "true":
+            return None
+        after = _starting_after(request)
+        if question.end is not None and (after >= 0 or "last-event-id" in request.headers):
+            message = "The events of this response are no longer kept one by one: they can only be read from the first."
+            raise InvalidRequestError(message, "starting_after", "events_not_kept")
+        events = ResponseEvents(question, self._assembler(), ResponseBody(question), after=after, resumed=True)
+        return stream_response(request, question, events)
 
     async def _read_blocks(self, client: Client, answer: str) -> Sequence[Block] | None:
         """Return the blocks of the client's answer as they were sent; None if it isn't known."""
-        try:
-            progress = await self.service.questions.relay.answers.read_progress(answer, client.holder)
-        except AnswerNotFoundError:
-            return None
-        if not isinstance(progress.end, Final):
-            return progress.blocks
+        found = await self.service.stored.read_answer(answer, client.holder)
+        if not isinstance(found, Final):
+            return found
         assembler = self._assembler()
-        assembler.add(progress.end)
+        assembler.add(found)
         return assembler.blocks
 
     def _assembler(self) -> AnswerAssembler:
         return AnswerAssembler(list_sources=self.settings.sources_in_text)
 
     async def _read(self, request: Request, question: SubmittedQuestion) -> Response:
+        """Return a response as it is now."""
+        if question.end is not None:
+            return await self._show_end(question, question.end)
         progress = await question.questions.relay.answers.read_progress(question.answer, question.client.holder)
         request.state.provider = progress.provider
+        if progress.end is None:
+            return _ok(ResponseBody(question).build_empty(_status(progress)))
+        return await self._show_end(question, complete_end(progress, progress.end))
+
+    async def _show_end(self, question: SubmittedQuestion, end: Final | Failed) -> Response:
+        """Return a response that has ended."""
         body = ResponseBody(question)
-        match progress.end:
-            case Final() as end:
-                answer = self._assembler()
-                answer.add(_complete(end, progress))
-                await question.finish(answer, answer.blocks)
-                return _ok(body.build_whole(answer, answer.blocks, stopped=end.stopped))
-            case Failed() as end:
-                return _ok(body.build_failed(fault_of_failure(end)))
-        return _ok(body.build_empty(_status(progress)))
+        if isinstance(end, Failed):
+            return _ok(body.build_failed(fault_of_failure(end)))
+        answer = self._assembler()
+        answer.add(end)
+        await question.finish(answer, answer.blocks)
+        return _ok(body.build_whole(answer, answer.blocks, stopped=end.stopped))
 
 
 def _parse(body: bytes) -> tuple[int, Fields]:
@@ -118,22 +187,13 @@ def _ok(body: ResponseObject) -> Response:
     return responses.ok(msgspec.json.encode(body))
 
 
-def _complete(end: Final, progress: Progress) -> Final:
-    """Return an end with what the events before it brought: one of an answer that was stopped has only the text."""
-    if not end.stopped:
-        return end
-    return msgspec.structs.replace(end, blocks=end.blocks or progress.blocks, model=end.model or progress.model)
-
-
 def _status(progress: Progress) -> Status:
     return "queued" if progress.state == "queued" else "in_progress"
 
 
-def _answer(request: Request) -> str:
-    answer: str = request.path_params["response"].removeprefix(_PREFIX)
-    if sse.parse_event_id(f"{answer}.0") is None:
-        raise AnswerNotFoundError
-    return answer
+def _name(question: SubmittedQuestion) -> str:
+    """Return whose bytes a response's are."""
+    return question.client.name or question.submission.token
 
 
 def _starting_after(request: Request) -> int:

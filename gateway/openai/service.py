@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from gateway.answering.idempotency import RequestKey
 from gateway.answering.models import ModelChoice, Models
+from gateway.answering.recalled import RecalledAnswer
 from gateway.answering.relay import AnswerSubscription
 from gateway.answering.submit import Questions, Submission
 from gateway.auth.clients import Clients, read_api_key
@@ -25,6 +26,9 @@ from gateway.openai.models import resolve_model
 from gateway.openai.options import MAX_SESSION
 from gateway.openai.parameter_names import own_names
 from gateway.openai.requests import CompletionRequest, reject_needs, reject_other_parts
+from gateway.openai.response_chain import ResponseChain
+from gateway.openai.response_chain import missing as missing_response
+from gateway.openai.stored_responses import StoredResponses
 from wire.about import About, describe, weigh
 from wire.blocks import Block
 from wire.conversation_index import IndexedConversation
@@ -36,9 +40,10 @@ from wire.errors import (
     TokenUnknownError,
 )
 from wire.jobs import Client, new_token
-from wire.messages import Chat, Failed, Prompted
+from wire.messages import Chat, Failed, Final, Prompted
 from wire.model_reader import ModelReader
 from wire.prompt_text import is_text, plain_question
+from wire.response_memory import StoredResponse
 from wire.threads import run_sized
 
 _LOG = structlog.get_logger()
@@ -46,7 +51,10 @@ _LOG = structlog.get_logger()
 
 @dataclass(frozen=True)
 class SubmittedQuestion:
-    """A question that was submitted. `stored`: a later question may continue from the answer by its id."""
+    """A question that was submitted. `lasting`: its answer continues when its client leaves.
+
+    `end` is that of a stored response whose events are no longer kept.
+    """
 
     questions: Questions
     conversations: ConversationLookup
@@ -55,7 +63,8 @@ class SubmittedQuestion:
     submission: Submission
     about: About
     accepted: int
-    stored: bool
+    lasting: bool
+    end: Final | None = None
 
     @property
     def answer(self) -> str:
@@ -65,7 +74,7 @@ class SubmittedQuestion:
     @property
     def on_hang_up(self) -> Callable[[], None] | None:
         """What to call when the client leaves before the end; None where it can come back for the answer."""
-        return None if self.stored else self.questions.relay.on_hang_up(self.answer)
+        return None if self.lasting else self.questions.relay.on_hang_up(self.answer)
 
     def as_wanted(self, wanted: CompletionRequest) -> "SubmittedQuestion":
         """Return the question with what its request says of the answer, where its job doesn't: in text."""
@@ -76,12 +85,16 @@ class SubmittedQuestion:
         )
         return replace(self, about=about)
 
-    def follow(self) -> AnswerSubscription:
+    def follow(self) -> AnswerSubscription | RecalledAnswer:
         """Return a subscription to the answer's events, from the first one on."""
+        if self.end is not None:
+            return RecalledAnswer(self.answer, self.end)
         return self.questions.follow(self.submission)
 
     async def finish(self, answer: AnswerAssembler, blocks: Sequence[Block]) -> None:
         """Stop an answer that was cut, and index its conversation: the client has got all of it, as `blocks`."""
+        if self.end is not None:
+            return
         if answer.cut:
             try:
                 await self.questions.relay.jobs.stop(self.answer, self.client.holder)
@@ -89,7 +102,7 @@ class SubmittedQuestion:
                 _LOG.warning("answer not stopped", answer=self.answer, cause=str(error))
         indexed = IndexedConversation(self.submission.token, self.answer)
         message = to_message(blocks, functions=self.about.functions)
-        await self.conversations.record(self.thread, indexed, message, stored=self.stored)
+        await self.conversations.record(self.thread, indexed, message)
 
     async def collect(self, request: Request, answer: AnswerAssembler) -> None:
         """Read the answer to its end. AnswerFailedError, AnswerLostError, DeadlineError, DrainingError."""
@@ -117,6 +130,7 @@ class QuestionService:
     clients: Clients
     conversations: ConversationLookup
     model_reader: ModelReader
+    stored: StoredResponses
 
     async def ask(
         self, request: Request, client: Client, fields: Fields, wanted: CompletionRequest
@@ -126,27 +140,73 @@ class QuestionService:
         InvalidRequestError, and the errors of Questions.submit.
         """
         choice = resolve_model(wanted.prompt.model, Models(await self.model_reader.read()), client)
-        work = self._work(request, choice, wanted)
+        asked = work = self._work(request, choice, wanted)
         name = validation.read_conversation_id(
             fields, request.headers.get("x-conversation-id"), self.questions.idempotency.min_length(client)
         )
-        digests = await self.conversations.load_digests(self._scope(request, client))
-        thread = await self._find_thread(digests, wanted, name)
+        digests, chain = await self.conversations.load_digests(self._scope(request, client)), None
+        own = wanted.own
+        if wanted.previous is not None:
+            try:
+                chain = await self.stored.load_chain(wanted.previous, digests.owner, client.holder, own)
+            except InvalidRequestError as missing:
+                return await self._find_repeated(request, client, asked, wanted, digests, missing)
+        if chain is not None and chain.whole:
+            wanted = wanted.continue_from(chain.messages)
+            work = self._work(request, choice, wanted)
+        thread = await self._find_thread(digests, wanted, name, chain)
         last_event = sse.parse_event_id(request.headers.get("last-event-id", "")) if wanted.stream else None
         if last_event is not None:
-            question = await self.load(request, client, last_event.answer, thread, stored=wanted.stored)
+            question = await self.load(request, client, last_event.answer, thread, lasting=wanted.lasting)
             if await run_sized(weigh(work), _digest_like, work, question.about) != question.about.digest:
                 raise AnswerNotFoundError
             return question.as_wanted(wanted)
-        submission = await self._submit(request, client, work, wanted, thread)
+        submission = await self._submit(request, client, work, wanted, thread, asked)
+        question = await self._load_submitted(request, client, submission, thread, wanted)
+        if submission.new and wanted.prompt.dialect == "responses":
+            start = StoredResponse(
+                submission.token,
+                digests.owner,
+                question.about,
+                question.accepted,
+                own,
+                client.holder,
+                named=thread.named,
+            )
+            await self.stored.keep(client.name or submission.token, question.answer, start, chain)
+        return question
+
+    async def _load_submitted(
+        self, request: Request, client: Client, submission: Submission, thread: Thread, wanted: CompletionRequest
+    ) -> SubmittedQuestion:
         request.state.answer = submission.answer_id
         question = await self.load(
-            request, client, submission.answer_id, thread, new=submission.new, stored=wanted.stored
+            request, client, submission.answer_id, thread, new=submission.new, lasting=wanted.lasting
         )
         return question.as_wanted(wanted)
 
+    async def _find_repeated(
+        self,
+        request: Request,
+        client: Client,
+        asked: Chat,
+        wanted: CompletionRequest,
+        digests: ConversationDigests,
+        missing: InvalidRequestError,
+    ) -> SubmittedQuestion:
+        """Return what was asked under the request's Idempotency-Key before its previous response was `missing`."""
+        thread = Thread(digests, None)
+        key = self._key(request, wanted, thread)
+        if key is None:
+            raise missing
+        try:
+            submission = await self.questions.submit(asked, client, token=new_token(), key=key)
+        except TokenUnknownError:
+            raise missing from None
+        return await self._load_submitted(request, client, submission, thread, wanted)
+
     async def load(
-        self, request: Request, client: Client, answer: str, thread: Thread, *, new: bool = False, stored: bool = True
+        self, request: Request, client: Client, answer: str, thread: Thread, *, new: bool = False, lasting: bool = True
     ) -> SubmittedQuestion:
         """Return a question of the client by its answer's id. AnswerNotFoundError."""
         job = await self.questions.relay.answers.read_job(answer, client.holder)
@@ -154,14 +214,31 @@ class QuestionService:
             raise AnswerNotFoundError
         request.state.answer = answer
         submission = Submission(answer, job.token, new)
-        return SubmittedQuestion(
-            self.questions, self.conversations, client, thread, submission, job.about, int(job.accepted), stored
-        )
+        return self._question(client, thread, submission, job.about, int(job.accepted), lasting=lasting)
 
     async def load_by_id(self, request: Request, client: Client, answer: str) -> SubmittedQuestion:
         """Return a question of the client for a request that contains nothing but the id."""
         digests = await self.conversations.load_digests(self._scope(request, client))
         return await self.load(request, client, answer, Thread(digests, None))
+
+    async def recall(self, request: Request, client: Client, answer: str) -> SubmittedQuestion:
+        """Return a stored response of the client whose events are no longer kept, with its end. AnswerNotFoundError."""
+        recalled = await self.stored.read(answer, client.holder)
+        if recalled.end is None:
+            raise AnswerNotFoundError
+        request.state.answer = answer
+        start, digests = recalled.start, await self.conversations.load_digests(self._scope(request, client))
+        submission = Submission(answer, start.token, new=False)
+        thread = Thread(digests, None)
+        question = self._question(client, thread, submission, start.about, start.accepted, lasting=True)
+        return replace(question, end=recalled.end)
+
+    def _question(
+        self, client: Client, thread: Thread, submission: Submission, about: About, accepted: int, *, lasting: bool
+    ) -> SubmittedQuestion:
+        return SubmittedQuestion(
+            self.questions, self.conversations, client, thread, submission, about, accepted, lasting
+        )
 
     def _scope(self, request: Request, client: Client) -> str:
         """Return whose conversations these are: a key's holder's, or else those of one key sent from one address."""
@@ -169,33 +246,34 @@ class QuestionService:
             return f"holder:{client.holder}"
         return f"{client.name} {hashlib.sha256(read_api_key(request).encode('utf-8', 'replace')).hexdigest()}"
 
-    async def _find_thread(self, digests: ConversationDigests, wanted: CompletionRequest, name: str | None) -> Thread:
+    async def _find_thread(
+        self, digests: ConversationDigests, wanted: CompletionRequest, name: str | None, chain: ResponseChain | None
+    ) -> Thread:
         if name is not None:
             return self.conversations.find_by_name(digests, name)
-        if wanted.previous is not None:
-            return await self.conversations.find_by_answer(digests, wanted.previous.removeprefix("resp_"))
+        if chain is not None:
+            return Thread(digests, IndexedConversation(chain.token, chain.answers[0]))
         return await self.conversations.find_by_history(digests, wanted.prompt.messages, wanted.text.known)
 
     async def _submit(
-        self, request: Request, client: Client, work: Chat, wanted: CompletionRequest, thread: Thread
+        self, request: Request, client: Client, work: Chat, wanted: CompletionRequest, thread: Thread, asked: Chat
     ) -> Submission:
         """Submit the question to the conversation that it continues, or to a new one."""
         indexed = thread.indexed
-        submit = partial(self.questions.submit, attempt=self.clients.read_attempt(request))
         key = self._key(request, wanted, thread)
-        if indexed is None and wanted.previous is None:
-            return await submit(work, client, token=None, key=key)
-        # Of a response that is not known, an Idempotency-Key may still know the next one.
-        token, after = (new_token(), "") if indexed is None else (indexed.token, indexed.answer)
+        submit = partial(
+            self.questions.submit, work, client, key=key, attempt=self.clients.read_attempt(request), asked=asked
+        )
+        if indexed is None:
+            return await submit(token=None)
         try:
-            return await submit(work, client, token=token, create=thread.named, key=key, after=after)
+            return await submit(token=indexed.token, create=thread.named, after=indexed.answer)
         except (TokenUnknownError, ConversationMovedError):
-            if wanted.previous is not None:
-                previous = wanted.previous
-                message = f"The conversation does not go on from '{previous}': it is unknown, or not the last response."
-                raise InvalidRequestError(message, "previous_response_id", "previous_response_not_found") from None
+            if wanted.previous is not None and work is asked:
+                # Only the conversation itself knows what came before.
+                raise missing_response(wanted.previous) from None
             # Somebody has continued it, or it is no longer kept: a new one gets the whole history.
-            return await submit(work, client, token=None, key=key)
+            return await submit(token=None)
 
     def _work(self, request: Request, choice: ModelChoice, wanted: CompletionRequest) -> Chat:
         """Return the work of a request. InvalidRequestError.

@@ -136,7 +136,10 @@ def test_responses_go_on_from_one_another(deployed: Deployment) -> None:
     second = post(deployed, 1, sent | {"input": two, "previous_response_id": first["id"]}, "/v1/responses").json()
     assert (first["status"], second["status"]) == ("completed", "completed")
     assert len(set(conversations(deployed, one, two))) == 1
-    assert post(deployed, 2, sent | {"previous_response_id": first["id"]}, "/v1/responses").status_code == 400
+    other = unique("or else")
+    branch = post(deployed, 2, sent | {"input": other, "previous_response_id": first["id"]}, "/v1/responses")
+    assert branch.json()["status"] == "completed"
+    assert len(set(conversations(deployed, one, two, other))) == 2
 
 
 def test_pictures_have_addresses_that_work(deployed: Deployment) -> None:

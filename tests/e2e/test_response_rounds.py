@@ -83,3 +83,13 @@ def test_a_round_with_thoughts_and_calls_goes_to_the_server_and_back(
     assert [call["type"] for call in messages[1]["tool_calls"]] == ["function", "custom"]
     assert json.loads(messages[1]["tool_calls"][0]["function"]["arguments"]) == {"a": 1}
     assert [tool["type"] for tool in asked["request"]["tools"]] == ["function", "custom"]
+
+
+def test_results_alone_continue_a_stored_response(servers: Deployment) -> None:
+    first = respond(servers, 0, 'results alone !tool=add {"a": 1}')
+    results = results_of(first["output"])
+    second = respond(servers, 1, results, previous_response_id=first["id"])
+    assert results[0]["output"] in second["output"][-1]["content"][0]["text"]
+    body = {"model": MODEL, "input": "and now", "previous_response_id": first["id"]}
+    refused = httpx.post(f"{servers.url}/v1/responses", json=body, timeout=30, trust_env=False)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "input")

@@ -167,3 +167,23 @@ def test_responses_answer_in_text_with_a_servers_model(servers: Deployment) -> N
     assert second.json()["status"] == "completed"
     roles = [message["role"] for message in servers.turns("and more text")[0]["request"]["messages"]]
     assert roles == ["system", "user", "assistant", "user"]
+
+
+def test_responses_with_calls_are_continued_by_their_ids_with_all_that_was_said(servers: Deployment) -> None:
+    def respond(gateway: int, **fields: Any) -> Any:
+        url = servers.gateways[gateway % len(servers.gateways)] + "/v1/responses"
+        tools = [{"type": "function", **ADD["function"]}]  # type: ignore[dict-item]
+        return httpx.post(url, json={"model": MODEL, "tools": tools, **fields}, timeout=30, trust_env=False).json()
+
+    first = respond(0, input='!think=3 chained !tool=add {"a": 1}')
+    (call,) = [item for item in first["output"] if item["type"] == "function_call"]
+    result = {"type": "function_call_output", "call_id": call["call_id"], "output": "one"}
+    second = respond(1, input=[result], previous_response_id=first["id"])
+    assert "one" in second["output"][-1]["content"][0]["text"]
+    for gateway in (0, 1):
+        third = respond(gateway, input="chained on", previous_response_id=second["id"])
+        assert third["status"] == "completed"
+    for turn in servers.turns("chained")[-2:]:
+        sent = turn["request"]["messages"]
+        assert [message["role"] for message in sent] == ["user", "assistant", "tool", "assistant", "user"]
+        assert sent[1]["tool_calls"][0]["id"] == call["call_id"]

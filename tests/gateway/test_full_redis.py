@@ -163,7 +163,7 @@ async def test_thirty_questions_with_large_pictures_are_answered_and_leave_nothi
                 )
                 for number in range(30)
             ]
-            await until(lambda: len(gateway.worker.asked) == len(asked), "all are asked")
+            await until(lambda: len(gateway.worker.asked) == len(asked), "all are asked", limit=180)
             assert await used(store) > before + 30 * len(picture)
             gate.set()
             answers = await asyncio.gather(*asked)

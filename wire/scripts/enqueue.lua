@@ -2,7 +2,7 @@
 -- KEYS: the job's hash. ARGV: prefix, then JSON: job, token, create (make the token if it is new), session_ttl (s),
 -- queue_limit, mailbox_limit, store_bytes and client_bytes (that may be kept, of all and of one client), client ('' if it is not counted), client_limit, holder (of the token, '' if anybody may use it),
 -- idem (the Idempotency-Key's name, '' for none), question (its digest), idem_ttl (s), grace (ms that the job may wait
--- unfollowed), queue_timeout (ms that it may wait at all), after (the job that must be the token's last accepted one, '' if any may be), attempt (the name under which a
+-- unfollowed; absent if nobody needs to follow it), queue_timeout (ms that it may wait at all), after (the job that must be the token's last accepted one, '' if any may be), attempt (the name under which a
 -- proxy may send the same request to another gateway, '' for none), attempt_ttl (s); then, byte by byte, what is kept about the work,
 -- and the work itself if it is to be inside the job ('': it was written beside, and is deleted unless the job is accepted);
 -- outdated: processes of version 0.1 must be able to read it there.
@@ -107,7 +107,11 @@ set('wait_until', now + args.queue_timeout)
 if client ~= '' then set('client', client) end
 if args.attempt ~= '' then set('attempt', args.attempt) end
 -- Whoever asks under a key may come back for the answer much later.
-if name ~= '' then set('idem', name) else set('followed_until', now + args.grace) end
+if name ~= '' then
+  set('idem', name)
+elseif args.grace then
+  set('followed_until', now + args.grace)
+end
 if inside ~= '' then set(args.outdated and 'work' or 'short_work', inside) end
 redis.call('HSET', KEYS[1], unpack(new))
 redis.call('EXPIRE', KEYS[1], session_ttl)

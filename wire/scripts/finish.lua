@@ -12,14 +12,19 @@ local session_ttl, answer_ttl = args.session_ttl, args.answer_ttl
 
 local done = repeated_with_work(token, op)
 if done then return done end
-if not holds(token, worker, fence) then return '{"status":"stale"}' end
-if redis.call('HGET', KEYS[1], 'running') ~= job then return '{"status":"stale"}' end
+if not holds(token, worker, fence) or redis.call('HGET', KEYS[1], 'running') ~= job then
+  local ended = redis.call('HGET', key('job', job), 'state')
+  if TERMINAL[ended] and ended ~= 'DONE' then forget_response_end(job) end
+  return '{"status":"stale"}'
+end
 
 local before = redis.call('HMGET', key('job', job), 'state', 'attempts')
 local reset_reported = before[1] == 'STOPPED'
 if end_job(job, args.state, event, answer_ttl, args.seq, args.spent, 2 * #event) > 0 then
   reset_reported = args.reports_reset
   measure(job, session_ttl)
+elseif before[1] ~= 'DONE' then
+  forget_response_end(job)
 end
 -- The end of a stopped question that was out counts: it reports a reset, or the conversation continues with its text.
 if before[1] == 'STOPPED' and before[2] then

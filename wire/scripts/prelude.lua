@@ -52,8 +52,8 @@ local function emit(job, seq, event)
   redis.call('PUBLISH', key('channel', job), seq .. ' ' .. event)
 end
 
--- The bytes of what is kept are counted: of `item`, a job, 't:' and the token of a transcript, 'k:' and a token, or 'i:' and
--- the name of an Idempotency-Key, in `sizes`, and their sums in `bytes`. Only
+-- The bytes of what is kept are counted: of `item`, a job, 't:' and the token of a transcript, 'k:' and a token, 'i:' and
+-- the name of an Idempotency-Key, 'c:' and 'r:' and the digest of a client, for its calls and its responses, in `sizes`, and their sums in `bytes`. Only
 -- these two functions change them, all at once, so that the sums change if and only if what is counted does.
 local function kept_in(item)
   return key(item:sub(1, 2) == 't:' and 'kept_transcripts' or 'kept')
@@ -139,6 +139,12 @@ local function take_back(job)
   end
 end
 
+-- Deletes the end that a worker has kept of a response which has ended in another way (see wire/response_memory.py).
+local function forget_response_end(job)
+  local kept = key('response_end', job)
+  if redis.call('GETRANGE', kept, 0, 0) == 'D' then redis.call('DEL', kept) end
+end
+
 -- Writes the terminal event, unless there is one. Returns its seq, or 0. `reached` is the last seq that is known to have
 -- been given, where that may be more than Redis knows; `spent`, whether the question may have been answered upstream, for
 -- the same reason; `written`, how many bytes its events take, where that is known.
@@ -147,6 +153,7 @@ local function end_job(job, state, event, answer_ttl, reached, spent, written)
   if not fields[1] or TERMINAL[fields[1]] then return 0 end
   local seq = math.max(tonumber(fields[2]), reached or 0) + 1
   emit(job, seq, event)
+  if state ~= 'DONE' then forget_response_end(job) end
   redis.call('HSET', key('job', job), 'state', state, 'seq', seq)
   local bytes = JOB_BYTES + EVENT_BYTES * seq + (written or log_bytes(job))
   if redis.call('HDEL', key('job', job), 'short_work') == 0 then

@@ -41,7 +41,9 @@ PROVIDERS = {
         ServerAccount,
         frozenset({"embeddings"}),
     ),
-    ANTHROPIC: ProviderSpec("worker.providers.anthropic.messages:AnthropicProvider", None, ServerAccount),
+    ANTHROPIC: ProviderSpec(
+        "worker.providers.anthropic.messages:AnthropicProvider", None, ServerAccount, frozenset({"count_tokens"})
+    ),
 }
 
 

@@ -93,7 +93,7 @@ class AttemptRouter:
         prompt = work.prompt if isinstance(work, Prompted) else None
         if prompt is not None:
             prompt = msgspec.structs.replace(prompt, model=self.model or prompt.model)
-        if prompt is not None and not self._client_history:
+        if prompt is not None and not any(message.role == "assistant" for message in prompt.messages):
             prompt = add_history(prompt, earlier)
         history = History(work.instructions, earlier, work.leading, work.asked, prompt)
         return history if prompt is None else await self._add_kept(history, prompt)

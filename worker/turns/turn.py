@@ -17,6 +17,7 @@ from wire.messages import Call, Failed, Final, Image
 from wire.pictures import PictureStore
 from wire.reasons import Reason
 from wire.redis.retry import retry_unavailable
+from wire.response_memory import ResponseMemory, is_stored_response
 from wire.result_store import ResultStore
 from wire.sessions import ClaimedJob, Sessions, StatelessSession
 from wire.terminal_events import INTERRUPTED
@@ -96,7 +97,10 @@ class Turn:
             except Exception as error:  # noqa: BLE001 - a third-party provider may raise anything
                 _LOG.exception("provider failed")
                 outcome = await self._fail(publisher, UpstreamError(Reason.UPSTREAM_PROTOCOL, type(error).__name__))
-        return replace(outcome, event=msgspec.structs.replace(outcome.event, provider=publisher.provider))
+        outcome = replace(outcome, event=msgspec.structs.replace(outcome.event, provider=publisher.provider))
+        if isinstance(outcome.event, Final):
+            await self._keep_end(outcome.event)
+        return outcome
 
     def stopped_outcome(self) -> Outcome:
         """Return the outcome of a job whose answer ended before the turn did; its event is never written."""
@@ -295,6 +299,16 @@ class Turn:
             await memory.write(await self._read_client(), records, self._sessions.limits.session_ttl)
         except StoreUnavailableError as error:
             _LOG.warning("what came with calls is not kept", cause=type(error).__name__)
+
+    async def _keep_end(self, end: Final) -> None:
+        """Keep the end of a stored response, which outlives its answer, if Redis takes it at once."""
+        if not is_stored_response(self.job.work):
+            return
+        memory = ResponseMemory(self._sessions.store, self._sessions.memory, self._sessions.limits.response_ttl)
+        try:
+            await memory.write_end(await self._read_client(), self.job.answer, end)
+        except StoreUnavailableError as error:
+            _LOG.warning("the end of a response is not kept", cause=type(error).__name__)
 
     async def _fail(self, publisher: Publisher, error: UpstreamError) -> Outcome:
         _LOG.warning("turn failed", reason=error.reason, detail=error.detail)

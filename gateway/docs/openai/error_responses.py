@@ -19,7 +19,7 @@ ERRORS: Sequence[InvalidRequestError] = (
     InvalidRequestError("'tools' is not supported by the model 'bing-balanced'.", "tools", "unsupported_parameter"),
     InvalidRequestError("'messages' must end with a message of the user.", "messages", "invalid_value"),
     InvalidRequestError(
-        f"The conversation does not go on from '{_PREVIOUS}': it is unknown, or not the last response.",
+        f"Previous response with id '{_PREVIOUS}' not found: it, or one before it, is unknown or not kept.",
         "previous_response_id",
         "previous_response_not_found",
     ),

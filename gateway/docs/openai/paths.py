@@ -32,6 +32,15 @@ _CHUNK = f"""{{"id":"chatcmpl-{ANSWER}","object":"chat.completion.chunk","create
 "system_fingerprint":null,"choices":[{{"index":0,"delta":{{"content":"Hello!"}},"logprobs":null,"finish_reason":null}}]}}"""
 _EVENT = f"""{{"item_id":"msg_{ANSWER}_0","output_index":0,"content_index":0,"delta":"Hello!","logprobs":[],\
 "type":"response.output_text.delta","sequence_number":4}}"""
+_DELETED = {"id": f"resp_{ANSWER}", "object": "response", "deleted": True}
+_ITEM = {
+    "id": f"msg_{ANSWER}_in0",
+    "type": "message",
+    "role": "user",
+    "status": "completed",
+    "content": [{"type": "input_text", "text": "hello"}],
+}
+_INPUT = {"object": "list", "data": [_ITEM], "first_id": _ITEM["id"], "last_id": _ITEM["id"], "has_more": False}
 _COMPLETION = {
     "id": f"chatcmpl-{ANSWER}",
     "object": "chat.completion",
@@ -121,7 +130,17 @@ def paths() -> dict[str, Node]:
         "/v1/completions": {"post": _text_completions()},
         "/v1/embeddings": {"post": _embeddings()},
         "/v1/responses": {"post": _responses()},
-        "/v1/responses/{response}": {"parameters": [_NAMED, *parts], "get": _response()},
+        "/v1/responses/{response}": {
+            "parameters": [_NAMED, *parts],
+            "get": _response(),
+            "delete": _operation(
+                "deleteResponse",
+                "Delete a response",
+                "It is neither read nor continued any more; one that hasn't ended is stopped.",
+                _json("DeletedResponse", _DELETED) | references(401, 404, 503),
+            ),
+        },
+        "/v1/responses/{response}/input_items": {"parameters": [_NAMED, *parts], "get": _input_items()},
         "/v1/responses/{response}/cancel": {
             "parameters": [_NAMED, *parts],
             "post": _operation(
@@ -224,6 +243,20 @@ def _response() -> Node:
             *headers.parameter_refs("Last-Event-ID", "Accept"),
         ],
         "responses": responses,
+    }
+
+
+def _input_items() -> Node:
+    described = "Its own, without that of the responses that it continues from."
+    order = enum("asc", "desc")
+    responses = _json("InputItemList", _INPUT) | references(400, 401, 404, 503)
+    return _operation("inputItems", "List the input of a response", described, responses) | {
+        "parameters": [
+            headers.query_parameter("limit", {"type": "integer", "minimum": 1, "maximum": 100}, "20 without it."),
+            headers.query_parameter("order", order, "`desc`, the last one first, without it."),
+            headers.query_parameter("after", {"type": "string"}, "The item behind which the page begins."),
+            headers.query_parameter("before", {"type": "string"}, "The item ahead of which the page ends."),
+        ]
     }
 
 

@@ -10,6 +10,7 @@ from gateway.openai.embeddings import EmbeddingFields, EmbeddingList
 from gateway.openai.errors import ApiError
 from gateway.openai.events import ResponseEvent
 from gateway.openai.images import ImageList
+from gateway.openai.input_item_list import InputItemList
 from gateway.openai.item_fields import INPUT_ITEMS, INPUT_PARTS
 from gateway.openai.messages import CONTENTS, MessageFields
 from gateway.openai.models import Model, ModelListObject
@@ -18,6 +19,7 @@ from gateway.openai.request_fields import CompletionFields, ImageFields, OptionF
 from gateway.openai.response_body import ResponseObject
 from gateway.openai.response_items import CONTENT_PARTS, OUTPUT_ITEMS, OutputCustomCall, OutputFunctionCall
 from gateway.openai.response_tools import FLAT_CHOICES, FLAT_PARTS, FLAT_TOOLS
+from gateway.openai.responses import DeletedResponse
 from gateway.openai.text_chunks import TextCompletionObject
 from gateway.openai.text_completions import TextCompletionFields
 from gateway.openai.tools import CHOICES, TOOLS, FunctionFields, ToolReference
@@ -67,6 +69,8 @@ def _replies() -> dict[str, Node]:
         TextCompletionObject,
         EmbeddingList,
         ResponseObject,
+        DeletedResponse,
+        InputItemList,
         *OUTPUT_ITEMS,
         *CONTENT_PARTS,
         *_EVENTS,

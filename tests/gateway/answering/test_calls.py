@@ -1,17 +1,19 @@
 """The end of a call, as its gateway reads it."""
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import msgspec
 import pytest
-from starlette.types import Message
+from starlette.types import Message as AsgiMessage
 
 from gateway.answering.abandonment import Abandonment
 from gateway.answering.calls import CallEnd, Calls
 from gateway.answering.drain import ActiveRequests
 from gateway.answering.idempotency import Idempotency, RequestKey
+from gateway.answering.models import ModelChoice
 from gateway.answering.relay import Relay
 from gateway.answering.submit import Questions, Submission
 from gateway.errors import ClientGoneError
@@ -19,11 +21,14 @@ from gateway.ops.metrics import first_text_histogram
 from gateway.settings import GatewaySettings
 from tests.support.conditions import until
 from tests.support.wire.scenario import Scenario
+from wire import keys
 from wire.answers import Answers
 from wire.errors import AnswerLostError, KeySpentError
 from wire.hmac_secret import HmacSecret
 from wire.jobs import ANYBODY, Jobs
 from wire.messages import Call, Failed, Final
+from wire.model_table import ModelTable, Offer, OfferedAccount
+from wire.prompt import Message, Prompt, Text
 from wire.redis.store import Store
 from wire.result_store import ResultStore
 
@@ -51,7 +56,7 @@ class Caller:
         await self.scenario.sessions.finish(task, "DONE", event, None, takes_more=False, forget=True)
 
     async def read(self, submission: Submission, *, repeatable: bool = False, leaves: bool = False) -> CallEnd:
-        async def receive() -> Message:
+        async def receive() -> AsgiMessage:
             if not leaves:
                 await asyncio.Event().wait()
             return {"type": "http.disconnect"}
@@ -110,3 +115,55 @@ async def test_a_client_that_leaves_stops_its_call_unless_it_may_repeat_it(
         return await caller.scenario.state(submission.answer_id) == state
 
     await until(has_state)
+
+
+# Tokens
+
+PROMPT = Prompt("anthropic", "m", (Message("user", (Text("q"),)),))
+
+
+def choose(*calls: str, present: bool = True) -> ModelChoice:
+    """Return a model of one account, which can be called for these."""
+    account = OfferedAccount("a", "anthropic", Offer(("m",), calls=calls), present=present)
+    return ModelChoice("m", ("m",), ModelTable((account,)))
+
+
+async def count(caller: Caller, choice: ModelChoice) -> int | None:
+    return await caller.calls.count_tokens(PROMPT, choice, ANYBODY, _stay)
+
+
+async def _stay() -> AsgiMessage:
+    await asyncio.Event().wait()
+    return {}
+
+
+async def test_tokens_are_those_that_a_server_counts(caller: Caller) -> None:
+    counting = asyncio.create_task(count(caller, choose("count_tokens")))
+
+    async def is_queued() -> bool:
+        return bool(await caller.scenario.redis.zcard(keys.queued_key()))
+
+    await until(is_queued)
+    task = await caller.scenario.take("w1")
+    assert isinstance(task.work, Call)
+    assert (task.work.operation, task.work.model) == ("count_tokens", "m")
+    assert msgspec.json.decode(bytes(task.work.body), type=Prompt) == PROMPT
+    await ResultStore(caller.scenario.store).write(task.answer, b'{"input_tokens":12}')
+    await caller.scenario.sessions.finish(task, "DONE", END, None, takes_more=False, forget=True)
+    assert await counting == 12
+
+
+@pytest.mark.parametrize("choice", [choose(), choose("embeddings"), choose("count_tokens", present=False)])
+async def test_where_no_account_can_count_now_nobody_is_asked(caller: Caller, choice: ModelChoice) -> None:
+    assert await count(caller, choice) is None
+    assert await caller.scenario.redis.exists(keys.queued_key()) == 0
+
+
+async def test_a_count_that_takes_too_long_is_none_and_is_stopped(caller: Caller) -> None:
+    caller.calls = dataclasses.replace(caller.calls, count_limit=0.05)
+    assert await count(caller, choose("count_tokens")) is None
+
+    async def is_stopped() -> bool:
+        return not await caller.scenario.redis.zcard(keys.queued_key())
+
+    await until(is_stopped)

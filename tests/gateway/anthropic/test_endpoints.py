@@ -323,6 +323,16 @@ async def test_tokens_are_counted_without_a_question(gateway: RunningGateway) ->
     assert gateway.worker.asked == []
 
 
+async def test_tokens_are_those_that_a_server_of_the_model_counts_if_one_can(gateway: RunningGateway) -> None:
+    await gateway.announce("a", "claude", calls=("count_tokens",))
+    gateway.worker.results["claude"], gateway.worker.scripts["claude"] = b'{"input_tokens":7}', [Final("")]
+    response = await gateway.client.post(f"{MESSAGES}/count_tokens", json=ask("x" * 40, model="claude"))
+    assert (response.status_code, response.json()) == (200, {"input_tokens": 7})
+    gateway.worker.scripts["claude"] = [FAILED]
+    response = await gateway.client.post(f"{MESSAGES}/count_tokens", json=ask("x" * 40, model="claude"))
+    assert (response.status_code, response.json()) == (200, {"input_tokens": 10})
+
+
 async def test_pages_of_every_origin_may_ask(gateway: RunningGateway) -> None:
     asked = {
         "origin": "https://page.example",

@@ -20,6 +20,7 @@ from gateway.openai.conversations import ConversationDigests, ConversationLookup
 from gateway.openai.messages import parse_messages
 from gateway.openai.requests import CompletionRequest
 from gateway.openai.service import QuestionService, SubmittedQuestion
+from gateway.openai.stored_responses import StoredResponses
 from gateway.ops.metrics import first_text_histogram
 from gateway.settings import GatewaySettings
 from tests.support.wire.submitted_work import read_work
@@ -35,6 +36,7 @@ from wire.model_reader import ModelReader
 from wire.prompt import Message, Opaque, Picture, Prompt, PromptRole, Text, ToolCall
 from wire.prompt_text import to_text
 from wire.redis.store import Store
+from wire.response_memory import ResponseMemory
 
 Talk = tuple[HistoryMessage, ...]
 LIMIT = 5
@@ -55,10 +57,12 @@ def request(key: str) -> Request:
 def service(store: Store, limit: int = LIMIT) -> QuestionService:
     secret = HmacSecret(store, b"s" * 32)
     limits = GatewaySettings(queue_limit=10_000, mailbox_limit=10_000, client_limit=10_000)
-    relay = Relay(Jobs(store, limits), Answers(store), ActiveRequests(), 60, 60, first_text_histogram())
+    jobs, answers = Jobs(store, limits), Answers(store)
+    relay = Relay(jobs, answers, ActiveRequests(), 60, 60, first_text_histogram())
     lookup = ConversationLookup(secret, Index(store, 60, limit))
     reader = ModelReader(Ledger(store).read_models)
-    return QuestionService(Questions(relay, Idempotency(secret)), Clients(), lookup, reader)
+    stored = StoredResponses(ResponseMemory(store, jobs.memory, 60), answers, limits.max_body)
+    return QuestionService(Questions(relay, Idempotency(secret)), Clients(), lookup, reader, stored)
 
 
 @dataclass
@@ -260,7 +264,6 @@ async def test_without_redis_an_answer_goes_out_all_the_same() -> None:
             Thread(ConversationDigests(b"", ""), None, state="s"),
             IndexedConversation("t", "a"),
             text_message("assistant", "b"),
-            stored=True,
         )
     await store.close()
     assert [entry["event"] for entry in logs] == ["could not save the conversation index"]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.openai.errors import InvalidRequestError
-from gateway.openai.item_order import PlacedMessage, join_items, link_items
+from gateway.openai.item_order import MAX_ANSWER, PlacedMessage, join_items, link_items
 from wire.prompt import Message, Text, Thought, ToolCall
 
 USER = Message("user", (Text("hi"),))
@@ -68,6 +68,14 @@ def test_what_does_not_belong_together_is_refused(sent: list[Message], continues
     assert (caught.value.fault.status, caught.value.fault.param) == (400, param)
 
 
+def test_an_answer_has_so_many_items_at_most() -> None:
+    answer = [THOUGHT] * MAX_ANSWER
+    assert len(link(*answer, USER, *answer)) == 2 * MAX_ANSWER + 1
+    with pytest.raises(InvalidRequestError) as caught:
+        link(*answer, THOUGHT)
+    assert caught.value.fault.param == f"input[{MAX_ANSWER}]"
+
+
 THOUGHT = Message("assistant", (Thought("hm"),))
 
 
@@ -86,6 +94,10 @@ THOUGHT = Message("assistant", (Thought("hm"),))
         ([text("a", string=True), text("b", string=True)], [Message("assistant", (Text("a"), Text("b")))]),
         ([THOUGHT, text("a", phase="x")], [Message("assistant", (Thought("hm"), Text("a")), extra={"phase": "x"})]),
         ([text("a", phase="x"), text("b", phase="y")], None),
+        (
+            [text("a", phase="x"), THOUGHT, text("b", phase="y")],
+            [Message("assistant", (Text("a"), Thought("hm")), extra={"phase": "x"}), text("b", phase="y")],
+        ),
         ([text("a"), Message("assistant", (Text("b"),), name="Ann")], None),
         ([USER, USER], None),
         ([result("a"), result("b")], None),

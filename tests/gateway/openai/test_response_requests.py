@@ -140,6 +140,31 @@ def test_an_input_may_be_results_alone_where_something_is_before_it(change: dict
         parse_response(RESPONSE | {"input": [RESULT]})
 
 
+CALLED = Message("assistant", calls=(ToolCall("c1", "add", "{}"),))
+
+
+def test_results_follow_the_calls_of_the_response_before() -> None:
+    items = [{"role": "user", "content": "hi"}, RESULT]
+    parsed = parse_response(RESPONSE | {"input": items, "previous_response_id": "resp_1", "instructions": "be brief"})
+    result = Message("tool", (Text("2"),), string=True, call_id="c1")
+    assert parsed.continue_from([USER, CALLED]).prompt.messages == (SYSTEM, USER, CALLED, result, USER)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "given", "words"),
+    [
+        ([USER, CALLED], "hi", "No tool output found for the calls: c1."),
+        ([USER], [RESULT], "No tool call found for the output with call_id 'c1'."),
+        ([USER, CALLED, Message("tool", call_id="c1")], [RESULT], "two results of the call 'c1'"),
+    ],
+)
+def test_calls_before_an_input_have_their_results_in_it(earlier: list[Message], given: Any, words: str) -> None:
+    parsed = parse_response(RESPONSE | {"input": given, "previous_response_id": "resp_1"})
+    with pytest.raises(InvalidRequestError, match=words) as caught:
+        parsed.continue_from(earlier)
+    assert (caught.value.fault.status, caught.value.fault.param) == (400, "input")
+
+
 @pytest.mark.parametrize("given", ["c-with-16-letters", {"id": "c-with-16-letters"}])
 def test_a_conversation_comes_back_as_an_object(given: Any) -> None:
     assert parse_response(RESPONSE | {"conversation": given}).echo == {"conversation": {"id": "c-with-16-letters"}}

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from tests.gateway.openai.test_events import RICH
-from tests.support.gateway.harness import RunningGateway, Step, closing_gate, running
+from tests.support.gateway.harness import RunningGateway, Step, closing_gate, running, settings
 from tests.support.gateway.openai_client import EVENTS, MODEL, data_of
 from wire import keys
-from wire.messages import Chat, Delta, Failed, Final, HistoryMessage, Source, Usage
+from wire.errors import StoreUnavailableError
+from wire.messages import Chat, Delta, Failed, Final, HistoryMessage, Prompted, Source, Usage, Work
 from wire.redis.store import Store
+from wire.response_memory import ResponseMemory
 
 pytestmark = pytest.mark.anyio
 
@@ -47,10 +49,21 @@ STREAMED = body(
 )
 
 
+def talk(work: Work) -> list[str]:
+    """The texts of the messages of a question."""
+    assert isinstance(work, Prompted)
+    return [message.text for message in work.prompt.messages]
+
+
 async def respond(gateway: RunningGateway, question: Any = "hi", **rest: Any) -> Any:
     response = await gateway.client.post(PATH, json=body(question, **rest))
     assert response.status_code == 200, response.text
     return response.json()
+
+
+async def forget_events(store: Store, answer: str) -> None:
+    """Let ANSWER_TTL pass."""
+    await store.commands.delete(keys.log_key(answer), keys.job_key(answer))
 
 
 def events_of(stream: str) -> list[Any]:
@@ -204,6 +217,18 @@ async def test_a_failure_is_an_error_of_http_or_an_event(gateway: RunningGateway
     assert events_of(again.text) == [*others, last]
 
 
+async def test_a_failure_is_an_event_for_who_has_had_the_beginning(gateway: RunningGateway) -> None:
+    gateway.worker.scripts["hi"] = [Failed("interrupted")]
+    refused = await gateway.client.post(PATH, json=body(stream=True))
+    assert refused.status_code == 500
+    answer = refused.headers["x-answer-id"]
+    headers = EVENTS | {"last-event-id": f"{answer}.0"}
+    rest = await gateway.client.post(PATH, json=body(stream=True), headers=headers)
+    *_, event, _ = (await gateway.client.get(f"{PATH}/resp_{answer}?stream=true", headers=EVENTS)).text.split("\n\n")
+    assert (rest.status_code, rest.text) == (200, f"{event}\n\n")
+    assert events_of(rest.text)[0]["type"] == "response.failed"
+
+
 async def test_a_stream_that_its_gateway_cuts_says_so(gateway: RunningGateway) -> None:
     with closing_gate() as gate:
         gateway.worker.scripts["hi"] = [Delta("a"), gate, Final("a")]
@@ -216,17 +241,20 @@ async def test_a_stream_that_its_gateway_cuts_says_so(gateway: RunningGateway) -
     assert (last["type"], last["code"], last["error"]["code"]) == ("error", "gateway.draining", "gateway.draining")
 
 
-async def test_a_response_is_continued_by_its_id_once(gateway: RunningGateway) -> None:
-    first = await respond(gateway)
+async def test_any_response_is_continued_and_its_last_one_in_its_own_conversation(gateway: RunningGateway) -> None:
+    first = await respond(gateway, instructions="only here")
     second = await respond(gateway, "two", previous_response_id=first["id"], instructions="be brief")
     assert second["previous_response_id"] == first["id"]
-    refused = await gateway.client.post(PATH, json=body("other", previous_response_id=first["id"]))
-    assert refused.status_code == 400
-    assert refused.json()["error"]["code"] == "previous_response_not_found"
-    assert refused.json()["error"]["param"] == "previous_response_id"
+    await respond(gateway, "other", previous_response_id=first["id"])
     await respond(gateway, "three", previous_response_id=second["id"])
-    assert len({token for token, _ in gateway.worker.asked}) == 1
-    assert [work.question for _, work in gateway.worker.asked if isinstance(work, Chat)] == ["hi", "two", "three"]
+    tokens = [token for token, _ in gateway.worker.asked]
+    assert tokens == [tokens[0], tokens[0], tokens[2], tokens[0]]
+    assert [talk(work) for _, work in gateway.worker.asked] == [
+        ["only here", "hi"],
+        ["be brief", "hi", '你好,wor"ld', "two"],
+        ["hi", '你好,wor"ld', "other"],
+        ["hi", '你好,wor"ld', "two", '你好,wor"ld', "three"],
+    ]
 
 
 async def test_a_repeat_under_a_key_finds_its_answer_after_the_conversation_went_on(gateway: RunningGateway) -> None:
@@ -283,10 +311,11 @@ async def test_a_response_that_there_is_not_is_not_found(gateway: RunningGateway
         assert (response.status_code, response.json()["error"]["code"]) == (404, "not_found")
 
 
-async def test_a_response_whose_events_are_gone_is_not_found(gateway: RunningGateway) -> None:
-    body = await respond(gateway)
-    await gateway.store.commands.delete(keys.log_key(body["id"].removeprefix("resp_")))
-    assert (await gateway.client.get(f"{PATH}/{body['id']}")).status_code == 404
+async def test_a_failed_response_whose_events_are_gone_is_not_found(gateway: RunningGateway) -> None:
+    gateway.worker.scripts["hi"] = [Delta("half"), Failed("interrupted", "half")]
+    answer = (await gateway.client.post(PATH, json=body(stream=True))).headers["x-answer-id"]
+    await forget_events(gateway.store, answer)
+    assert (await gateway.client.get(f"{PATH}/resp_{answer}")).status_code == 404
 
 
 async def test_a_place_that_can_not_be_one_is_refused(gateway: RunningGateway) -> None:
@@ -299,7 +328,8 @@ async def test_a_place_that_can_not_be_one_is_refused(gateway: RunningGateway) -
 async def test_head_and_options_ask_nothing(gateway: RunningGateway) -> None:
     assert (await gateway.client.head(PATH)).status_code == 200
     assert (await gateway.client.options(PATH)).headers["allow"] == "POST, HEAD, OPTIONS"
-    assert (await gateway.client.options(f"{PATH}/x")).headers["allow"] == "GET, HEAD, OPTIONS"
+    assert (await gateway.client.options(f"{PATH}/x")).headers["allow"] == "GET, HEAD, DELETE, OPTIONS"
+    assert (await gateway.client.options(f"{PATH}/x/input_items")).headers["allow"] == "GET, HEAD, OPTIONS"
     assert gateway.worker.asked == []
 
 
@@ -314,3 +344,147 @@ async def test_an_item_refers_to_the_message_of_an_earlier_response(gateway: Run
     assert [(message.role, message.text) for message in work.history] == [("user", "hi"), ("assistant", "abc")]
     refused = await gateway.client.post(PATH, json=body([user, {"type": "item_reference", "id": "msg_s0-0"}]))
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "input[1].id")
+
+
+async def test_a_response_outlives_its_events(store: Store) -> None:
+    async with running(store) as gateway, running(store, worker=False) as other:
+        gateway.worker.scripts["hi"] = WHOLE
+        streamed = await gateway.client.post(PATH, json=body(stream=True))
+        answer = streamed.headers["x-answer-id"]
+        url = f"{PATH}/resp_{answer}"
+        before = (await other.client.get(url)).content
+        await forget_events(store, answer)
+        assert (await other.client.get(url, params={"include[]": "reasoning.encrypted_content"})).content == before
+        assert (await other.client.post(f"{url}/cancel")).content == before
+        replayed = events_of((await other.client.get(url, params={"stream": "true"})).text)
+        assert [event["sequence_number"] for event in replayed] == list(range(len(replayed)))
+        assert replayed[-1]["response"] == events_of(streamed.text)[-1]["response"]
+        refused = await other.client.get(url, params={"stream": "true", "starting_after": 0})
+        assert (refused.status_code, refused.json()["error"]["param"]) == (400, "starting_after")
+        await respond(other, "on", previous_response_id=f"resp_{answer}")
+        assert talk(gateway.worker.asked[-1][1]) == ["hi", "abc", "on"]
+
+
+async def test_a_deleted_response_is_gone_at_once_and_for_all(gateway: RunningGateway) -> None:
+    first = await respond(gateway)
+    second = await respond(gateway, "two", previous_response_id=first["id"])
+    url = f"{PATH}/{first['id']}"
+    deleted = await gateway.client.delete(url)
+    assert deleted.json() == {"id": first["id"], "object": "response", "deleted": True}
+    for method, path in (("GET", url), ("DELETE", url), ("GET", f"{url}/input_items"), ("POST", f"{url}/cancel")):
+        assert (await gateway.client.request(method, path)).status_code == 404
+    for previous in (first["id"], second["id"]):
+        refused = await gateway.client.post(PATH, json=body("on", previous_response_id=previous))
+        assert refused.json()["error"]["code"] == "previous_response_not_found"
+    assert (await gateway.client.get(f"{PATH}/{second['id']}")).status_code == 200
+
+
+async def test_deleting_a_response_that_runs_stops_it(gateway: RunningGateway) -> None:
+    with closing_gate() as gate:
+        gateway.worker.scripts["hi"] = [Delta("a"), gate, Final("ab")]
+        async with gateway.client.stream("POST", PATH, json=body(stream=True)) as response:
+            deleted = await gateway.client.delete(f"{PATH}/resp_{response.headers['x-answer-id']}")
+            assert deleted.status_code == 200
+            last = events_of("".join([part async for part in response.aiter_text()]))[-1]
+            assert last["response"]["status"] == "cancelled"
+
+
+async def test_a_response_that_is_not_stored_is_not_read_but_its_own_request_resumes(gateway: RunningGateway) -> None:
+    asked = body(stream=True, store=False)
+    streamed = await gateway.client.post(PATH, json=asked, headers=EVENTS)
+    answer = streamed.headers["x-answer-id"]
+    url = f"{PATH}/resp_{answer}"
+    for method, path in (("GET", url), ("DELETE", url), ("GET", f"{url}/input_items"), ("POST", f"{url}/cancel")):
+        assert (await gateway.client.request(method, path)).status_code == 404
+    resumed = await gateway.client.post(PATH, json=asked, headers={**EVENTS, "Last-Event-ID": f"{answer}.2"})
+    assert resumed.status_code == 200
+    assert "response.completed" in resumed.text
+    assert len(gateway.worker.asked) == 1
+
+
+async def test_a_background_response_is_there_at_once_and_needs_no_reader(store: Store) -> None:
+    async with running(store, settings(follow_grace=0.001)) as gateway, running(store, worker=False) as other:
+        with closing_gate() as gate:
+            gateway.worker.scripts["hi"] = [gate, Final("ab")]
+            begun = await respond(gateway, background=True, store=True)
+            assert (begun["status"], begun["output"]) in (("queued", []), ("in_progress", []))
+            url = f"{PATH}/{begun['id']}"
+            refused = await other.client.post(PATH, json=body("on", previous_response_id=begun["id"]))
+            assert refused.json()["error"]["code"] == "previous_response_in_progress"
+            gate.set()
+            rest = await other.client.get(url, params={"stream": "true", "starting_after": 1})
+            assert events_of(rest.text)[-1]["type"] == "response.completed"
+            assert (await other.client.get(url)).json()["status"] == "completed"
+
+
+async def test_a_background_stream_may_be_left_and_resumed(gateway: RunningGateway) -> None:
+    with closing_gate() as gate:
+        gateway.worker.scripts["hi"] = [Delta("a"), gate, Final("ab")]
+        async with gateway.client.stream("POST", PATH, json=body(stream=True, background=True)) as response:
+            url = f"{PATH}/resp_{response.headers['x-answer-id']}"
+        gate.set()
+        rest = await gateway.client.get(url, params={"stream": "true", "starting_after": 1})
+        assert events_of(rest.text)[-1]["response"]["status"] == "completed"
+
+
+async def test_a_cancelled_response_outlives_its_events_and_is_continued(gateway: RunningGateway) -> None:
+    with closing_gate() as gate:
+        gateway.worker.scripts["hi"] = [Delta("half"), gate, Final("ab")]
+        begun = await respond(gateway, background=True)
+        url = f"{PATH}/{begun['id']}"
+        async with gateway.client.stream("GET", url, params={"stream": "true"}) as stream:
+            async for line in stream.aiter_lines():
+                if "half" in line:
+                    break
+        cancelled = await gateway.client.post(f"{url}/cancel")
+        assert cancelled.json()["status"] == "cancelled"
+    await forget_events(gateway.store, begun["id"].removeprefix("resp_"))
+    assert (await gateway.client.get(url)).json()["status"] == "cancelled"
+    await respond(gateway, "on", previous_response_id=begun["id"])
+    assert talk(gateway.worker.asked[-1][1]) == ["hi", "half", "on"]
+
+
+async def test_a_failed_response_is_not_continued(gateway: RunningGateway) -> None:
+    gateway.worker.scripts["hi"] = [Delta("half"), Failed("interrupted", "half")]
+    answer = (await gateway.client.post(PATH, json=body(stream=True))).headers["x-answer-id"]
+    refused = await gateway.client.post(PATH, json=body("on", previous_response_id=f"resp_{answer}"))
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "previous_response_not_found")
+
+
+async def test_only_a_conversation_with_a_name_knows_what_came_before_it(gateway: RunningGateway) -> None:
+    named = {"conversation": "a-name-of-16-chars"}
+    await respond(gateway, **named)
+    second = await respond(gateway, "two", **named)
+    third = await respond(gateway, "three", previous_response_id=second["id"])
+    assert talk(gateway.worker.asked[-1][1]) == ["three"]
+    assert len({token for token, _ in gateway.worker.asked}) == 1
+    refused = await gateway.client.post(PATH, json=body("other", previous_response_id=second["id"]))
+    assert refused.json()["error"]["code"] == "previous_response_not_found"
+    await respond(gateway, "four", previous_response_id=third["id"])
+    assert len({token for token, _ in gateway.worker.asked}) == 1
+
+
+async def test_the_input_of_a_response_is_listed_a_page_at_a_time(gateway: RunningGateway) -> None:
+    first = await respond(gateway, [{"role": "user", "content": text} for text in ("a", "b", "c")])
+    second = await respond(gateway, "d", previous_response_id=first["id"])
+    listed = (await gateway.client.get(f"{PATH}/{second['id']}/input_items")).json()
+    assert [item["content"][0]["text"] for item in listed["data"]] == ["d"]
+    url = f"{PATH}/{first['id']}/input_items"
+    page = (await gateway.client.get(url, params={"limit": 2, "order": "asc"})).json()
+    assert ([item["content"][0]["text"] for item in page["data"]], page["has_more"]) == (["a", "b"], True)
+    rest = (await gateway.client.get(url, params={"order": "asc", "after": page["last_id"]})).json()
+    assert ([item["content"][0]["text"] for item in rest["data"]], rest["has_more"]) == (["c"], False)
+    refused = await gateway.client.get(url, params={"limit": 0})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "limit")
+
+
+async def test_an_answer_goes_out_though_it_can_not_be_stored(gateway: RunningGateway) -> None:
+    async def full(*_: object, **__: object) -> None:
+        raise StoreUnavailableError("OOM")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ResponseMemory, "_set", full)
+        first = await respond(gateway)
+    assert (await gateway.client.get(f"{PATH}/{first['id']}")).json() == first
+    refused = await gateway.client.post(PATH, json=body("on", previous_response_id=first["id"]))
+    assert refused.json()["error"]["code"] == "previous_response_not_found"

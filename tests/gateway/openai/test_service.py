@@ -352,12 +352,26 @@ async def test_a_style_ignores_all_that_text_cannot_say(gateway: RunningGateway)
     assert "x-ignored-parameters" not in plain.headers
 
 
+async def test_a_response_names_what_is_ignored_by_its_own_names(gateway: RunningGateway) -> None:
+    body = {"model": "bing-precise", "input": "hi", "max_output_tokens": 5, "reasoning": {"effort": "low"}}
+    response = await gateway.client.post(
+        "/v1/responses", json=body | {"truncation": "auto", "text": {"verbosity": "low"}}
+    )
+    assert response.headers["x-ignored-parameters"] == "reasoning, max_output_tokens, text.verbosity, truncation"
+    ((_, work),) = gateway.worker.asked
+    assert isinstance(work, Prompted)
+    assert work.prompt.ignored == ("reasoning_effort", "max_tokens", "verbosity", "truncation")
+
+
 async def test_what_no_account_of_a_model_can_do_is_refused_by_name(gateway: RunningGateway) -> None:
     await gateway.announce("secret", "org/m", abilities=["sampling"])
     for model in ("org/m", "bing-balanced"):
         body = ASKED | {"model": model, "tools": [TOOL]}
         error = (await gateway.client.post("/v1/chat/completions", json=body)).json()["error"]
         assert (error["param"], error["code"]) == ("tools", "unsupported_parameter")
+        asked = {"model": model, "input": "hi", "text": {"format": {"type": "json_object"}}}
+        error = (await gateway.client.post("/v1/responses", json=asked)).json()["error"]
+        assert (error["param"], error["code"]) == ("text.format", "unsupported_parameter")
     assert gateway.worker.asked == []
 
 

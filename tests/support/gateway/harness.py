@@ -25,6 +25,7 @@ from wire.messages import Call, Chat, Delta, Event, Failed, Final, Image, Source
 from wire.model_table import Offer
 from wire.needs import Ability
 from wire.redis.store import Store
+from wire.response_memory import ResponseMemory, is_stored_response
 from wire.result_store import ResultStore
 from wire.schedule import Schedule
 from wire.sessions import ClaimedJob, ScheduleEntry, Sessions, State
@@ -94,6 +95,10 @@ class ScriptedWorker:
             if isinstance(step, asyncio.Event):
                 await step.wait()
             elif isinstance(step, Final | Failed):
+                if isinstance(step, Final) and is_stored_response(task.work):
+                    memory = ResponseMemory(self.store, sessions.memory, sessions.limits.response_ttl)
+                    with contextlib.suppress(StoreUnavailableError):
+                        await memory.write_end(await sessions.read_client(task), task.answer, step)
                 return await sessions.finish(task, _state(step), step, b"saved", takes_more=True)
             else:
                 seq += 1

@@ -3,11 +3,13 @@
 import re
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
 from tests.support.wire.scenario import RepeatingStore, Scenario
 from wire import keys, scripts
+from wire.about import About
 from wire.answers import Answers
 from wire.call_memory import CallMemory, CallRecord
 from wire.conversation_index import ConversationIndex, IndexedConversation
@@ -17,6 +19,7 @@ from wire.jobs import Client, IdempotencyKey
 from wire.messages import Chat, Delta, Event, Final, HistoryMessage
 from wire.pictures import SMALLEST, PictureStore
 from wire.redis.store import Store
+from wire.response_memory import RecalledResponse, ResponseMemory, StoredResponse
 from wire.schedule import Schedule
 from wire.sessions import ClaimedJob
 from wire.store_memory import StoreMemory
@@ -25,6 +28,7 @@ pytestmark = pytest.mark.anyio
 ALICE = Client("key:alice", "alice")
 PICTURE = "s0-" + "0a" * 24
 RECORD = CallRecord("openai", "m", {"a": 1})
+RESPONSE = StoredResponse("t", "o", About("chat"), 1, ())
 FOLDER = Path(scripts.__file__).parent
 
 
@@ -94,6 +98,10 @@ async def life(store: Store) -> list[list[Event]]:
     memory = CallMemory(store, StoreMemory(store))
     await memory.write(ALICE.name, {"c": RECORD}, 60)
     assert await memory.read(ALICE.name, ["c"]) == {"c": RECORD}
+    responses = ResponseMemory(store, StoreMemory(store), 60)
+    await responses.write(ALICE.name, first.answer, RESPONSE)
+    await responses.write_end(ALICE.name, first.answer, Final("ab"))
+    assert await responses.read([first.answer, "other"]) == [RecalledResponse(RESPONSE, Final("ab"), ANY), None]
     fifth = await scenario.ask("fifth", first.token, client=ALICE, attempt="of a proxy")
     await scenario.jobs.expire(fifth.answer)
     await scenario.sessions.end(first.token)

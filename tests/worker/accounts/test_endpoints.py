@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wire.needs import ABILITIES
 from worker.accounts.account import ServerAccount, StyleTemperatures
 from worker.accounts.endpoints import ServerEntry, environment_accounts, is_base_url, parse_key, resolve_server
 from worker.settings import WorkerSettings
@@ -88,3 +89,9 @@ def test_how_a_server_answers_is_part_of_its_account() -> None:
     assert account is not None
     assert (account.stream, account.think_tags, account.developer) == (False, True, True)
     assert account.max_tokens == "max_tokens"
+
+
+def test_a_server_is_able_to_what_its_api_has_a_form_for() -> None:
+    entry = ServerEntry("a", "http://a", "m", provider="anthropic", tools=False)
+    assert entry.with_key("").abilities == ABILITIES - {"logprobs", "tools"}
+    assert ServerEntry("a", "http://a", "m").with_key("").abilities == ABILITIES

@@ -10,14 +10,17 @@ from tests.support.conditions import until
 from tests.support.wire.ledger_clock import advance
 from tests.support.worker.harness import ACCOUNTS, Away, WorkerHarness, pool_on, settings_with
 from tests.support.worker.scripted_provider import Ask, Only, Pictures, Play, ScriptedProvider, echo
+from wire.about import About
 from wire.answers import QueuePosition
 from wire.blocks import Block, Piece
 from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError
 from wire.jobs import new_token
 from wire.ledger import Ledger
-from wire.messages import Chat, Delta, Failed, Final, Replace, Source, TurnCount, Usage
+from wire.messages import Chat, Delta, Failed, Final, Prompted, Replace, Source, TurnCount, Usage
 from wire.pictures import PictureStore, picture_id
+from wire.prompt import Message, Prompt, Text
 from wire.reasons import Reason
+from wire.response_memory import ResponseMemory, StoredResponse
 from wire.sessions import ClaimedJob
 from wire.terminal_events import INTERRUPTED
 from worker.accounts.account import CookieAccount, ServerAccount
@@ -956,3 +959,28 @@ async def test_a_sign_of_life_alone_does_not_begin_an_answer(shop: Shop) -> None
     error = UpstreamError(Reason.ACCOUNT_THROTTLED, refused=True)
     await shop.outcome(growing(Completion("", b""), Growth(), error=error))
     assert [arrived.account for arrived in shop.provider.arrived] == ["a", "b"]
+
+
+async def test_the_end_of_a_stored_response_is_there_before_its_last_event(shop: Shop) -> None:
+    memory = ResponseMemory(shop.harness.sessions.store, shop.harness.sessions.memory, 60)
+    start = StoredResponse("t", "o", About("chat"), 1, ())
+    for stored in (True, False):
+        prompt = Prompt("responses", "bing-balanced", (Message("user", (Text("hello"),)),))
+        task = await shop.harness.claimed(Prompted("balanced", "", prompt=prompt, stored=stored), new_token())
+        await memory.write(task.lease.token, task.answer, start)
+        outcome = await shop.turn(task).run()
+        (recalled,) = await memory.read([task.answer])
+        assert recalled is not None
+        assert recalled.end == (outcome.event if stored else None)
+
+
+async def test_an_answer_ends_though_its_end_is_not_kept(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: object, **__: object) -> bool:
+        raise StoreUnavailableError("OOM")
+
+    monkeypatch.setattr(ResponseMemory, "write_end", refuse)
+    prompt = Prompt("responses", "bing-balanced", (Message("user", (Text("hello"),)),))
+    task = await shop.harness.claimed(Prompted("balanced", "", prompt=prompt, stored=True), new_token())
+    with capture_logs() as logs:
+        assert (await shop.turn(task).run()).state == "DONE"
+    assert [entry["event"] for entry in logs].count("the end of a response is not kept") == 1

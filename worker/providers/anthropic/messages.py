@@ -14,22 +14,30 @@ import httpx
 import msgspec
 import structlog
 
-from wire.messages import Style
+from wire.messages import Operation, Style
 from wire.model_table import STYLES
 from wire.prompt import Message, Prompt, PromptRole, Text
 from wire.reasons import Reason
 from worker.accounts.account import Account, ServerAccount
 from worker.errors import UpstreamError
-from worker.providers import BeforeSend, Completion, Growth, SavedConversation, require_server
+from worker.providers import BeforeSend, CallResult, Completion, Growth, SavedConversation, require_server
 from worker.providers.anthropic.message_habits import MessageHabits, SentParameters
 from worker.providers.anthropic.message_records import make_records
 from worker.providers.anthropic.message_request import MessageForm, free_text_tools, write_request
 from worker.providers.anthropic.message_stream import MessageStream
 from worker.providers.anthropic.own_fields import keep_own_fields
 from worker.providers.anthropic.request_options import WISHES, OptionsForm, find_effort
+from worker.providers.anthropic.token_count import (
+    COUNT_TOKENS,
+    LACKING,
+    LARGEST_COUNT,
+    parse_count,
+    write_count_request,
+)
 from worker.providers.call_records import put_back
 from worker.providers.envelope import Envelopes
-from worker.providers.openai.client import ERROR_TIMEOUT, FailureReasons, ServerClient, excuse_account
+from worker.providers.openai.call_refusals import excuse_lacking
+from worker.providers.openai.client import ERROR_TIMEOUT, FailureReasons, ServerClient, excuse_account, read_body
 from worker.providers.openai.growths import GRACE, read_growths
 from worker.providers.openai.model_list import LARGEST, parse_model_list
 from worker.providers.openai.parameters import STREAM
@@ -144,6 +152,21 @@ class AnthropicProvider:
         except TimeoutError as error:
             raise UpstreamError(Reason.TIMEOUT_CONNECT, "no answer in time") from error
         return tuple(dict.fromkeys(models))
+
+    async def call(
+        self, account: Account, operation: Operation, model: str, body: bytes, before_send: BeforeSend
+    ) -> CallResult:
+        """Return a prompt's tokens. UpstreamError when it fails, and for any other operation."""
+        if operation != COUNT_TOKENS:
+            raise UpstreamError(Reason.MODEL_UNABLE, operation, refused=True)
+        server = require_server(account)
+        sent, path = await write_count_request(server, model, body), endpoint(server, "/messages/count_tokens")
+        try:
+            async with self._client.post(server, path, sent, SendHook(before_send), _REASONS) as response:
+                return parse_count(await read_body(response, LARGEST_COUNT))
+        except UpstreamError as error:
+            excuse_lacking(error, LACKING)
+            raise
 
     async def close(self) -> None:
         """Do nothing: no resources are held."""

@@ -100,7 +100,7 @@ class ServerClient:
                     if response.status_code in (404, 405):
                         raise UpstreamError(Reason.UPSTREAM_PROTOCOL, f"HTTP {response.status_code}")
                     await self._check_response(response, server)
-                    return await _read(response, limit)
+                    return await read_body(response, limit)
 
     async def _check_response(
         self,
@@ -163,7 +163,7 @@ def _trace() -> dict[bytes, bytes]:
     return {b"traceparent": traceparent.encode()} if traceparent else {}
 
 
-async def _read(response: httpx.Response, limit: int) -> bytes:
+async def read_body(response: httpx.Response, limit: int) -> bytes:
     """Read up to `limit` bytes of a body."""
     body = b""
     if limit:

@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 import msgspec
 
-from wire.jobs import RETRY_AFTER
 from wire.messages import Usage
 from wire.reasons import Reason
 from wire.result_store import MAX_RESULT
@@ -18,6 +17,7 @@ from wire.threads import run_sized
 from worker.accounts.account import ServerAccount
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend, CallResult
+from worker.providers.openai.call_refusals import excuse_lacking
 from worker.providers.openai.client import FailureReasons, ServerClient
 from worker.providers.openai.content_encoding import decode_body
 from worker.providers.openai.errors import has_error, parse_error
@@ -25,8 +25,6 @@ from worker.providers.openai.usage import parse_usage
 from worker.providers.sent_mark import SendHook
 
 _REASONS = FailureReasons(silence=Reason.TIMEOUT_IDLE, policy=Reason.QUESTION_REFUSED)
-# Refusals of the path, or of its use with this key or model: they say nothing about questions.
-_NOT_HERE = (403, 404, 405, 410, 501)
 _LARGEST_ERROR = 64 * 1024
 _NONE_HERE = "The model's server makes no embeddings with it."
 _FLOAT_SIZE = 4
@@ -61,7 +59,7 @@ async def request_embeddings(
         async with client.post(server, "/embeddings", sent, hook, _REASONS) as response:
             content = await _read_body(response)
     except UpstreamError as error:
-        _excuse_account(error)
+        excuse_lacking(error, _NONE_HERE)
         raise
     return await run_sized(len(content), parse_embeddings, content, _wants_base64(body), server.key)
 
@@ -99,16 +97,6 @@ async def _read_body(response: httpx.Response) -> bytes:
         if len(body) > MAX_RESULT:
             raise UpstreamError(Reason.RESULT_TOO_LARGE, f"more than {MAX_RESULT} bytes")
     return bytes(body)
-
-
-def _excuse_account(error: UpstreamError) -> None:
-    """Take a refusal of the path as its own: the account answers questions, and another one may make embeddings."""
-    if not error.refused or error.status not in _NOT_HERE:
-        return
-    # A page is somebody's in front of the server, and may pass.
-    passing = error.reason == Reason.ACCOUNT_BLOCKED and error.is_page
-    error.reason, error.elsewhere = Reason.MODEL_NONE if passing else Reason.MODEL_UNABLE, True
-    error.retry_after, error.words = RETRY_AFTER if passing else None, "" if passing else _NONE_HERE
 
 
 def _convert(content: bytes, in_base64: bool) -> bytes:

@@ -261,3 +261,19 @@ async def test_signed_and_redacted_thoughts_go_back_byte_for_byte(
         {"type": "redacted_thinking", "data": "b3BhcXVl"},
         {"type": "text", "text": "so"},
     ]
+
+
+async def test_a_conversation_can_move_from_a_server_of_another_api(
+    store: HookedStore, client: Client, bing: Emulator
+) -> None:
+    other = ServerAccount("o", bing.openai_url, "stand-in-deepseek", "o")
+    async with worker(store, other, claude(bing)):
+        end = await ask(client, QUESTION, model="stand-in-deepseek", tools=(WEATHER,))
+        assert isinstance(end, Final), end
+        messages = to_messages(end, "responses", drops=False)
+        last = await ask(client, QUESTION, *messages, dialect="responses", tools=(WEATHER,))
+    assert isinstance(last, Final), last
+    request = bing.ledger.turns[-1].request
+    assert request is not None
+    assert [block["type"] for block in request.messages[1]["content"]] == ["tool_use"]
+    assert request.messages[2]["content"][0]["tool_use_id"] == request.messages[1]["content"][0]["id"]

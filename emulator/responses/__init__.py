@@ -1,0 +1,1 @@
+"""The Responses API, as OpenAI serves it."""

@@ -1,0 +1,179 @@
+"""Stored responses of /v1/responses: what later requests continue from, and what is read by its id.
+
+Of each response its own input is kept, by the gateway that accepted it, and its end, by the worker that answered. Each
+is a string beside the scripts, for RESPONSE_TTL seconds after it was last used. A response refers to those that it
+continues from, so that a conversation is kept once, whatever branches it has.
+
+A script counts them: all clients' together have a limit, and a client leaves as much of it as it takes. Its oldest ones
+make room. An end is kept before the answer's terminal event is written; if the answer ends in another way after all,
+the scripts delete it.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from wire import keys
+from wire.about import About, weigh_message
+from wire.errors import BadMessageError
+from wire.messages import Final, Prompted, Work, decode_event, encode
+from wire.prompt import Message
+from wire.redis.store import Store
+from wire.scripts import encode_arguments
+from wire.store_memory import StoreMemory
+from wire.threads import run_sized
+from wire.work_store import CHUNK
+
+# What a response takes beside its bytes, and the part of the bytes that count which all may take: 1 / _ALL_PART.
+RESPONSE_BYTES = 512
+_ALL_PART = 4
+# How many of the responses before it are named in each.
+STEP = 16
+# In place of the input of a response that was deleted.
+_DELETED = b"-"
+# Ahead of an end: whether a worker has kept it, before the answer's terminal event, or a gateway after that.
+_BY_WORKER, _BY_GATEWAY = b"D", b"S"
+
+
+class StoredResponse(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A response without its end. `accepted` is the Unix time.
+
+    `messages` are its own input, without instructions. `ancestors` are the responses that it continues from, the last
+    one first, up to STEP of them; `depth` is how many there are in all, and `size` the bytes of their input and ends,
+    this one's input included. `named`: it is part of a conversation with a name, which knows what came before.
+
+    `owner` may continue from it; see wire.jobs.Client for the `holder`, and wire.answers.AcceptedJob for the rest.
+    """
+
+    token: str
+    owner: str
+    about: About
+    accepted: int
+    messages: tuple[Message, ...]
+    holder: str = ""
+    ancestors: tuple[str, ...] = ()
+    depth: int = 0
+    size: int = 0
+    named: bool = False
+
+
+@dataclass(frozen=True)
+class RecalledResponse:
+    """A response with its end, if that is kept, and the bytes of that."""
+
+    start: StoredResponse
+    end: Final | None
+    end_size: int = 0
+
+
+_decoder = msgspec.json.Decoder(StoredResponse)
+
+
+@dataclass(frozen=True)
+class ResponseMemory:
+    """The stored responses of all clients. `ttl` is in seconds. All may raise StoreUnavailableError."""
+
+    store: Store
+    memory: StoreMemory
+    ttl: int
+
+    async def write(self, client: str, answer: str, response: StoredResponse, before: Sequence[str] = ()) -> bool:
+        """Keep a response whose job was accepted, and those `before` it for as long. Return whether there is room."""
+        if (await self.memory.read()).is_full:
+            return False
+        content = await run_sized(sum(map(weigh_message, response.messages)), msgspec.json.encode, response)
+        await self._set(keys.response_key(answer), content)
+        return await self._count(client, answer, begun=len(content) + RESPONSE_BYTES, used=before)
+
+    async def write_end(self, client: str, answer: str, end: Final, *, written: bool = False) -> bool:
+        """Keep the end of an answer, before its terminal event is `written` or after that; return as `write`.
+
+        One that is kept before changes nothing where another is there.
+        """
+        if (await self.memory.read()).is_full:
+            return False
+        content = (_BY_GATEWAY if written else _BY_WORKER) + encode(end)
+        if not await self._set(keys.response_end_key(answer), content, new=not written):
+            return False
+        return await self._count(client, answer, ended=len(content))
+
+    async def touch(self, client: str, answers: Sequence[str]) -> None:
+        """Let responses live on, the last one first."""
+        await self._count(client, "", used=answers)
+
+    async def delete(self, client: str, answer: str) -> None:
+        """Delete a response. Its answer isn't found any more, even while its events are still kept."""
+        await self.store.transfer("SET", keys.response_key(answer), _DELETED, "EX", self.ttl)
+        await self.store.transfer("DEL", keys.response_end_key(answer))
+        await self._count(client, answer, begun=RESPONSE_BYTES, ended=0)
+
+    async def is_deleted(self, answer: str) -> bool:
+        """Return whether a response was deleted."""
+        return bool(await self.store.execute("STRLEN", keys.response_key(answer)) == len(_DELETED))
+
+    async def read(self, answers: Sequence[str]) -> list[RecalledResponse | None]:
+        """Return responses; None for one that isn't kept, was deleted, or that this version can't read."""
+        return list(await asyncio.gather(*map(self._read, answers)))
+
+    async def _read(self, answer: str) -> RecalledResponse | None:
+        start, end = await asyncio.gather(
+            self._get(keys.response_key(answer)), self._get(keys.response_end_key(answer))
+        )
+        return await run_sized(len(start) + len(end), _decode, start, end)
+
+    async def _set(self, key: str, content: bytes, *, new: bool = False) -> bool:
+        """Write a string, unless it must be `new` and isn't; return whether it was written."""
+        if await self.store.transfer("SET", key, content[:CHUNK], "EX", self.ttl, *(["NX"] if new else [])) is None:
+            return False
+        for offset in range(CHUNK, len(content), CHUNK):
+            await self.store.transfer("SETRANGE", key, offset, content[offset : offset + CHUNK])
+            # Had Redis lost the key meanwhile, it would stay for good.
+            await self.store.transfer("EXPIRE", key, self.ttl)
+        return True
+
+    async def _get(self, key: str) -> bytes:
+        chunks: list[bytes] = []
+        while not chunks or len(chunks[-1]) == CHUNK:
+            offset = len(chunks) * CHUNK
+            chunks.append(await self.store.transfer("GETRANGE", key, offset, offset + CHUNK - 1))
+        return b"".join(chunks)
+
+    async def _count(
+        self,
+        client: str,
+        answer: str,
+        begun: int | None = None,
+        ended: int | None = None,
+        used: Sequence[str] = (),
+    ) -> bool:
+        digest = hashlib.sha256(client.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        use = await self.memory.read()
+        arguments = encode_arguments(
+            client=digest,
+            answer=answer,
+            begun=begun,
+            ended=ended,
+            used=used,
+            ttl=self.ttl,
+            all=use.allowed // _ALL_PART,
+        )
+        return bool(await self.store.run("keep_response", keys.responses_key(digest), keys.prefix(), arguments))
+
+
+def is_stored_response(work: Work) -> bool:
+    """Return whether the end of a job's answer is kept here."""
+    return isinstance(work, Prompted) and work.stored and work.prompt.dialect == "responses"
+
+
+def _decode(start: bytes, end: bytes) -> RecalledResponse | None:
+    if not start or start == _DELETED:
+        return None
+    try:
+        response = _decoder.decode(start)
+        final = decode_event(end[1:]) if end else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, BadMessageError):
+        return None
+    return RecalledResponse(response, final if isinstance(final, Final) else None, len(end))
