@@ -57,6 +57,7 @@ class Server(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_): ...
 
 
+litellm.suppress_debug_info = True
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 asked = {
