@@ -59,7 +59,8 @@ def _reasons(program: Program, results: dict[str, str]) -> list[str]:
         return []
     absent = [f"{program.title}, {(_HEADINGS | _FURTHER)[step]}: {reason}" for step, reason in program.without.items()]
     missing = [f"{program.title}, {_name(job)}: {reason}" for job, reason in program.missing.items()]
-    return absent + missing
+    only = [f"{program.title}, `{job}` before Anthropic's API: {reason}" for job, reason in program.openai_only.items()]
+    return absent + missing + only
 
 
 def _name(job: str) -> str:

@@ -9,6 +9,7 @@ from msgspec import Meta
 from gateway.answering import thought_fields
 from gateway.anthropic.message_body import (
     CUSTOM_INPUT,
+    AnyContent,
     Content,
     TextContent,
     ThinkingContent,
@@ -55,10 +56,10 @@ ContentDelta = TextDelta | CitationsDelta | ThinkingDelta | SignatureDelta | Inp
 
 
 class ContentBlockStart(msgspec.Struct, kw_only=True, tag_field="type", tag="content_block_start"):
-    """A block begins: empty, but for thinking that is hidden."""
+    """A block begins: empty, but for one that is whole at once, such as hidden thinking."""
 
     index: Count
-    content_block: Content
+    content_block: AnyContent
 
 
 class ContentBlockDelta(msgspec.Struct, kw_only=True, tag_field="type", tag="content_block_delta"):

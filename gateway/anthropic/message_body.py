@@ -13,6 +13,7 @@ from gateway.openai.answer_assembler import AnswerAssembler
 from gateway.openai.chunks import AnsweredModel
 from gateway.openai.errors import AnswerFailedError
 from gateway.openai.models import model_name
+from gateway.openai.schema_marks import any_of
 from gateway.openai.service import SubmittedQuestion
 from gateway.openai.usage import Estimated, count_tokens
 from wire.about import About
@@ -83,6 +84,19 @@ class ToolUseContent(msgspec.Struct, kw_only=True, tag_field="type", tag="tool_u
 
 
 Content = TextContent | ThinkingContent | HiddenThinking | ToolUseContent
+_FORMS = ("", "text", "thinking", "redacted_thinking", "tool_use")
+OwnContent = dict[str, Any]
+
+
+class ServerContent(msgspec.Struct, kw_only=True):
+    """A block that only a server of this API has, such as `server_tool_use`, as it came."""
+
+    type: Annotated[str, Meta(extra_json_schema={"not": {"enum": list(_FORMS)}})]
+
+
+CONTENTS = (TextContent, ThinkingContent, HiddenThinking, ToolUseContent, ServerContent)
+# msgspec makes no union of Structs and plain objects.
+AnyContent = Annotated[Any, any_of(*CONTENTS)]
 
 
 class MessageUsage(msgspec.Struct, kw_only=True):
@@ -102,7 +116,7 @@ class MessageObject(msgspec.Struct, kw_only=True):
     type: Literal["message"] = "message"
     role: Literal["assistant"] = "assistant"
     model: AnsweredModel
-    content: list[Content]
+    content: list[AnyContent]
     stop_reason: StopReason | None
     stop_sequence: str | None
     usage: MessageUsage
@@ -129,7 +143,7 @@ def encode_message(question: SubmittedQuestion, answer: AnswerAssembler) -> byte
     return msgspec.json.encode(message)
 
 
-def content_of(block: Block) -> Content | None:
+def content_of(block: Block) -> Content | OwnContent | None:
     """Return a block as it is in a message; None for one that isn't shown."""
     match block.kind:
         case "text" | "refusal":

@@ -58,7 +58,23 @@ def parse_format(fields: Fields) -> AnswerFormat | None:
     schema = read_schema(form, "schema", param)
     if schema is None:
         raise InvalidRequestError(f"'{param}.schema' must be an object.", f"{param}.schema", "invalid_type")
-    return AnswerFormat("schema", _FORMAT_NAME, None, schema, strict=True, extra=rest_of(form, ("type", "schema")))
+    # A server of the OpenAI API refuses to be strict with an open schema.
+    strict = True if _is_closed(schema) else None
+    return AnswerFormat("schema", _FORMAT_NAME, None, schema, strict, rest_of(form, ("type", "schema"), param))
+
+
+def _is_closed(schema: object) -> bool:
+    """Return whether each object in a schema has exactly the properties that it names."""
+    if isinstance(schema, list):
+        return all(map(_is_closed, schema))
+    if not isinstance(schema, dict):
+        return True
+    if schema.get("type") == "object" or "properties" in schema:
+        properties, required = schema.get("properties", {}), schema.get("required", [])
+        sound = isinstance(properties, dict) and isinstance(required, list)
+        if not sound or schema.get("additionalProperties") is not False or any(n not in required for n in properties):
+            return False
+    return all(map(_is_closed, schema.values()))
 
 
 def rest_of_output(fields: Fields) -> Mapping[str, Any]:

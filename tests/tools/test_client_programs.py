@@ -9,7 +9,9 @@ from tests.support.external.catalogue import Program
 from tools.client_programs import insert, render
 
 PROGRAMS = {
-    "one": Program("one", "One", "python", "one", missing={"schema": "It asks for XML."}),
+    "one": Program(
+        "one", "One", "python", "one", missing={"schema": "It asks for XML."}, openai_only={"found": "It has none."}
+    ),
     "two": Program(
         "two",
         "Two",
@@ -36,6 +38,7 @@ def test_results_and_reasons_are_rendered(tmp_path: Path) -> None:
         in table
     )
     assert "- One, schemas: It asks for XML." in table
+    assert "- One, `found` before Anthropic's API: It has none." in table
     assert "- Two, pictures: It sends none." in table
     assert "- Three was not tried: It needs a desktop." in table
 

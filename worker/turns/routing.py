@@ -13,7 +13,7 @@ from wire.ledger import AccountSlot
 from wire.messages import Call, Chat, HistoryMessage, Image, Prompted, Style
 from wire.model_table import STYLES
 from wire.prompt import Prompt
-from wire.prompt_text import add_history
+from wire.prompt_text import add_history, is_text
 from wire.reasons import Reason
 from wire.redis.retry import retry_unavailable
 from wire.sessions import ClaimedJob, Sessions
@@ -90,13 +90,17 @@ class AttemptRouter:
         if not isinstance(work, Chat):
             return History()
         earlier = self._client_history or (await self._load_transcript())[0]
-        prompt = work.prompt if isinstance(work, Prompted) else None
+        prompt = work.prompt if isinstance(work, Prompted) and not self._is_plain(work) else None
         if prompt is not None:
             prompt = msgspec.structs.replace(prompt, model=self.model or prompt.model)
         if prompt is not None and not any(message.role == "assistant" for message in prompt.messages):
             prompt = add_history(prompt, earlier)
         history = History(work.instructions, earlier, work.leading, work.asked, prompt)
         return history if prompt is None else await self._add_kept(history, prompt)
+
+    def _is_plain(self, work: Prompted) -> bool:
+        """Return whether text says all of a question in a style: a server then gets the style's own settings too."""
+        return bool(self._entries) and self._entries[0].model in STYLES and is_text(work.prompt)
 
     async def _add_kept(self, history: History, prompt: Prompt) -> History:
         """Return the history of a prompt with what is kept for it. Raises StoreUnavailableError."""

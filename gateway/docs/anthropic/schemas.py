@@ -3,7 +3,7 @@
 from gateway.anthropic.endpoints import TokenCount
 from gateway.anthropic.errors import MessagesError
 from gateway.anthropic.growing_content import ContentBlockDelta, ContentBlockStart, ContentBlockStop
-from gateway.anthropic.message_body import MessageObject
+from gateway.anthropic.message_body import CONTENTS, MessageObject, ServerContent
 from gateway.anthropic.message_events import MessageDelta, MessageStart, MessageStop, StreamPing
 from gateway.anthropic.models import ModelInfo, ModelPage
 from gateway.anthropic.request_fields import BLOCKS, BlockMessage, CountedFields, MessageRequestFields
@@ -25,6 +25,8 @@ _EVENTS = (
 def schemas() -> dict[str, Node]:
     """Return all of them, by name."""
     events = [*(event.__name__ for event in _EVENTS), "MessagesError"]
+    replies = reply_schemas(MessagesError, MessageObject, ModelInfo, ModelPage, TokenCount, *CONTENTS, *_EVENTS)
+    del replies[ServerContent.__name__]["additionalProperties"]
     return {
         **request_schemas(
             *BLOCKS,
@@ -34,7 +36,7 @@ def schemas() -> dict[str, Node]:
             MessageRequest=MessageRequestFields,
             CountedRequest=CountedFields,
         ),
-        **reply_schemas(MessagesError, MessageObject, ModelInfo, ModelPage, TokenCount, *_EVENTS),
+        **replies,
         "MessageEventData": {
             "description": "An event. The blocks come strictly one after the other; the last event is `message_stop`, "
             "or `error` if the answer failed or was cut.",

@@ -28,7 +28,7 @@ def test_a_mark_may_move_to_a_later_message() -> None:
     cache = PromptCache()
     first = cache.measure("k1", body(user(text(LONG) | MARK)))
     later = cache.measure("k1", body(user(text(LONG)), assistant(text("a")), user(text("b") | MARK)))
-    assert later.read > first.read
+    assert later.read > first.written * 0.8
     assert later.written > 0
     assert later.read < first.written  # the mark itself has a size
 

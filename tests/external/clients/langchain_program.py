@@ -74,7 +74,7 @@ def retrieval(job: Job, _: list[str]) -> Outcome:
     """Ask about the text that is nearest to the question."""
     # Otherwise it fetches a tokenizer, and sends numbers.
     embeddings = OpenAIEmbeddings(
-        model=job["model"], base_url=job["url"], api_key=job["key"], check_embedding_ctx_length=False
+        model=job["embedding_model"], base_url=job["url"], api_key=job["key"], check_embedding_ctx_length=False
     )
     store = InMemoryVectorStore.from_texts(job["texts"], embeddings)
     (found,) = store.similarity_search(job["question"], k=1)

@@ -69,7 +69,7 @@ def picture(job: Job, _: list[str]) -> Outcome:
 
 def retrieval(job: Job, _: list[str]) -> Outcome:
     """Ask an index, which puts the text that is nearest to the question before it."""
-    embeddings = OpenAIEmbedding(model_name=job["model"], api_base=job["url"], api_key=job["key"])
+    embeddings = OpenAIEmbedding(model_name=job["embedding_model"], api_base=job["url"], api_key=job["key"])
     documents = [Document(text=text) for text in job["texts"]]
     index = VectorStoreIndex.from_documents(documents, embed_model=embeddings)
     response = index.as_query_engine(llm=model(job), similarity_top_k=1).query(job["question"])

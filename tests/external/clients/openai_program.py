@@ -72,7 +72,9 @@ def picture(job: Job, _: list[str]) -> Outcome:
 
 def retrieval(job: Job, _: list[str]) -> Outcome:
     """Ask about the text that is nearest to the question."""
-    asked, *texts = client(job).embeddings.create(model=job["model"], input=[job["question"], *job["texts"]]).data
+    asked, *texts = (
+        client(job).embeddings.create(model=job["embedding_model"], input=[job["question"], *job["texts"]]).data
+    )
     nearness = [sum(a * b for a, b in zip(asked.embedding, text.embedding, strict=True)) for text in texts]
     found = job["texts"][nearness.index(max(nearness))]
     messages: Any = [{"role": "user", "content": f"{found}\n{job['question']}"}]

@@ -69,6 +69,11 @@ def test_a_block_is_a_block_of_content(block: Block, content: dict[str, Any]) ->
     assert whole(Final("", blocks=(block,)))["content"] == [content]
 
 
+def test_a_block_that_only_servers_of_this_api_have_is_as_it_came() -> None:
+    used = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "q"}}
+    assert whole(Final("", blocks=(Block("opaque", extra=used),)))["content"] == [used]
+
+
 def test_what_only_a_server_understands_is_not_shown() -> None:
     blocks = (Block("opaque", extra={"a": 1}), Block("text", "a"), Block("reasoning"), Block("text", ""))
     assert whole(Final("a", blocks=blocks))["content"] == [{"type": "text", "text": "a"}]

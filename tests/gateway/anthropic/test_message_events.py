@@ -63,12 +63,18 @@ async def test_hidden_thinking_and_sources_are_folded_too() -> None:
         Block("reasoning", "", extra={"data": "d"}),
         Block("reasoning", "hm", extra={"signature": "s"}),
         Block("opaque", extra={"a": 1}),
+        Block("opaque", extra={"type": "server_tool_use", "id": "s", "name": "n", "input": {"q": 1}}),
         Block("text", "a", extra={"citations": [{"n": 1}]}),
     )
     end = Final("a", (Source("T", "https://e.org"),), blocks=blocks)
     folded = fold_events(await render(end))
     assert folded == whole(end)
-    assert [block["type"] for block in folded["content"]] == ["redacted_thinking", "thinking", "text"]
+    assert [block["type"] for block in folded["content"]] == [
+        "redacted_thinking",
+        "thinking",
+        "server_tool_use",
+        "text",
+    ]
     assert len(folded["content"][-1]["citations"]) == 2
 
 

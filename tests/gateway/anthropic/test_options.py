@@ -43,8 +43,34 @@ def test_without_options_there_are_none() -> None:
 def test_a_format_is_a_schema_at_either_place(place: str) -> None:
     form = {"type": "json_schema", "schema": SCHEMA}
     fields = {"output_format": form} if place == "output_format" else {"output_config": {"format": form}}
-    assert parse_format(fields) == AnswerFormat("schema", "answer", None, SCHEMA, strict=True)
+    assert parse_format(fields) == AnswerFormat("schema", "answer", None, SCHEMA)
     assert parse_format({}) is None
+
+
+CLOSED: dict[str, Any] = {
+    "type": "object",
+    "properties": {"a": {"type": "integer"}},
+    "required": ["a"],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("schema", "strict"),
+    [
+        (CLOSED, True),
+        (CLOSED | {"required": []}, None),
+        (CLOSED | {"properties": {"a": SCHEMA}}, None),
+        (CLOSED | {"properties": {"a": {"anyOf": [CLOSED, {"type": "null"}]}}}, True),
+        (CLOSED | {"properties": {"a": {"anyOf": [SCHEMA]}}}, None),
+        (CLOSED | {"properties": []}, None),
+        ({"type": "array", "items": CLOSED}, True),
+    ],
+)
+def test_a_server_is_to_be_strict_with_a_schema_that_is_closed(schema: dict[str, Any], strict: bool | None) -> None:
+    form = parse_format({"output_format": {"type": "json_schema", "schema": schema}})
+    assert form is not None
+    assert form.strict is strict
 
 
 @pytest.mark.parametrize(

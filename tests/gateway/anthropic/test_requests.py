@@ -136,3 +136,9 @@ def test_rounds_of_claude_code_are_understood(number: int) -> None:
 
 def test_what_is_counted_needs_no_limit() -> None:
     assert parse_prompt({"model": "m", "messages": [{"role": "user", "content": "hi"}]}).options == {}
+
+
+def test_a_thread_is_refused_by_name_before_anything_is_asked() -> None:
+    with pytest.raises(InvalidRequestError, match="whole conversation") as refused:
+        parse_request({**ask("hi"), "thread": {"type": "create"}}, {})
+    assert refused.value.fault.param == "thread"

@@ -34,7 +34,8 @@ class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     its own. script: in clients/, or in that folder; empty where the test runs a command. api: of the gateway's, the
     one that it speaks; some scripts speak several. model: the one it asks for, where it knows those of its server by
     name. core: in every run; the others only with ALL_PROGRAMS=1. without: steps that the program has not, and why.
-    missing: steps that fail, and why. not_tried: why there is no test at all.
+    missing: steps that fail, and why. openai_only: jobs that a server of Anthropic's API can't do, and why.
+    not_tried: why there is no test at all.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     core: bool = False
     without: Mapping[Step, str] = msgspec.field(default_factory=dict)
     missing: Mapping[str, str] = msgspec.field(default_factory=dict)
+    openai_only: Mapping[str, str] = msgspec.field(default_factory=dict)
     not_tried: str = ""
 
     def jobs_of(self, step: Step) -> Sequence[str]:
@@ -97,14 +99,14 @@ def programs_with(step: Step, family: Family, *names: str) -> list[Any]:
 def behind_servers(parameters: Sequence[Any]) -> list[Any]:
     """Return programs and jobs behind each kind of server, as parameters.
 
-    Programs of chat completions that aren't of the core are only behind OpenAI's.
+    Programs of chat completions that aren't of the core are only behind OpenAI's, and so is what `openai_only` names.
     """
     return [
         pytest.param(server, program, job, id=f"{server}-{parameter.id}", marks=parameter.marks)
         for server in SERVERS
         for parameter in parameters
         for program, job in [parameter.values]
-        if server == "openai" or program.core or program.api != "chat"
+        if server == "openai" or (job not in program.openai_only and (program.core or program.api != "chat"))
     ]
 
 

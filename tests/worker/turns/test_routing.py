@@ -196,13 +196,22 @@ async def prompted(harness: WorkerHarness, model: str, text: str = "hello", **mo
 
 async def test_the_server_is_asked_for_the_real_name_of_the_model(harness: WorkerHarness) -> None:
     pool = await pool_of(harness, served("s", "own", "org/m:latest"), fast=("org/m:latest",))
+    options: dict[str, Any] = {"options": {"seed": 1}}
     for asked, real in [("fast", "org/m:latest"), ("m", "org/m:latest"), ("own", "own"), ("bing-creative", "own")]:
-        attempts = router(harness, pool, await prompted(harness, asked))
+        attempts = router(harness, pool, await prompted(harness, asked, **options))
         assert await reserve(attempts) == "s"
         prompt = (await attempts.load_history()).prompt
         assert prompt is not None
         assert (attempts.model, prompt.model) == (real, real)
         assert attempts.style == ("creative" if asked == "bing-creative" else "balanced")
+
+
+async def test_a_server_gets_a_prompt_in_a_style_as_text_where_that_says_all(harness: WorkerHarness) -> None:
+    pool = await pool_of(harness, served("s", "own"))
+    for asked, text in [("bing-creative", True), ("own", False)]:
+        attempts = router(harness, pool, await prompted(harness, asked))
+        await reserve(attempts)
+        assert ((await attempts.load_history()).prompt is None) == text
 
 
 async def test_a_text_question_has_its_accounts_model_and_bings_has_none(harness: WorkerHarness) -> None:

@@ -12,6 +12,7 @@ import msgspec
 from wire.blocks import fold
 from wire.prompt import (
     AnswerFormat,
+    Dialect,
     Message,
     Opaque,
     Part,
@@ -26,7 +27,9 @@ from wire.prompt import (
 )
 from worker.accounts.account import MaxTokensName, SystemMessages
 from worker.providers.call_records import REASONING_FIELDS
+from worker.providers.openai.anthropic_parts import render_block, render_options
 from worker.providers.openai.parameters import MAX_TOKENS
+from worker.providers.openai.result_pictures import move_pictures
 
 # What is ours to set, or to keep from servers.
 _OURS = frozenset({"model", "messages", "stream", "stream_options", "store", "metadata", "user"})
@@ -35,6 +38,8 @@ THINKING = frozenset({*REASONING_FIELDS, "reasoning_details", "extra_content", "
 _THINKING_PARTS = frozenset({"thinking", "redacted_thinking", "reasoning"})
 UNSEEN = "[picture]"
 _ERROR = "Error: "
+# This API has no more stop sequences; gateways end an answer at the others.
+_MOST_STOPS = 4
 _SHORT_ID = re.compile(r"[A-Za-z0-9]{9}")
 # The ids that calls of the old form get, whose results have their function's name.
 _OLD_CALL = re.compile(r"oldc[0-9]{5}")
@@ -66,7 +71,7 @@ class RequestForm:
 
 def render_prompt(prompt: Prompt, form: RequestForm) -> dict[str, Any]:
     """Return the body, without what is ours. Hosted tools are in it if the prompt is of this API."""
-    renderer = _Renderer(form, same_api=prompt.dialect == "chat")
+    renderer = _Renderer(form, prompt.dialect)
     body: dict[str, Any] = {"model": prompt.model, "messages": renderer.messages(prompt.messages)}
     if tools := renderer.tools(prompt):
         body["tools"] = tools
@@ -76,9 +81,10 @@ def render_prompt(prompt: Prompt, form: RequestForm) -> dict[str, Any]:
         body["tool_choice"] = _tool_choice(prompt.tool_choice, prompt.tools)
     if prompt.format is not None:
         body["response_format"] = _response_format(prompt.format, renderer)
-    for name, value in prompt.options.items():
+    options = render_options(prompt.options) if prompt.dialect == "anthropic" else prompt.options
+    for name, value in options.items():
         if name not in prompt.ignored and name not in _OURS:
-            body[form.max_tokens if name == MAX_TOKENS else name] = value
+            body[form.max_tokens if name == MAX_TOKENS else name] = value[:_MOST_STOPS] if name == "stop" else value
     extra = {name: value for name, value in prompt.extra.items() if name not in _OURS}
     return renderer.with_extra(body, extra)
 
@@ -91,9 +97,10 @@ def earlier_fields(prompt: Prompt) -> frozenset[str]:
 
 
 class _Renderer:
-    def __init__(self, form: RequestForm, *, same_api: bool) -> None:
+    def __init__(self, form: RequestForm, dialect: Dialect) -> None:
         self._form = form
-        self._same_api = same_api
+        self._same_api = dialect == "chat"
+        self._blocks = dialect == "anthropic"
 
     def with_extra(self, rendered: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
         """Add extra fields in their place; what is rendered already remains as it is."""
@@ -102,7 +109,9 @@ class _Renderer:
     def messages(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
         if self._form.system == "first":
             messages = _system_first(messages)
-        return [self._message(message) for message in join_calls(messages)]
+        joined = join_calls(messages)
+        # A client of this API knows its server; others have no other place for what a tool saw.
+        return [self._message(message) for message in (joined if self._same_api else move_pictures(joined))]
 
     def tools(self, prompt: Prompt) -> list[dict[str, Any]]:
         hosted = self._same_api and "tools" not in prompt.ignored
@@ -158,8 +167,14 @@ class _Renderer:
         if message.is_error:
             parts = _mark_error(message.parts)
         for part in parts:
-            if self._form.thinking or not (isinstance(part, Opaque) and part.value.get("type") in _THINKING_PARTS):
+            if not isinstance(part, Opaque) or self._takes(part, message.role):
                 yield self._part(part)
+
+    def _takes(self, part: Opaque, role: str) -> bool:
+        """Return whether a server gets a part: none of old reasoning without `thinking`, and no other API's tools."""
+        if self._blocks and role == "assistant":
+            return False
+        return self._form.thinking or part.value.get("type") not in _THINKING_PARTS
 
     def _part(self, part: Part) -> dict[str, Any]:
         match part:
@@ -173,7 +188,7 @@ class _Renderer:
             case Refusal(text=text, extra=extra):
                 return self.with_extra({"type": "refusal", "refusal": text}, extra)
             case Opaque(value=value):
-                return value if self._same_api else _file(value)
+                return render_block(value) if self._blocks else value if self._same_api else _file(value)
             case Thought():
                 raise AssertionError("a thought is beside the parts")
 

@@ -55,7 +55,7 @@ const tools = async (job) => {
   }
 };
 
-// The package runs the tools itself.
+// The package runs the tools itself, and sends all of the conversation each time.
 const runner = async (job) => {
   const toolbox = new Toolbox(job.results);
   const runnable = (name, input) =>
@@ -66,7 +66,7 @@ const runner = async (job) => {
       run: (given) => toolbox.run(name, given),
     });
   const tools = [runnable("weather", { city: z.string() }), runnable("time", { zone: z.string() })];
-  const message = await client(job).beta.messages.toolRunner({ ...asked(job), tools });
+  const message = await client(job).beta.messages.toolRunner({ ...asked(job), tools, thread: false });
   return { text: textOf(message), calls: toolbox.calls };
 };
 

@@ -324,3 +324,13 @@ def test_the_results_of_calls_follow_them_although_an_answer_came_in_parts() -> 
     assert [call["id"] for call in sent[0]["tool_calls"]] == ["1", "2"]
     assert [part["text"] for part in sent[0]["content"]] == ["a", "b"]
     assert sent[0]["x"] == [1, 2]
+
+
+def test_a_picture_that_a_tool_returned_is_a_users_for_clients_of_other_apis() -> None:
+    called = Message("assistant", (), calls=(ToolCall("1", "read", "{}"),))
+    returned = Message("tool", (Picture("data:image/png;base64,aaaa"),), call_id="1")
+    roles = {
+        dialect: [message["role"] for message in body(called, returned, dialect=dialect)["messages"]]
+        for dialect in ("chat", "anthropic")
+    }
+    assert roles == {"chat": ["assistant", "tool"], "anthropic": ["assistant", "tool", "user"]}
