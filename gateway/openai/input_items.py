@@ -10,10 +10,11 @@ from gateway.answering.thought_fields import unpack
 from gateway.openai import hosted_items
 from gateway.openai.errors import InvalidRequestError
 from gateway.openai.item_order import PlacedMessage, join_items, link_items
-from gateway.openai.item_references import KeptAnswers, find_thought, is_reference, resolve_reference
+from gateway.openai.item_references import KeptAnswers, check_size, find_thought, is_reference, resolve_reference
 from gateway.openai.json_fields import Fields, check_depth, read_field, read_filled, read_object, read_string, rest_of
 from gateway.openai.messages import MAX_PARTS, MAX_PICTURES, TEXT_KINDS, parse_picture
 from gateway.openai.picture_urls import check_picture_url
+from wire.about import weigh_message
 from wire.prompt import Message, Opaque, Part, Picture, PromptRole, Refusal, Text, Thought, ToolCall, pictures
 
 # Items without anything that a server of ours could take: lists of a server's own tools, summaries that only the
@@ -59,6 +60,7 @@ class _ItemReader:
 
     def __init__(self, answers: KeptAnswers) -> None:
         self._answers = answers
+        self._referred = 0
         self._in_words: set[object] = set()
         self._kinds: Mapping[str, Callable[[Fields, str], Sequence[Message]]] = {
             "message": _read_message,
@@ -72,7 +74,7 @@ class _ItemReader:
     def read(self, item: object, param: str) -> Sequence[Message]:
         fields = read_object(item, param)
         if is_reference(fields):
-            return resolve_reference(fields, param, self._answers)
+            return self._count(resolve_reference(fields, param, self._answers))
         kind = read_field(fields, "type", str, param) or "message"
         if read := self._kinds.get(kind):
             return read(fields, param)
@@ -95,8 +97,20 @@ class _ItemReader:
             extra = unpack(sealed)
             thought = Thought(text, extra) if extra is not None else None
         else:
-            thought = find_thought(fields.get("id"), self._answers) or (Thought(text) if text else None)
+            thought = self._find_thought(fields.get("id")) or (Thought(text) if text else None)
         return (Message("assistant", (thought,)),) if thought else ()
+
+    def _find_thought(self, name: object) -> Thought | None:
+        thought = find_thought(name, self._answers)
+        if thought is not None:
+            self._count((Message("assistant", (thought,)),))
+        return thought
+
+    def _count(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """Return what takes the place of a reference, unless all of that together is too long."""
+        self._referred += sum(map(weigh_message, messages))
+        check_size(self._referred)
+        return messages
 
     def _read_result(self, fields: Fields, param: str) -> Sequence[Message]:
         id_ = read_filled(fields, "call_id", param)

@@ -18,8 +18,10 @@ from wire.prompt import Message, Thought
 ReadAnswer = Callable[[str], Awaitable[Sequence[Block] | None]]
 KeptAnswers = Mapping[str, Sequence[Block]]
 
-# How many answers the items of one input may refer to.
+# How many answers the items of one input may refer to, and how many characters these may have. So many may also take
+# their place: a few bytes of a request can refer to the same long answer again and again.
 MAX_ANSWERS = 1024
+MAX_CHARACTERS = 8 * 1024 * 1024
 _REFERENCE, _REASONING = "item_reference", "reasoning"
 _THOUGHT = "rs"
 _ALL: Sequence[BlockKind] = ("text", "reasoning", "tool_call", "refusal")
@@ -72,8 +74,21 @@ async def read_answers(items: object, read: ReadAnswer) -> KeptAnswers:
     if len(names) > MAX_ANSWERS:
         message = f"'input' may refer to up to {MAX_ANSWERS} answers."
         raise InvalidRequestError(message, "input", "invalid_value")
-    answers = {name: await read(name) for name in names}
-    return {name: blocks for name, blocks in answers.items() if blocks is not None}
+    answers, size = {}, 0
+    for name in names:
+        blocks = await read(name)
+        if blocks is not None:
+            answers[name] = blocks
+            size += sum(len(block.text) for block in blocks)
+        check_size(size)
+    return answers
+
+
+def check_size(characters: int) -> None:
+    """Raise InvalidRequestError if an input refers to more characters than it may."""
+    if characters > MAX_CHARACTERS:
+        message = f"'input' refers to items with more than {MAX_CHARACTERS} characters in all."
+        raise InvalidRequestError(message, "input", "context_length_exceeded")
 
 
 def _ids(items: object) -> Iterator[ItemId]:

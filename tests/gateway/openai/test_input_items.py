@@ -7,6 +7,7 @@ import pytest
 from gateway.answering.thought_fields import pack
 from gateway.openai.errors import InvalidRequestError
 from gateway.openai.input_items import parse_input
+from gateway.openai.item_references import MAX_CHARACTERS
 from gateway.openai.messages import MAX_PARTS, MAX_PICTURES
 from wire.blocks import Block
 from wire.prompt import Message, Opaque, Picture, Refusal, Text, Thought, ToolCall
@@ -143,6 +144,19 @@ def test_what_only_another_server_reads_is_left_out(kind: str) -> None:
 def test_a_reference_is_the_item_of_the_kept_answer() -> None:
     items = ({"type": "item_reference", "id": f"rs_{ANSWER}_0"}, {"id": f"msg_{ANSWER}_1"})
     assert parse(*items) == (Message("assistant", (Thought("hm", {"signature": "s"}), Text("one"))),)
+
+
+@pytest.mark.parametrize(
+    "item", [{"id": f"msg_{ANSWER}_1"}, {"type": "reasoning", "id": f"rs_{ANSWER}_0", "summary": []}]
+)
+def test_an_answer_may_not_be_repeated_until_it_fills_the_memory(item: Any) -> None:
+    third = "x" * (MAX_CHARACTERS // 3)
+    answers = {ANSWER: [Block("reasoning", third), Block("text", third)]}
+    user = {"role": "user", "content": "more"}
+    assert len(parse_input([item, user] * 2, answers, continues=False)) == 4
+    with pytest.raises(InvalidRequestError) as caught:
+        parse_input([item, user] * 3, answers, continues=False)
+    assert (caught.value.fault.param, caught.value.fault.code) == ("input", "context_length_exceeded")
 
 
 def test_a_shell_call_and_its_result_of_any_kind_are_words() -> None:

@@ -8,6 +8,7 @@ import pytest
 from gateway.openai.errors import InvalidRequestError
 from gateway.openai.item_references import (
     MAX_ANSWERS,
+    MAX_CHARACTERS,
     find_thought,
     is_reference,
     parse_item_id,
@@ -147,3 +148,18 @@ async def test_an_input_refers_to_so_many_answers_at_most() -> None:
     with pytest.raises(InvalidRequestError) as caught:
         await read_answers(items, read)
     assert caught.value.fault.param == "input"
+
+
+async def test_no_more_answers_are_read_than_an_input_may_hold() -> None:
+    asked = []
+
+    async def read(name: str) -> Sequence[Block]:
+        asked.append(name)
+        return [Block("text", "x" * (MAX_CHARACTERS // 2))]
+
+    items = [{"id": f"msg_s0-{number:032x}"} for number in range(8)]
+    assert len(await read_answers(items[:2], read)) == 2
+    with pytest.raises(InvalidRequestError) as caught:
+        await read_answers(items, read)
+    assert (caught.value.fault.param, caught.value.fault.code) == ("input", "context_length_exceeded")
+    assert len(asked) == 2 + 3

@@ -4,6 +4,7 @@ import array
 import base64
 import binascii
 import json
+import math
 import sys
 from typing import Any
 
@@ -73,7 +74,7 @@ def parse_embeddings(content: bytes, in_base64: bool, secret: str = "") -> CallR
         reply = _reply.decode(content)
         if not reply.data:
             raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "no embeddings")
-        if any(bytes(item.embedding).startswith(b"[") == in_base64 for item in reply.data):
+        if any(_is_list(bytes(item.embedding)) == in_base64 for item in reply.data):
             content = _convert(content, in_base64)
     except (msgspec.DecodeError, ValueError, RecursionError, OverflowError) as error:
         raise _failure(content, secret) from error
@@ -105,15 +106,22 @@ def _convert(content: bytes, in_base64: bool) -> bytes:
     items = _items.decode(fields["data"])
     for item in items:
         given = bytes(item["embedding"])
-        if given.startswith(b"[") == in_base64:
+        if _is_list(given) == in_base64:
             item["embedding"] = msgspec.Raw(_to_base64(given) if in_base64 else _to_numbers(given))
     fields["data"] = msgspec.Raw(msgspec.json.encode(items))
     return msgspec.json.encode(fields)
 
 
+def _is_list(given: bytes) -> bool:
+    """Return whether an embedding is numbers, and not in base64. ValueError if it is neither."""
+    if given[:1] not in (b"[", b'"'):
+        raise ValueError("an embedding that is neither numbers nor a string")
+    return given[:1] == b"["
+
+
 def _to_base64(given: bytes) -> bytes:
     """Return numbers as the API encodes them: 32-bit floats, the lowest byte first."""
-    numbers = _in_order(array.array("f", _floats.decode(given)))
+    numbers = _in_order(_finite(array.array("f", _floats.decode(given))))
     return msgspec.json.encode(base64.b64encode(numbers.tobytes()).decode())
 
 
@@ -124,7 +132,14 @@ def _to_numbers(given: bytes) -> bytes:
         raise ValueError("an embedding that is not in base64") from error
     numbers = array.array("f")
     numbers.frombytes(content)
-    return msgspec.json.encode(_in_order(numbers).tolist())
+    return msgspec.json.encode(_finite(_in_order(numbers)).tolist())
+
+
+def _finite(numbers: "array.array[float]") -> "array.array[float]":
+    """Return numbers of which none is infinite, or not a number: JSON has no such ones, and would have null."""
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError("an embedding that isn't finite")
+    return numbers
 
 
 def _in_order(numbers: "array.array[float]") -> "array.array[float]":

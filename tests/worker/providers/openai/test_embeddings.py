@@ -4,6 +4,7 @@ import array
 import asyncio
 import base64
 import json
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -26,6 +27,7 @@ from worker.settings import WorkerSettings
 pytestmark = pytest.mark.anyio
 
 BODY = b'{"dimensions":2,"input":["a zebra","b"],"model":"alias","truncate":1.50}'
+WRONG: list[Any] = [None, 5, {}, True]
 VECTORS = ([0.25, -0.5], [1.0, 2.0])
 
 
@@ -104,6 +106,22 @@ def test_a_form_turned_into_the_other_and_back_is_the_same(vectors: list[list[fl
     content = json.dumps(reply(*vectors)).encode()
     there = parse_embeddings(content, in_base64=True).body
     assert json.loads(parse_embeddings(there, in_base64=False).body) == json.loads(content)
+
+
+@pytest.mark.parametrize(
+    ("vector", "in_base64"),
+    [
+        *((vector, in_base64) for vector in WRONG for in_base64 in (False, True)),
+        (encoded([1.0, math.nan]), False),
+        (encoded([math.inf]), False),
+        ([1e300], True),
+        ([None], True),
+    ],
+)
+def test_a_vector_that_json_or_32_bits_cannot_hold_is_no_embedding(vector: Any, in_base64: bool) -> None:
+    with pytest.raises(UpstreamError) as caught:
+        parse_embeddings(json.dumps(reply([1.0], vector)).encode(), in_base64)
+    assert caught.value.reason == "upstream.protocol"
 
 
 @pytest.mark.parametrize(
