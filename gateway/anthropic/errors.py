@@ -50,12 +50,12 @@ class ThreadErrorDetails(msgspec.Struct):
     error_code: Literal["thread_unsupported_request"] = NO_THREADS
 
 
-class MessagesErrorDetails(msgspec.Struct, kw_only=True, omit_defaults=True):
+class MessagesErrorDetails(msgspec.Struct, kw_only=True):
     """What went wrong."""
 
     type: ErrorType
     message: str
-    details: ThreadErrorDetails | None = None
+    details: ThreadErrorDetails | msgspec.UnsetType = msgspec.UNSET
 
 
 class MessagesError(msgspec.Struct, kw_only=True):
@@ -79,7 +79,7 @@ def error_of(fault: Fault, request: str) -> MessagesError:
     """Return the error for a request of that id."""
     status = status_of(fault)
     kind = _TYPES.get(status, "api_error" if status >= 500 else "invalid_request_error")
-    details = ThreadErrorDetails() if fault.code == NO_THREADS else None
+    details = ThreadErrorDetails() if fault.code == NO_THREADS else msgspec.UNSET
     error = MessagesErrorDetails(type=kind, message=_message(fault), details=details)
     return MessagesError(error=error, request_id=request)
 
