@@ -140,10 +140,11 @@ def describe_service(address: str, upstream: str, settings: GatewaySettings) -> 
         "Page": address,
         "Docs": f"{address}/docs",
         "OpenAI API": f"{address}/v1",
+        "Anthropic API": address,
         "Console": f"{address}/console" if settings.admin_keys_file else console,
         "Try": f"curl -N{headers} '{address}/api_stream?style=balanced&question=hello'",
     }
-    return "\n".join(["", *(f"  {name + ':':<12}{value}" for name, value in rows.items()), ""])
+    return "\n".join(["", *(f"  {name + ':':<15}{value}" for name, value in rows.items()), ""])
 
 
 def main() -> None:

@@ -175,12 +175,12 @@ ERRORS: Mapping[Reason, ErrorSpec] = {
     ),
     Reason.MODEL_UNKNOWN: ErrorSpec(
         404,
-        "没有名为 {model} 的模型,或无权使用;相近的名称:{nearest}",
-        "There is no model {model}, or it is not for this key; the nearest names: {nearest}",
+        "没有名为 {model} 的模型,或无权使用{nearest_zh}",
+        "There is no model {model}, or it is not for this key{nearest_en}",
         OpenAIError(
             "invalid_request_error",
             "model_not_found",
-            "The model '{model}' does not exist, or you do not have access to it; the nearest names: {nearest}.",
+            "The model '{model}' does not exist, or you do not have access to it{nearest_en}.",
             param="model",
         ),
     ),
@@ -475,7 +475,9 @@ class ModelNotFoundError(Exception):
     def __init__(self, model: str, nearest: Sequence[str]) -> None:
         super().__init__(f"no model {model!r}")
         self.model = model
-        self.nearest = ", ".join(nearest) or "-"
+        self.nearest = ", ".join(nearest)
+        self.nearest_en = f"; the nearest names: {self.nearest}" if nearest else ""
+        self.nearest_zh = f";相近的名称:{self.nearest}" if nearest else ""
 
 
 class ModelAwayError(Exception):

@@ -70,6 +70,10 @@ def ignored_parameters(prompt: Prompt, abilities: frozenset[Ability], *, text_on
 
 
 def foreign_parameters(prompt: Prompt) -> tuple[str, ...]:
-    """Return what no server of another dialect gets of a prompt: unknown parameters, and hosted tools."""
+    """Return what no server of another dialect gets of a prompt: unknown parameters, and hosted tools.
+
+    An unknown parameter with the name of an option isn't among them, or that option wouldn't go to the server either.
+    """
     hosted = any(tool.kind not in ("function", "custom") for tool in prompt.tools)
-    return (*prompt.extra, *(("tools",) if hosted else ()))
+    unknown = (name for name in prompt.extra if name not in prompt.options)
+    return (*unknown, *(("tools",) if hosted else ()))

@@ -44,7 +44,8 @@ class ModelChoice:
         needs = needs_of(prompt)
         abilities = self.table.abilities(self.chain, needs)
         ignored = ignored_parameters(prompt, abilities, text_only=self.text_only(prompt))
-        if prompt.dialect != _ANTHROPIC or _ANTHROPIC in self.table.providers(self.chain, needs):
+        own = prompt.dialect == _ANTHROPIC and _ANTHROPIC in self.table.providers(self.chain, needs)
+        if own or prompt.dialect == "chat":
             return ignored
         return tuple(dict.fromkeys((*ignored, *foreign_parameters(prompt))))
 

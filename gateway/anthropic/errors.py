@@ -39,7 +39,15 @@ OVERLOADED, TIMED_OUT = 529, 504
 # Types by which clients ask again by themselves.
 _REPEATED: tuple[ErrorType, ...] = ("rate_limit_error", "overloaded_error")
 _OTHER_GATEWAYS = (Reason.GATEWAY_DRAINING, Reason.STORE_UNAVAILABLE)
+# By this code the SDKs' tool runners know that they have to send the whole conversation each time.
+NO_THREADS: Literal["thread_unsupported_request"] = "thread_unsupported_request"
 _TOO_LONG, _TOO_LONG_WORDS = "context_length_exceeded", "prompt is too long"
+
+
+class ThreadErrorDetails(msgspec.Struct):
+    """What the SDKs read where a `thread` was asked for."""
+
+    error_code: Literal["thread_unsupported_request"] = NO_THREADS
 
 
 class MessagesErrorDetails(msgspec.Struct, kw_only=True):
@@ -47,6 +55,7 @@ class MessagesErrorDetails(msgspec.Struct, kw_only=True):
 
     type: ErrorType
     message: str
+    details: ThreadErrorDetails | msgspec.UnsetType = msgspec.UNSET
 
 
 class MessagesError(msgspec.Struct, kw_only=True):
@@ -70,7 +79,9 @@ def error_of(fault: Fault, request: str) -> MessagesError:
     """Return the error for a request of that id."""
     status = status_of(fault)
     kind = _TYPES.get(status, "api_error" if status >= 500 else "invalid_request_error")
-    return MessagesError(error=MessagesErrorDetails(type=kind, message=_message(fault)), request_id=request)
+    details = ThreadErrorDetails() if fault.code == NO_THREADS else msgspec.UNSET
+    error = MessagesErrorDetails(type=kind, message=_message(fault), details=details)
+    return MessagesError(error=error, request_id=request)
 
 
 def error_frame(fault: Fault, request: str) -> SseFrame:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from gateway.anthropic import options, tools
+from gateway.anthropic.errors import NO_THREADS
 from gateway.anthropic.messages import parse_messages, parse_system
 from gateway.anthropic.request_fields import MessageRequestFields
 from gateway.openai.errors import InvalidRequestError
@@ -15,7 +16,7 @@ from wire.prompt_text import to_text
 # The fields that have a meaning here. All others go to a server of this API as they are, and to no other one.
 _NAMES = frozenset(MessageRequestFields.__struct_fields__)
 # Their messages have ids of the server's, which clients don't get here.
-_NO_THREADS = "'thread' is not supported here: send the whole conversation, with `thread: false` in a tool runner."
+_NO_THREADS = "'thread' is not supported here: send the whole conversation."
 
 
 def parse_request(fields: Fields, headers: Mapping[str, str]) -> CompletionRequest:
@@ -36,7 +37,7 @@ def _parse_prompt(fields: Fields, limit: Mapping[str, int], headers: Mapping[str
     if not isinstance(model, str) or not model:
         raise InvalidRequestError("You must provide a 'model'.", "model", "invalid_type")
     if fields.get("thread") is not None:
-        raise InvalidRequestError(_NO_THREADS, "thread", "unsupported_parameter")
+        raise InvalidRequestError(_NO_THREADS, "thread", NO_THREADS)
     available = tools.parse_tools(fields)
     choice, parallel = tools.parse_tool_choice(fields, available)
     return Prompt(

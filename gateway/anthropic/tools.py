@@ -35,7 +35,7 @@ class ClientTool(msgspec.Struct, kw_only=True):
 class ServerTool(msgspec.Struct, kw_only=True):
     """A tool that a server of this API knows by its type, such as `web_search_20250305`. It goes there as it is."""
 
-    type: Annotated[str, Meta(min_length=1, extra_json_schema={"not": {"const": "custom"}})]
+    type: Annotated[str, Meta(min_length=1, extra_json_schema={"not": {"enum": ["custom", "function"]}})]
     name: str
 
 
@@ -65,6 +65,9 @@ def _parse_tool(given: object, param: str) -> Tool:
     fields = read_object(given, param)
     if fields.get("type") not in _CLIENTS:
         kind = read_filled(fields, "type", param)
+        if kind == "function":
+            message = f"'{param}.type' must not be 'function': a tool here is 'name', 'description' and 'input_schema'."
+            raise InvalidRequestError(message, f"{param}.type", "unsupported_value")
         check_depth(fields, param)
         return Tool(kind, read_field(fields, "name", str, param) or "", extra=dict(fields))
     name = read_filled(fields, "name", param)

@@ -1,9 +1,14 @@
 """The names of a prompt's parameters in the dialect of its client, for what is refused or ignored by name."""
 
+import re
 from collections.abc import Iterable, Mapping
 
 from wire.needs import Ability
-from wire.prompt import Dialect
+from wire.prompt import Dialect, Prompt
+
+# Clients choose the names of unknown fields: of these a header takes so many, and none that would break it.
+MAX_NAMED = 32
+_NAMEABLE = re.compile(r"[\w.$-]{1,64}", re.ASCII)
 
 # The fields by which a question needs an ability of its model.
 _NEEDS: Mapping[Ability, str] = {
@@ -48,6 +53,8 @@ def field_that_needs(dialect: Dialect, ability: Ability) -> str | None:
     return _NEEDS_OF[dialect].get(ability)
 
 
-def own_names(dialect: Dialect, options: Iterable[str]) -> tuple[str, ...]:
-    """Return the names that options have in a dialect."""
-    return tuple(_OPTIONS[dialect].get(name, name) for name in options)
+def own_names(prompt: Prompt, ignored: Iterable[str]) -> tuple[str, ...]:
+    """Return what is ignored of a prompt by the names in its dialect, as far as a header can take them."""
+    renamed = _OPTIONS[prompt.dialect]
+    names = [renamed.get(name, name) if name in prompt.options else name for name in ignored]
+    return tuple(name for name in names if _NAMEABLE.fullmatch(name))[:MAX_NAMED]

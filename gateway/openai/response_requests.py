@@ -31,6 +31,12 @@ _ECHOED = (
     "temperature", "text", "tool_choice", "tools", "top_logprobs", "top_p", "truncation", "user",
 )  # fmt: skip
 _NAMES = frozenset((*ResponseFields.__struct_fields__, *_OPTIONS, *_ECHOED))
+# Fields of chat completions that have another place in this API, as a sentence to a client has them.
+_MOVED = {
+    "messages": "input", "response_format": "text.format", "functions": "tools", "function_call": "tool_choice",
+    "max_tokens": "max_output_tokens", "max_completion_tokens": "max_output_tokens",
+    "reasoning_effort": "reasoning.effort", "verbosity": "text.verbosity",
+}  # fmt: skip
 
 
 def parse_response(fields: Fields, answers: KeptAnswers | None = None, *, named: bool = False) -> CompletionRequest:
@@ -40,6 +46,7 @@ def parse_response(fields: Fields, answers: KeptAnswers | None = None, *, named:
     """
     model = read_model(fields)
     reject_unsupported(fields, _VALUES)
+    _reject_moved(fields)
     previous, stored, background = _parse_memory(fields)
     continues = named or previous is not None or _names_conversation(fields)
     own = input_items.parse_input(fields.get("input"), answers or {}, continues=continues)
@@ -71,6 +78,14 @@ def parse_response(fields: Fields, answers: KeptAnswers | None = None, *, named:
         echo=limit_echo(_echo(fields)),
         background=background,
     )
+
+
+def _reject_moved(fields: Fields) -> None:
+    """Raise InvalidRequestError for a field of chat completions, without which the answer would be another one."""
+    for name in _MOVED:
+        if fields.get(name) is not None:
+            message = f"'{name}' is not supported here: in the Responses API it is '{_MOVED[name]}'."
+            raise InvalidRequestError(message, name, "unsupported_parameter")
 
 
 def _parse_memory(fields: Fields) -> tuple[str | None, bool, bool]:

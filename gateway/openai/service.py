@@ -301,7 +301,7 @@ class QuestionService:
         beta = request.headers.get("openai-beta")
         headers = prompt.headers or ({"openai-beta": beta} if beta else {})
         ignored = choice.ignored(prompt)
-        request.state.ignored = own_names(prompt.dialect, ignored)
+        request.state.ignored = own_names(prompt, ignored)
         return Prompted(
             work.style,
             "",

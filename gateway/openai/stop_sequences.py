@@ -6,18 +6,15 @@ from collections.abc import Sequence
 class StopSequences:
     """Passes text on up to the first stop sequence. Text that may be the beginning of one is held back.
 
-    `found` is the sequence that ended the text, '' for none so far; of several at one place it is the longest.
+    `hit`: the text ended at a sequence. `found` is that one, '' for none so far; of several at one place the longest.
     """
 
     def __init__(self, sequences: Sequence[str]) -> None:
         self._sequences = sequences
         self._held = ""
         self.found = ""
-
-    @property
-    def hit(self) -> bool:
-        """Whether the text ended at a sequence."""
-        return bool(self.found)
+        # Read several times with each piece of an answer.
+        self.hit = False
 
     def add(self, text: str) -> str:
         """Add `text` and return what may be shown now; nothing after a hit."""
@@ -28,6 +25,7 @@ class StopSequences:
         self._held += text
         places = [(place, sequence) for sequence in self._sequences if (place := self._held.find(sequence)) >= 0]
         if places:
+            self.hit = True
             place, self.found = min(places, key=lambda found: (found[0], -len(found[1])))
             return self._release(place)
         return self._release(len(self._held) - self._undecided())

@@ -25,7 +25,7 @@ def test_without_accounts_it_says_so_answers_and_ends_on_ctrl_c(tmp_path: Path, 
     port, log = free_port(), tmp_path / "log.txt"
     with interpreter(SERVE, log, GATEWAY_PORT=str(port), COOKIES_DIR=str(cookies)) as started:
         wait_until(lambda: "curl -N" in log.read_text(), "the hint is printed")
-        assert "Upstream:   the emulator of Bing" in log.read_text()
+        assert "Upstream:      the emulator of Bing" in log.read_text()
         line = re.search(r"curl -N '(\S+)'", log.read_text())
         assert line is not None
         wait_until(lambda: answers(f"http://127.0.0.1:{port}/readyz"), "it is ready")
@@ -94,7 +94,7 @@ def test_with_accounts_it_asks_bing(tmp_path: Path) -> None:
     log = tmp_path / "log.txt"
     write_accounts(tmp_path / "cookies", "one", "two")
     with process(SERVE, log, GATEWAY_PORT=str(free_port()), COOKIES_DIR=str(tmp_path / "cookies")):
-        wait_until(lambda: "Upstream:   Bing with 2 account(s)" in log.read_text(), "the upstream is printed")
+        wait_until(lambda: "Upstream:      Bing with 2 account(s)" in log.read_text(), "the upstream is printed")
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_one_line_of_configuration_asks_a_server_of_the_openai_api(tmp_path: Pat
     ):
         wait_until(lambda: answers(f"{address}/_health"), "the server is ready")
         wait_until(lambda: "Try:" in log.read_text(), "it is ready")
-        assert f"Upstream:   stand-in at {address}/v1" in log.read_text()
+        assert f"Upstream:      stand-in at {address}/v1" in log.read_text()
         question = {"style": "precise", "question": "hello"}
         assert '"done": true' in httpx.get(f"http://127.0.0.1:{port}/api_stream", params=question, timeout=20).text
         (turn,) = httpx.get(f"{address}/_ledger").json()["turns"]
@@ -161,7 +161,7 @@ def test_no_secret_of_an_upstream_is_printed(tmp_path: Path, cookies: Path) -> N
     settings = {"GATEWAY_PORT": str(port), "COOKIES_DIR": str(cookies), "OPENAI_API_KEY": "planted-key"}
     with process(SERVE, log, **settings, **own, PROVIDER="openai"):
         wait_until(lambda: "Try:" in log.read_text(), "the block is printed")
-        assert "Upstream:   stand-in at http://127.0.0.1:1/v1, Bing with" in log.read_text()
+        assert "Upstream:      stand-in at http://127.0.0.1:1/v1, Bing with" in log.read_text()
         httpx.get(f"http://127.0.0.1:{port}/api", params={"style": "precise", "question": "hello"}, timeout=60)
     for line in log.read_text().splitlines():
         assert "planted-" not in line.replace("account=planted-cookie", "")
@@ -172,7 +172,7 @@ def test_a_start_ends_with_one_block_whose_addresses_answer(tmp_path: Path, cook
     with process(SERVE, log, GATEWAY_PORT=str(port), COOKIES_DIR=str(cookies)):
         wait_until(lambda: "Try:" in log.read_text(), "the block is printed")
         block = dict(re.findall(r"^  ([A-Z][\w ]+): +(.+)$", log.read_text(), re.MULTILINE))
-        assert list(block) == ["Upstream", "Page", "Docs", "OpenAI API", "Console", "Try"]
+        assert list(block) == ["Upstream", "Page", "Docs", "OpenAI API", "Anthropic API", "Console", "Try"]
         assert block["Page"] == f"http://127.0.0.1:{port}"
         for address in (block["Page"], block["Docs"], f"{block['OpenAI API']}/models"):
             assert httpx.get(address, timeout=20).status_code == 200
@@ -185,7 +185,7 @@ def test_the_block_shows_the_console_and_the_key_where_there_are_some(tmp_path: 
     settings = {"GATEWAY_PORT": str(port), "COOKIES_DIR": str(cookies)}
     with process(SERVE, log, **settings, ADMIN_KEYS_FILE=str(keys), API_KEYS_FILE=str(keys)):
         wait_until(lambda: "Try:" in log.read_text(), "the block is printed")
-        assert f"Console:    http://127.0.0.1:{port}/console\n" in log.read_text()
+        assert f"Console:       http://127.0.0.1:{port}/console\n" in log.read_text()
         assert "curl -N -H 'Authorization: Bearer KEY' 'http" in log.read_text()
         assert httpx.get(f"http://127.0.0.1:{port}/console").status_code == 200
 
@@ -211,7 +211,7 @@ def test_an_option_replaces_the_setting_of_its_name(tmp_path: Path, cookies: Pat
     command = " ".join([SERVE, *(f"{option} {value}" for option, value in options.items())])
     with process(command, log, **settings):
         wait_until(lambda: "Try:" in log.read_text(), "the block is printed")
-        upstream = f"Upstream:   stand-in at {options['--base-url']}, Bing with 2 account(s) from {cookies}\n"
+        upstream = f"Upstream:      stand-in at {options['--base-url']}, Bing with 2 account(s) from {cookies}\n"
         assert upstream in log.read_text()
         assert answers(f"http://127.0.0.1:{port}/healthz")
 

@@ -25,7 +25,7 @@ CALLS: list[tuple[str, dict[str, Any]]] = [("weather", {"city": "Oslo"}), ("time
 # What a tool that answers is called, by those that get a schema's answer as a call.
 ANSWERING = ("Person", "PartialPerson", "final_result", "json", "json_tool_call")
 # This one wants the value in a field.
-WRAPPING = ("_structured_tool_call", {"data": PERSON})
+WRAPPING: tuple[str, dict[str, Any]] = ("_structured_tool_call", {"data": PERSON})
 # These send results as the words of the user.
 WORDED = ("smolagents",)
 # These encode a picture anew.

@@ -29,10 +29,13 @@ def chat(job: Job, deltas: list[str]) -> Outcome:
 
 
 def tools(job: Job, _: list[str]) -> Outcome:
-    """Run the tools until there is an answer, each second request streamed and put together by the library."""
+    """Run the tools until there is an answer, each second request streamed and put together by the library.
+
+    In the mode `whole` none is.
+    """
     toolbox, messages = Toolbox(job["results"]), list[Any]([{"role": "user", "content": job["question"]}])
     while True:
-        if len(toolbox.calls) % 2:
+        if len(toolbox.calls) % 2 and job.get("mode") != "whole":
             chunks = complete(job, messages, tools=declarations(), stream=True)
             completion: Any = litellm.stream_chunk_builder(list(chunks), messages=messages)
         else:

@@ -54,7 +54,7 @@ def test_an_unknown_name_is_refused_with_those_most_like_it() -> None:
 def test_a_long_name_is_cut_in_the_error() -> None:
     with pytest.raises(ModelNotFoundError) as refused:
         SERVERS.resolve("x" * 1000, ANYBODY)
-    assert (refused.value.model, refused.value.nearest) == ("x" * 64, "-")
+    assert (refused.value.model, refused.value.nearest) == ("x" * 64, "")
 
 
 @pytest.mark.parametrize("name", ["o1", "gone"])
@@ -127,11 +127,18 @@ def test_what_an_account_of_the_model_cannot_take_is_ignored() -> None:
     assert qwen.ignored(Prompt("chat", "qwen:7b", ASKED, options=options)) == ()
 
 
+def test_unknown_parameters_of_responses_are_for_no_server() -> None:
+    prompt = Prompt("responses", "llama", ASKED, extra={"client_metadata": {}}, tools=(Tool("web_search"),))
+    assert SERVERS.resolve("llama", ANYBODY).ignored(prompt) == ("tools", "client_metadata")
+
+
 def test_the_own_parameters_of_the_anthropic_api_are_for_its_servers_alone() -> None:
     extra, tools = {"container": "c"}, (Tool("function", "f"), Tool("bash_20250124", "bash"))
     prompt = Prompt("anthropic", "claude", ASKED, extra=extra, tools=tools, tool_choice=ToolChoice("none"))
     other = Models(ModelTable((account("a", "claude"),))).resolve("claude", ANYBODY)
     assert other.ignored(prompt) == ("container", "tools")
     assert other.ignored(Prompt("chat", "claude", ASKED, extra=extra)) == ()
+    stop = Prompt("anthropic", "claude", ASKED, options={"stop": ["a"]}, extra={"stop": ["b"]})
+    assert other.ignored(stop) == (), "or the option would be left out"
     theirs = OfferedAccount("b", "anthropic", Offer(("claude",)))
     assert Models(ModelTable((theirs,))).resolve("claude", ANYBODY).ignored(prompt) == ()

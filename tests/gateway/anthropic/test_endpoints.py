@@ -161,6 +161,22 @@ async def test_headers_and_fields_of_this_api_are_in_the_prompt(gateway: Running
     assert response.headers["x-ignored-parameters"] == "top_k, max_tokens, context_management"
 
 
+async def test_tool_runners_learn_that_there_are_no_threads(gateway: RunningGateway) -> None:
+    response = await gateway.client.post(MESSAGES, json=ask("hi", thread={"type": "create"}))
+    error = response.json()["error"]
+    assert (response.status_code, error["type"]) == (400, "invalid_request_error")
+    assert error["details"] == {"error_code": "thread_unsupported_request"}
+    assert gateway.worker.asked == []
+    other = (await gateway.client.post(MESSAGES, json={"model": "bing-precise"})).json()
+    assert "details" not in other["error"]
+
+
+async def test_a_field_that_no_header_can_name_is_ignored_all_the_same(gateway: RunningGateway) -> None:
+    response = await gateway.client.post(MESSAGES, json=ask("hi", **{"日本": 1, "a\r\nb: c": 2, "speed": "fast"}))
+    assert (response.status_code, "b" in response.headers) == (200, False)
+    assert response.headers["x-ignored-parameters"] == "max_tokens, speed"
+
+
 @pytest.mark.parametrize("path", ["/messages", "/v1/v1/messages", "//v1/messages", "/v1/messages/"])
 async def test_a_base_address_may_be_with_v1_or_without(gateway: RunningGateway, path: str) -> None:
     assert (await gateway.client.post(gateway.address + path, json=ask("hi"))).json()["type"] == "message"

@@ -58,6 +58,7 @@ def test_without_tools_there_is_nothing_to_choose() -> None:
         ({"tools": [1]}, "tools[0]"),
         ({"tools": [{}]}, "tools[0].name"),
         ({"tools": [{"type": 1}]}, "tools[0].type"),
+        ({"tools": [{"type": "function", "function": {"name": "a"}}]}, "tools[0].type"),
         ({"tools": [{"name": "x" * 129}]}, "tools[0].name"),
         ({"tools": [{"name": "a", "input_schema": 1}]}, "tools[0].input_schema"),
         ({"tools": [{"name": "a"}, {"name": "a"}]}, "tools"),

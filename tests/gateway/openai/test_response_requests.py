@@ -215,6 +215,10 @@ for _ in range(200):
         ({"previous_response_id": "resp_1", "conversation": "c"}, "previous_response_id"),
         ({"previous_response_id": 5}, "previous_response_id"),
         ({"prompt": {"id": "p"}}, "prompt"),
+        ({"messages": [{"role": "user", "content": "hi"}]}, "messages"),
+        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"max_tokens": 5}, "max_tokens"),
+        ({"reasoning_effort": "low"}, "reasoning_effort"),
     ],
 )
 def test_what_a_response_can_not_do_is_refused_by_its_name(change: dict[str, Any], param: str) -> None:

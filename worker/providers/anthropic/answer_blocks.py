@@ -26,13 +26,16 @@ _KINDS: Mapping[str, BlockKind] = {
 # What is read of a block; everything else are extra fields.
 _KNOWN = frozenset({"type", "text", "thinking", "signature", "data", "id", "name", "input"})
 _DELTAS = {"text_delta": "text", "thinking_delta": "thinking"}
+# The type of block that a delta belongs to, and begins where it comes without one.
+_BEGUN = {"thinking_delta": "thinking", "signature_delta": "thinking", "text_delta": "text"}
 
 
 class _OpenBlock:
     """A block of which more may come. What belongs to its end is held until then."""
 
-    def __init__(self, start: Mapping[str, Any], *, custom: bool) -> None:
+    def __init__(self, start: Mapping[str, Any], index: Any, *, custom: bool) -> None:
         self.start = dict(start)
+        self.index = index
         self.type = str(start.get("type"))
         self.kind = _KINDS.get(self.type, "opaque")
         self.custom = custom
@@ -48,6 +51,11 @@ class _OpenBlock:
         """Whether it is a call of nothing."""
         return self.kind == "tool_call" and not self.grown.name
 
+    def takes(self, delta: str) -> bool:
+        """Return whether a delta of that type can belong to it."""
+        type_ = _BEGUN.get(delta)
+        return type_ is None or self.kind in (_KINDS[type_], "opaque")
+
 
 class AnswerBlocks:
     """The blocks of one answer. `custom` are the names of tools that get any text.
@@ -60,6 +68,8 @@ class AnswerBlocks:
         self._custom = custom
         self._blocks: list[GrowingBlock] = []
         self._open: _OpenBlock | None = None
+        # Where blocks are that ended only because the next one began.
+        self._unstopped: list[Any] = []
         self._pieces: list[Piece] = []
         self._count = 0
         # A call to which its server gave no arguments.
@@ -71,12 +81,14 @@ class AnswerBlocks:
         """Whether there is anything of an answer."""
         return bool(self._blocks or self._open is not None)
 
-    def start(self, block: Mapping[str, Any]) -> None:
-        """Begin a block, which ends the one before."""
+    def start(self, block: Mapping[str, Any], index: Any = None) -> None:
+        """Begin a block, which ends the one before. `index` is its place, as its server counts."""
+        if self._open is not None:
+            self._unstopped.append(self._open.index)
         self.stop()
         self._measure(_BLOCK_BYTES)
-        custom = block.get("type") == "tool_use" and block.get("name") in self._custom
-        self._open = opened = _OpenBlock(block, custom=custom)
+        custom = block.get("type") == "tool_use" and _text(block.get("name")) in self._custom
+        self._open = opened = _OpenBlock(block, index, custom=custom)
         if opened.kind == "opaque":
             self._measure(len(json.dumps(block)))
             return
@@ -87,13 +99,10 @@ class AnswerBlocks:
             self._grow(opened, "")
         self._add_extra(opened, {name: value for name, value in block.items() if name not in _KNOWN})
 
-    def add(self, delta: Mapping[str, Any]) -> None:
-        """Let the open block grow; a delta without one begins it."""
-        kind = delta.get("type")
-        if self._open is None:
-            self.start({"type": "thinking" if kind in ("thinking_delta", "signature_delta") else "text"})
-        opened = self._open
-        assert opened is not None
+    def add(self, delta: Mapping[str, Any], index: Any = None) -> None:
+        """Let the open block grow; a delta that can't belong to it begins one. UpstreamError for one of another."""
+        kind = _text(delta.get("type"))
+        opened = self._find_open(kind, index)
         if kind == "input_json_delta":
             self._add_arguments(opened, _text(delta.get("partial_json")))
         elif opened.kind == "opaque":
@@ -140,7 +149,17 @@ class AnswerBlocks:
             del blocks[-1]
         return tuple(block.freeze() for block in blocks)
 
+    def _find_open(self, kind: str, index: Any) -> _OpenBlock:
+        if self._open is not None and index is not None and index != self._open.index and index in self._unstopped:
+            raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "blocks that grow at the same time")
+        if self._open is None or not self._open.takes(kind):
+            self.start({"type": _BEGUN.get(kind, "text")}, index)
+        assert self._open is not None
+        return self._open
+
     def _add_arguments(self, opened: _OpenBlock, text: str) -> None:
+        if opened.kind not in ("tool_call", "opaque") and text.strip():
+            raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "arguments without a call")
         opened.arguments.append(text)
         if opened.kind == "tool_call" and not opened.custom:
             self._grow(opened, text)

@@ -8,8 +8,16 @@ from worker.providers.anthropic.request_options import ThinkingForm
 from worker.providers.openai.habits import ServerHabits
 from worker.providers.openai.parameters import SIGNATURE
 
-_MAXIMUM = re.compile(r"max_tokens: (\d+) > (\d+)")
-_THINKING = re.compile(r"\b(?:thinking|effort|output_config|budget_tokens)\b", re.IGNORECASE)
+# Where a server's own words begin, maybe inside another one's: what they quote further on is a client's.
+_BEGIN = r"""(?:^|"message": ?")["'`]?(?:body\.)?"""
+_MAXIMUM = re.compile(_BEGIN + r"max_tokens: (\d+) > (\d+)")
+_WAYS = r"(?:thinking|effort|output_config)"
+_UNKNOWN = r"(?:unknown|unsupported|unexpected|unrecogni[sz]ed|(?:not|n't) (?:support|permit|allow|recogni)\w*)"
+_THINKING = re.compile(
+    rf"{_BEGIN}{_WAYS}\b[\w.]*[\"'`]?(?::| is\b)"
+    rf"|\b{_WAYS}\b[^.,:;]{{0,60}}\b{_UNKNOWN}|\b{_UNKNOWN}\b[^.,;]{{0,60}}[ \"'`]{_WAYS}\b",
+    re.IGNORECASE,
+)
 # Old thoughts that the server doesn't take, or that it misses.
 _THOUGHTS = re.compile(
     r"`?signature`? in `?thinking`?|`thinking`.{0,40}blocks.{0,60}cannot be modified|expected `thinking`", re.IGNORECASE
@@ -41,7 +49,7 @@ class MessageHabits(ServerHabits):
     def learn(self, error: UpstreamError, body: bytes, sent: SentParameters) -> str:
         """Learn from a refusal; return the name of what the next request will lack or change, '' for a final one."""
         limit = _MAXIMUM.search(error.words)
-        if limit is not None and sent.max_tokens is not None and 0 < int(limit[2]) < sent.max_tokens:
+        if limit is not None and int(limit[1]) == sent.max_tokens and 0 < int(limit[2]) < sent.max_tokens:
             self.most_tokens = int(limit[2])
             return "max_tokens"
         if error.parameter == SIGNATURE or _THOUGHTS.search(error.words):

@@ -94,7 +94,8 @@ class MessageStream:
             raise UpstreamError(Reason.TRANSPORT_CLOSED, "neither a stop_reason nor message_stop")
         finish = _FINISHES.get(self._stop_reason, "stop")
         if self._blocks is None:
-            self._blocks = self._answer.end(cut=finish != "stop")
+            # Who doesn't say why the answer ended may have broken off.
+            self._blocks = self._answer.end(cut=finish != "stop" or not self._stop_reason)
         blocks = self._blocks
         return Completion(
             join_text(blocks),
@@ -119,12 +120,12 @@ class MessageStream:
                 self._count(message.get("usage"))
             case "content_block_start":
                 self._is_message = True
-                self._start(_object(event.get("content_block")))
+                self._start(_object(event.get("content_block")), event.get("index"))
             case "content_block_delta":
                 self._is_message = True
                 delta = _object(event.get("delta"))
                 self._cite([delta.get("citation")])
-                self._answer.add(delta)
+                self._answer.add(delta, event.get("index"))
             case "content_block_stop":
                 self._answer.stop()
             case "message_delta":
@@ -147,10 +148,10 @@ class MessageStream:
         known = ("id", "type", "role", "model", "content", "usage")
         self._read_end({name: value for name, value in message.items() if name not in known})
 
-    def _start(self, block: Mapping[str, Any]) -> None:
+    def _start(self, block: Mapping[str, Any], index: Any = None) -> None:
         citations = block.get("citations")
         self._cite(citations if isinstance(citations, list) else [])
-        self._answer.start(block)
+        self._answer.start(block, index)
 
     def _read_end(self, fields: Mapping[str, Any]) -> None:
         """Read why it ends, and what else is beside the blocks."""

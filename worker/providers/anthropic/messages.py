@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import cast
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -234,7 +235,7 @@ def last_of_page(page: bytes) -> str | None:
     except (ValueError, RecursionError):
         return None
     last = value.get("last_id") if isinstance(value, dict) and value.get("has_more") is True else None
-    return str(httpx.QueryParams({"": last}))[1:] if isinstance(last, str) and last else None
+    return quote(last, safe="", errors="replace") if isinstance(last, str) and last else None
 
 
 def _from_prompt(

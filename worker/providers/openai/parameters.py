@@ -1,13 +1,15 @@
 """The fields of a request that no client sent, or under another name, and which of them a server's refusal names."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Set
 from typing import Final
 
 STREAM_OPTIONS, TEMPERATURE, STREAM = "stream_options", "temperature", "stream"
 # The two names of one parameter.
 MAX_TOKENS: Final = "max_tokens"
 MAX_COMPLETION_TOKENS: Final = "max_completion_tokens"
+# Places inside of a request's lists, and words such as `tool-streaming-2025`: a client's, whatever their names say.
+_PLACES = re.compile(r"[\w.]*(?:\.\d+|\[\d+\])[\w.\[\]]*|\b\w+(?:-\w+){2,}\b")
 # What an earlier answer was signed with, or is encrypted; the second is Gemini's, which it wants with calls.
 SIGNATURE, THOUGHT_SIGNATURE = "signature", "thought_signature"
 # The ids of calls, in the form in which another server made them.
@@ -80,7 +82,7 @@ def find_parameter(params: Collection[str], message: str, fields: Collection[str
     found = _find_own(params, message)
     if found in _NAMES and _NAME_REFUSED.search(message) is None:
         return ""
-    return found or _find_field(message, fields)
+    return found or _find_field(message, frozenset(fields))
 
 
 def _find_own(params: Collection[str], message: str) -> str:
@@ -88,7 +90,7 @@ def _find_own(params: Collection[str], message: str) -> str:
         for name, pattern in _PARAMETERS.items():
             if pattern.fullmatch(param.rpartition(".")[2]) or param.startswith(f"{name}."):
                 return name
-    text = _before_known(message)
+    text = _PLACES.sub("", _before_known(message))
     # An error that names another field may quote its value, which is a client's.
     if any(params) or _REFUSED.search(text) is None:
         return ""
@@ -96,12 +98,12 @@ def _find_own(params: Collection[str], message: str) -> str:
     return min(matches, key=matches.__getitem__, default="")
 
 
-def _find_field(message: str, fields: Iterable[str]) -> str:
+def _find_field(message: str, fields: Set[str]) -> str:
     """Return the field that a message says isn't known; a single word has to stand in quotes or behind a dot."""
     text = _before_known(message)
     if _NAME_REFUSED.search(text) is None:
         return ""
-    for name in sorted(fields, key=len, reverse=True):
+    for name in sorted(fields - _PARAMETERS.keys(), key=len, reverse=True):
         before = r"\b" if "_" in name else r"[\"'`.]"
         if re.search(rf"{before}{re.escape(name)}\b", text):
             return name

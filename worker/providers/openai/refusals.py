@@ -101,10 +101,14 @@ _ACCOUNT_400_WORDS = re.compile(
     r"^(/[a-z/_]{1,40}: )?invalid model name passed in model=|^server is pinned to '[^\n]{1,200}'; requested '"
 )
 
+# What a client may name that isn't at its server, beside the model.
+_LACKING = re.compile(r"^(?!.*\bmodel\b).*\b(file|container|skill)s?\b.*(not found|not exist|n't exist)", re.DOTALL)
+
 RULES = (
     Rule(Reason.SESSION_TOO_LONG, _statuses(None, 400, 413, 422), codes=_TOO_LONG, words=_TOO_LONG_WORDS),
     Rule(Reason.QUESTION_REFUSED, _statuses(None, 400, 403, 422), codes=_POLICY, words=_POLICY_WORDS),
     Rule(Reason.UPSTREAM_BUSY, _statuses(None, 400, 404, 409, 422, 425, 500, 502), _JSON, words=_LOADING),
+    Rule(Reason.QUESTION_INVALID, _statuses(404), _ERROR, words=_LACKING),
     # The server's own word about its key or model.
     Rule(Reason.ACCOUNT_REFUSED, _statuses(None), _ERROR, codes=_KEY),
     Rule(Reason.ACCOUNT_REFUSED, _statuses(401, 403, 404), _ERROR, named=True),
@@ -122,6 +126,8 @@ RULES = (
     Rule(Reason.UPSTREAM_INTERNAL, _statuses(408, 499), final=True),
     # Redirects are not followed: they lead to a sign-in, or to an address that the account should have.
     Rule(Reason.ACCOUNT_BLOCKED, _3XX | {511}),
+    # Too large a body or header is the client's, whoever says so.
+    Rule(Reason.QUESTION_INVALID, _statuses(413, 431)),
     Rule(Reason.ACCOUNT_BLOCKED, _4XX | {200, 501}, _PAGE),
     Rule(Reason.QUESTION_INVALID, _4XX),
     # Something of the request isn't implemented, such as streaming.

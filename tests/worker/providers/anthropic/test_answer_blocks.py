@@ -1,4 +1,10 @@
+from typing import Any
+
+import pytest
+
 from wire.blocks import Block
+from wire.reasons import Reason
+from worker.errors import UpstreamError
 from worker.providers.anthropic.answer_blocks import AnswerBlocks
 
 
@@ -28,3 +34,48 @@ def test_its_size_grows_with_each_part() -> None:
         sizes.append(answer.size)
     assert sizes == sorted(set(sizes))
     assert answer.has_begun
+
+
+@pytest.mark.parametrize(
+    ("delta", "begun"),
+    [
+        ({"type": "text_delta", "text": "b"}, Block("text", "b")),
+        ({"type": "thinking_delta", "thinking": "b"}, Block("reasoning", "b")),
+    ],
+)
+def test_what_can_not_belong_to_a_call_begins_a_block(delta: dict[str, Any], begun: Block) -> None:
+    answer = AnswerBlocks()
+    answer.start({"type": "tool_use", "id": "c", "name": "add", "input": {"a": 1}})
+    answer.add(delta)
+    assert answer.end(cut=False) == (Block("tool_call", '{"a": 1}', "c", "add"), begun)
+
+
+def test_arguments_never_get_lost_or_to_another_call() -> None:
+    more = {"type": "input_json_delta", "partial_json": "{}"}
+    answer = AnswerBlocks()
+    with pytest.raises(UpstreamError, match="without a call") as caught:
+        answer.add(more)
+    assert caught.value.reason == Reason.UPSTREAM_PROTOCOL
+    answer = AnswerBlocks()
+    answer.start({"type": "tool_use", "id": "c", "name": "add"}, 0)
+    answer.start({"type": "tool_use", "id": "d", "name": "sub"}, 1)
+    answer.add(more, 1)
+    with pytest.raises(UpstreamError, match="at the same time"):
+        answer.add(more, 0)
+
+
+def test_one_index_for_all_blocks_is_none() -> None:
+    answer = AnswerBlocks()
+    for name in ("add", "sub"):
+        answer.start({"type": "tool_use", "id": name, "name": name}, 0)
+        answer.add({"type": "input_json_delta", "partial_json": f'{{"{name}": 1}}'}, 0)
+    assert [block.text for block in answer.end(cut=False)] == ['{"add": 1}', '{"sub": 1}']
+
+
+@pytest.mark.parametrize("odd", [None, 1, [], {}])
+def test_odd_kinds_and_names_are_none(odd: Any) -> None:
+    answer = AnswerBlocks(custom=frozenset({"add"}))
+    answer.start({"type": "tool_use", "id": odd, "name": odd, "input": odd})
+    answer.add({"type": odd, "text": "a"})
+    answer.start({"type": odd, "text": "a"})
+    assert [block.kind for block in answer.end(cut=False)] == []

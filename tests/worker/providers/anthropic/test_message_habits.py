@@ -28,6 +28,10 @@ def test_the_longest_answer_is_learnt() -> None:
         "adaptive thinking is not supported on this model",
         "This model does not support the effort parameter.",
         "output_config: Extra inputs are not permitted",
+        "thinking.type: Input tag 'adaptive' found using 'type' does not match any of the expected tags",
+        '"thinking.type.enabled" is not supported for this model. Use "thinking.type.adaptive".',
+        "Unknown parameter: 'thinking'",
+        'BadRequestError: {"error": {"message": "body.output_config: extra fields not permitted"}}',
     ],
 )
 def test_how_a_model_is_asked_to_think_is_learnt_step_by_step(words: str) -> None:
@@ -70,3 +74,20 @@ def test_wishes_that_are_refused_are_left_out_and_what_was_not_sent_is_not() -> 
     assert habits.learn(refusal("no", "top_k"), b"", SENT) == ""
     assert habits.learn(refusal("no", "thought_signature"), b"", SENT) == ""
     assert habits.omitted == {"temperature"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "tools.0.custom.name: String should match the pattern: 'thinking'",
+        "messages.3: `tool_use` ids were found without `tool_result` blocks immediately after: thinking. Each",
+        "`max_tokens` must be greater than `thinking.budget_tokens`",
+        "messages.1.content.0.thinking: Field required",
+        "messages.1: unexpected id 'max_tokens: 8192 > 1'",
+        "max_tokens: 9000 > 1",
+    ],
+)
+def test_words_about_one_clients_values_teach_nothing(words: str) -> None:
+    habits = MessageHabits()
+    assert habits.learn(refusal(words), b"", SENT) == ""
+    assert habits == MessageHabits()

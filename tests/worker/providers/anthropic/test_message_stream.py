@@ -120,6 +120,12 @@ def test_a_call_that_the_limit_cuts_before_its_arguments_is_none() -> None:
     assert read([opening(), started, *ending("max_tokens")]).blocks == ()
 
 
+def test_half_a_call_of_a_message_that_says_no_reason_is_none() -> None:
+    started = list(content(0, call("add", {"a": 1}), 3))[:3]
+    ended = read([opening(), *content(1, text("a")), *started, {"type": "message_stop"}])
+    assert (ended.text, ended.blocks, ended.ended) == ("a", (), "")
+
+
 def test_a_call_without_a_name_is_none() -> None:
     assert read([opening(), *content(0, call("", {"a": 1})), *content(1, text("b")), *ending()]).text == "b"
 

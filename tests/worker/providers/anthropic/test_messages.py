@@ -28,7 +28,7 @@ from wire.reasons import Reason
 from worker.accounts.account import Account, CookieAccount, ServerAccount, StyleTemperatures
 from worker.errors import UpstreamError
 from worker.providers import AccountCheck, Completion, Growth, ModelSource
-from worker.providers.anthropic.messages import AnthropicProvider, endpoint, key_headers
+from worker.providers.anthropic.messages import AnthropicProvider, endpoint, key_headers, last_of_page
 from worker.providers.envelope import PREFIX
 from worker.providers.registry import chat_provider
 from worker.providers.transcript import History
@@ -385,3 +385,7 @@ async def test_all_pages_of_the_models_are_read() -> None:
     targets = [request.target for request in server.asked]
     assert targets == ["/v1/models?limit=1000", "/v1/models?limit=1000&after_id=b%2Fc", "/v1/models"]
     assert {request.headers["x-api-key"] for request in server.asked} == {KEY}
+
+
+def test_any_name_can_end_a_page() -> None:
+    assert last_of_page(b'{"has_more": true, "last_id": "a&b\\ud800"}') == "a%26b%3F"

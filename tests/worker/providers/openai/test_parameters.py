@@ -101,6 +101,19 @@ def test_a_refusal_names_one_of_our_own_fields(error: Any, parameter: str) -> No
         assert parse_error(error, status).to_upstream_error(fields=FIELDS).parameter == parameter
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Unexpected value(s) `fine-grained-tool-streaming-2025-05-14` for the `anthropic-beta` header.",
+        "messages.0.content.0.text.stream: Extra inputs are not permitted",
+        "tools[3].temperature is not supported",
+    ],
+)
+def test_a_clients_own_fields_and_values_are_none_of_ours(words: str) -> None:
+    error = {"error": {"type": "invalid_request_error", "message": words}}
+    assert parse_error(error, 400).to_upstream_error(fields={"stream", "temperature"}).parameter == ""
+
+
 @pytest.mark.parametrize("status", [401, 403, 404, 429, 503, 504])
 def test_other_refusals_name_none(status: int) -> None:
     error = {"error": {"message": "Unsupported parameter: 'temperature'", "param": "temperature"}}
