@@ -11,6 +11,7 @@ from wire.ledger import STATES
 from worker.accounts.config import AccountOptions, parse_config
 from worker.accounts.endpoints import ServerEntry
 from worker.cli.accounts import app
+from worker.providers.registry import server_providers
 
 ROOT = Path(__file__).parents[2]
 GUIDES = ROOT / "docs" / "guides"
@@ -24,13 +25,13 @@ def first_cells(page: str) -> set[str]:
     return {code for cell in cells for code in re.findall(r"`([^`]+)`", cell)}
 
 
-def example(page: str) -> bytes:
-    (block,) = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    return str(block).encode()
+def examples(page: str) -> list[bytes]:
+    return [block.encode() for block in re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)]
 
 
 def test_the_example_of_accounts_toml_is_understood() -> None:
-    parsed = parse_config(example(ACCOUNTS))
+    (block,) = examples(ACCOUNTS)
+    parsed = parse_config(block)
     assert parsed.problems == ()
     assert parsed.options_for("alice") == AccountOptions(2.0, 4, 150, "socks5://user:password@192.0.2.7:1080")
     assert parsed.options_for("bob.smith") == AccountOptions(proxy="http://192.0.2.8:3128")
@@ -38,10 +39,13 @@ def test_the_example_of_accounts_toml_is_understood() -> None:
     assert parsed.servers["local"] == ServerEntry("local", "http://127.0.0.1:11434/v1", "llama3.2")
 
 
-def test_the_example_of_several_servers_is_understood() -> None:
-    parsed = parse_config(example(SERVERS))
-    assert parsed.problems == ()
-    assert sorted(parsed.servers) == ["azure", "bridge", "local", "thinker"]
+def test_the_examples_of_servers_are_understood() -> None:
+    parsed = [parse_config(block, server_providers()) for block in examples(SERVERS)]
+    assert [config.problems for config in parsed] == [(), ()]
+    assert [sorted(config.servers) for config in parsed] == [
+        ["claude", "gateway"],
+        ["azure", "bridge", "local", "thinker"],
+    ]
 
 
 def test_every_option_of_accounts_toml_is_listed_once() -> None:

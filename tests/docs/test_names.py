@@ -26,7 +26,8 @@ _HERE = re.compile(r"127\.0\.0\.1:5000(/[^\s?#'\"`]*)")
 _COMMAND = re.compile(r"(?:bing-chat-gateway|-m (?:bing_chat_gateway|worker))((?: +[^\s`|&;<>()#'\"]+)+)")
 # Variables of other programs.
 _FOREIGN_SETTING = re.compile(
-    r"(?:OTEL|OLLAMA|VLLM|LITELLM|HTTPS?|NO|COMPOSE|DOCKER|CLINE)_|(?:BING_CHAT_KEY|OPENAI_API_BASE)$"
+    r"(?:OTEL|OLLAMA|VLLM|LITELLM|HTTPS?|NO|COMPOSE|DOCKER|CLINE|CLAUDE_CODE|ANTHROPIC|DISABLE)_"
+    r"|(?:BING_CHAT_KEY|GATEWAY_KEY|OPENAI_API_BASE)$"
 )
 # Paths of files, of the emulator's controls, of Prometheus and of model servers, and what stays of a path without its
 # beginning or is not documented: files of pages.

@@ -13,6 +13,7 @@ import yaml
 from tests.support.docs.compose_file import Loader
 from tests.support.prerequisites import find_program
 from worker.accounts.config import parse_config
+from worker.providers.registry import server_providers
 
 
 def _check_json(code: str, _: Path) -> None:
@@ -29,7 +30,7 @@ def _check_json(code: str, _: Path) -> None:
 def _check_toml(code: str, _: Path) -> None:
     parsed = tomllib.loads(code)
     if "accounts" in parsed:
-        assert parse_config(code.encode()).problems == ()
+        assert parse_config(code.encode(), server_providers()).problems == ()
 
 
 def _check_yaml(code: str, folder: Path) -> None:
