@@ -13,6 +13,8 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -32,6 +34,8 @@ RESPONSE_BYTES = 512
 _ALL_PART = 4
 # How many of the responses before it are named in each.
 STEP = 16
+# What the script returns while there is more to forget.
+_MORE = 2
 # In place of the input of a response that was deleted.
 _DELETED = b"-"
 # Ahead of an end: whether a worker has kept it, before the answer's terminal event, or a gateway after that.
@@ -151,16 +155,13 @@ class ResponseMemory:
     ) -> bool:
         digest = hashlib.sha256(client.encode("utf-8", "surrogatepass")).hexdigest()[:32]
         use = await self.memory.read()
-        arguments = encode_arguments(
-            client=digest,
-            answer=answer,
-            begun=begun,
-            ended=ended,
-            used=used,
-            ttl=self.ttl,
-            all=use.allowed // _ALL_PART,
-        )
-        return bool(await self.store.run("keep_response", keys.responses_key(digest), keys.prefix(), arguments))
+        run = partial(self.store.run, "keep_response", keys.responses_key(digest), keys.prefix())
+        arguments = partial(encode_arguments, client=digest, answer=answer, ttl=self.ttl, all=use.allowed // _ALL_PART)
+        reply: Any = await run(arguments(begun=begun, ended=ended, used=used))
+        while reply == _MORE:
+            # Many small ones make room for a large one, some at a time.
+            reply = await run(arguments(begun=None, ended=None, used=()))
+        return bool(reply)
 
 
 def is_stored_response(work: Work) -> bool:

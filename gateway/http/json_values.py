@@ -6,7 +6,8 @@ from wire.threads import LARGE
 
 # Of 8 MiB that are nothing but values, parsing would hold up everybody for a second: Python can't do it in parts.
 MAX_VALUES = 250_000
-_STRING_OR_VALUE = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[,\[{]', re.DOTALL)
+# It never goes back, and a string without an end matches too: a search from each quote in it would take hours.
+_STRING_OR_VALUE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[,\[{]', re.DOTALL)
 
 
 def has_too_many_values(text: bytes) -> bool:

@@ -1,8 +1,6 @@
 """An answer as the messages of a conversation that continues from it. Pure."""
 
-from collections.abc import Iterable
-
-import msgspec
+from collections.abc import Iterable, Sequence
 
 from wire.blocks import Block
 from wire.prompt import Message, Opaque, Part, Refusal, Text, Thought, ToolCall
@@ -14,21 +12,23 @@ def to_messages(blocks: Iterable[Block]) -> tuple[Message, ...]:
     An opaque block that is no part of a message, but fields beside it, isn't among them: only a client of the server's
     own dialect can send those back.
     """
-    messages: list[Message] = []
+    groups: list[list[Block]] = []
     for block in blocks:
         if block.kind == "opaque" and not isinstance(block.extra.get("type"), str):
             continue
-        if not messages or (messages[-1].calls and block.kind != "tool_call"):
-            messages.append(Message("assistant"))
-        messages[-1] = _add(messages[-1], block)
-    return tuple(messages)
+        if not groups or (groups[-1][-1].kind == "tool_call" and block.kind != "tool_call"):
+            groups.append([])
+        groups[-1].append(block)
+    return tuple(map(_to_message, groups))
 
 
-def _add(message: Message, block: Block) -> Message:
-    if block.kind == "tool_call":
-        call = ToolCall(block.id, block.name, block.text, block.custom, block.extra)
-        return msgspec.structs.replace(message, calls=(*message.calls, call))
-    return msgspec.structs.replace(message, parts=(*message.parts, _part(block)))
+def _to_message(blocks: Sequence[Block]) -> Message:
+    calls = [block for block in blocks if block.kind == "tool_call"]
+    return Message(
+        "assistant",
+        tuple(_part(block) for block in blocks if block.kind != "tool_call"),
+        calls=tuple(ToolCall(call.id, call.name, call.text, call.custom, call.extra) for call in calls),
+    )
 
 
 def _part(block: Block) -> Part:

@@ -1,6 +1,6 @@
 """GET /v1/responses/{response}/input_items: the input of a stored response, a page at a time. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -67,7 +67,8 @@ def list_items(answer: str, messages: Sequence[Message], query: PageQuery) -> In
 
 def build_items(answer: str, messages: Sequence[Message]) -> list[Item]:
     """Return messages as items of the API, each with an id that remains the same."""
-    items = [item for message in messages for item in _items(message)]
+    custom = {call.id for message in messages for call in message.calls if call.custom}
+    items = [item for message in messages for item in _items(message, custom)]
     return [{"id": f"{_prefix(item)}_{answer}_in{number}", **item} for number, item in enumerate(items)]
 
 
@@ -85,9 +86,10 @@ def _prefix(item: Item) -> str:
     return prefixes.get(kind, f"{prefixes[kind.removesuffix('_output')]}o" if kind.endswith("_output") else "msg")
 
 
-def _items(message: Message) -> Iterator[Item]:
+def _items(message: Message, custom: Collection[str]) -> Iterator[Item]:
+    """Yield the items of a message; `custom` are the ids of calls of custom tools."""
     if message.role == "tool" and message.call_id:
-        yield _output(message)
+        yield _output(message, custom=message.call_id in custom)
         return
     shown: list[Item] = []
     for part in message.parts:
@@ -102,11 +104,11 @@ def _items(message: Message) -> Iterator[Item]:
         yield _call(call)
 
 
-def _output(message: Message) -> Item:
+def _output(message: Message, *, custom: bool) -> Item:
     output: str | list[Item] = [_part(part, by_model=False) for part in message.parts if not isinstance(part, Thought)]
     if message.string:
         output = message.text
-    kind = message.extra.get("type", "function_call_output")
+    kind = "custom_tool_call_output" if custom else "function_call_output"
     return {"type": kind, "call_id": message.call_id, "output": output, "status": "completed"}
 
 

@@ -118,6 +118,16 @@ async def test_a_clients_oldest_responses_make_room_and_no_others_do(store: Stor
     assert await counted(store) == {"all": 5000, "responses": 5000}
 
 
+async def test_many_small_responses_make_room_for_a_large_one(store: Store) -> None:
+    memory = memory_on(store, store_bytes=16_000_000)
+    names = [f"a{number}" for number in range(450)]
+    for name in names:
+        await memory.write("alice", name, sized(4000))
+    assert await memory.write("alice", "large", sized(1_500_000))
+    assert await found(memory, names[-100], "large", names[0]) == [names[-100], "large"]
+    assert (await counted(store))["responses"] == await strings(store) <= 2_000_000
+
+
 async def test_what_has_no_room_is_not_there_and_takes_none(store: Store) -> None:
     memory = memory_on(store, store_bytes=4 * 10_000)
     assert not await memory.write("alice", "a1", sized(5001))

@@ -2,7 +2,8 @@
 -- KEYS: the sorted set of the client's responses. ARGV: prefix, then JSON: client (its digest), answer (the response; '' for
 -- none), begun and ended (the bytes of its input and of its end; absent for what isn't written now), used (earlier responses
 -- that it continues from, the last one first: they live on as long), ttl (s) and all (bytes of all clients' together).
--- Returns 1; 0 if there is no room for the response, so that it is forgotten, or it has been deleted before its end came.
+-- Returns 1; 0 if there is no room for the response, so that it is forgotten, or it has been deleted before its end came;
+-- 2 if older ones have yet to make room: the caller repeats it with client, answer, ttl and all alone.
 -- A repeat counts nothing twice.
 local args, now = cjson.decode(ARGV[2]), now_ms()
 local item, sizes, answer = 'r:' .. args.client, key('response_sizes', args.client), args.answer
@@ -50,12 +51,16 @@ local function has_room()
   return total <= (args.all - (bytes_of('responses') - before)) / 2
 end
 
+local function oldest()
+  return redis.call('ZRANGE', KEYS[1], 0, 0)[1]
+end
+
 for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, MOST)) do forget(name) end
 for age, name in ipairs(args.used) do
   if redis.call('ZSCORE', KEYS[1], name) then use(name, age) end
 end
 local kept = 1
-if answer ~= '' then
+if args.begun or args.ended then
   local begun, ended = parts(answer)
   if not args.begun and redis.call('STRLEN', key('response', answer)) == 1 then
     redis.call('DEL', key('response_end', answer))
@@ -64,15 +69,22 @@ if answer ~= '' then
     count(answer, args.begun or begun, args.ended or ended)
     use(answer, 0)
   end
+elseif answer ~= '' and not redis.call('ZSCORE', KEYS[1], answer) then
+  -- Another response has made it go meanwhile.
+  kept = 0
 end
 for _ = 1, MOST do
-  local oldest = not has_room() and redis.call('ZRANGE', KEYS[1], 0, 0)[1]
-  if not oldest or oldest == answer then break end
-  forget(oldest)
+  local name = not has_room() and oldest()
+  if not name or name == answer then break end
+  forget(name)
 end
 if answer ~= '' and kept == 1 and not has_room() then
-  forget(answer)
-  kept = 0
+  if oldest() == answer then
+    forget(answer)
+    kept = 0
+  else
+    kept = 2
+  end
 end
 settle()
 return kept

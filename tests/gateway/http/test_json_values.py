@@ -30,3 +30,8 @@ def test_a_body_of_too_many_values_is_refused_before_it_is_parsed() -> None:
     with pytest.raises(InvalidRequestError) as refused:
         parse_fields(b'{"a":[' + b"1," * MAX_VALUES)
     assert refused.value.fault.body.error.code == "request_too_large"
+
+
+@pytest.mark.parametrize("end", [b"", b"\\"])
+def test_a_text_without_an_end_is_searched_once(end: bytes) -> None:
+    assert not has_too_many_values(b'{"' + b',\\"' * MAX_VALUES * 2 + end)

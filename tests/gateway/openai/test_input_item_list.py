@@ -25,7 +25,7 @@ def test_each_kind_of_message_is_the_item_that_it_was() -> None:
             calls=(ToolCall("c1", "f", "{}"), ToolCall("c2", "g", "free", custom=True)),
         ),
         Message("tool", (Text("4"),), string=True, call_id="c1"),
-        Message("tool", (Picture("data:y"),), call_id="c1"),
+        Message("tool", (Picture("data:y"),), call_id="c2"),
     ]
     assert build_items(ANSWER, messages) == [
         item(0, "message", role="developer", content=[{"type": "input_text", "text": "be brief"}], status="completed"),
@@ -62,9 +62,9 @@ def test_each_kind_of_message_is_the_item_that_it_was() -> None:
         item(6, "function_call_output", "fco", call_id="c1", output="4", status="completed"),
         item(
             7,
-            "function_call_output",
-            "fco",
-            call_id="c1",
+            "custom_tool_call_output",
+            "ctco",
+            call_id="c2",
             output=[{"type": "input_image", "image_url": "data:y", "detail": "auto"}],
             status="completed",
         ),
