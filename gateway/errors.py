@@ -476,8 +476,8 @@ class ModelNotFoundError(Exception):
         super().__init__(f"no model {model!r}")
         self.model = model
         self.nearest = ", ".join(nearest)
-        self.nearest_en = f"; the nearest names: {self.nearest}" if nearest else ""
-        self.nearest_zh = f";相近的名称:{self.nearest}" if nearest else ""
+        self.nearest_en = f"; the nearest names: {self.nearest}" if nearest else "; /v1/models lists those that exist"
+        self.nearest_zh = f";相近的名称:{self.nearest}" if nearest else ";可用的模型见 /v1/models"
 
 
 class ModelAwayError(Exception):
