@@ -23,11 +23,11 @@ from wire.about import About, weigh_message
 from wire.errors import BadMessageError
 from wire.messages import Final, Prompted, Work, decode_event, encode
 from wire.prompt import Message
+from wire.redis.long_strings import read_string, write_string
 from wire.redis.store import Store
 from wire.scripts import encode_arguments
 from wire.store_memory import StoreMemory
 from wire.threads import run_sized
-from wire.work_store import CHUNK
 
 # What a response takes beside its bytes, and the part of the bytes that count which all may take: 1 / _ALL_PART.
 RESPONSE_BYTES = 512
@@ -89,7 +89,7 @@ class ResponseMemory:
         if (await self.memory.read()).is_full:
             return False
         content = await run_sized(sum(map(weigh_message, response.messages)), msgspec.json.encode, response)
-        await self._set(keys.response_key(answer), content)
+        await write_string(self.store, keys.response_key(answer), content, self.ttl)
         return await self._count(client, answer, begun=len(content) + RESPONSE_BYTES, used=before)
 
     async def write_end(self, client: str, answer: str, end: Final, *, written: bool = False) -> bool:
@@ -100,7 +100,7 @@ class ResponseMemory:
         if (await self.memory.read()).is_full:
             return False
         content = (_BY_GATEWAY if written else _BY_WORKER) + encode(end)
-        if not await self._set(keys.response_end_key(answer), content, new=not written):
+        if not await write_string(self.store, keys.response_end_key(answer), content, self.ttl, new=not written):
             return False
         return await self._count(client, answer, ended=len(content))
 
@@ -124,26 +124,9 @@ class ResponseMemory:
 
     async def _read(self, answer: str) -> RecalledResponse | None:
         start, end = await asyncio.gather(
-            self._get(keys.response_key(answer)), self._get(keys.response_end_key(answer))
+            read_string(self.store, keys.response_key(answer)), read_string(self.store, keys.response_end_key(answer))
         )
         return await run_sized(len(start) + len(end), _decode, start, end)
-
-    async def _set(self, key: str, content: bytes, *, new: bool = False) -> bool:
-        """Write a string, unless it must be `new` and isn't; return whether it was written."""
-        if await self.store.transfer("SET", key, content[:CHUNK], "EX", self.ttl, *(["NX"] if new else [])) is None:
-            return False
-        for offset in range(CHUNK, len(content), CHUNK):
-            await self.store.transfer("SETRANGE", key, offset, content[offset : offset + CHUNK])
-            # Had Redis lost the key meanwhile, it would stay for good.
-            await self.store.transfer("EXPIRE", key, self.ttl)
-        return True
-
-    async def _get(self, key: str) -> bytes:
-        chunks: list[bytes] = []
-        while not chunks or len(chunks[-1]) == CHUNK:
-            offset = len(chunks) * CHUNK
-            chunks.append(await self.store.transfer("GETRANGE", key, offset, offset + CHUNK - 1))
-        return b"".join(chunks)
 
     async def _count(
         self,

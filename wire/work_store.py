@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 
 from wire import keys
 from wire.errors import StoreFullError
+from wire.redis.long_strings import CHUNK, read_string
 from wire.redis.store import Store
 
-# Bytes of one command: much larger ones would exceed the timeouts of a slow line.
-CHUNK = 512 * 1024
 # The most bytes of work inside its job.
 SHORT_WORK = 16 * 1024
 # For how many seconds work is kept whose job was not accepted, or not yet.
@@ -66,11 +65,4 @@ class WorkStore:
 
     async def read(self, answer: str) -> bytes:
         """Return the work of a job; nothing if the job has ended, or Redis lost it."""
-        key = keys.work_key(answer)
-        chunks: list[bytes] = []
-        while True:
-            offset = len(chunks) * CHUNK
-            chunk: bytes = await self.store.transfer("GETRANGE", key, offset, offset + CHUNK - 1)
-            chunks.append(chunk)
-            if len(chunk) < CHUNK:
-                return b"".join(chunks)
+        return await read_string(self.store, keys.work_key(answer))

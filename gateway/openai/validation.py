@@ -1,6 +1,7 @@
 """Checks of a request's JSON body as a whole. Pure: InvalidRequestError for a request that can't be served."""
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,6 +14,8 @@ from gateway.openai.request_fields import MAX_CONVERSATION_ID, option_types
 
 # Half a surrogate pair, escaped or as bytes of UTF-8. A body in UTF-16 or UTF-32 has zeros.
 _HALVES = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
+# What numbers have that are too large, and also other text.
+_LARGE_EXPONENT = re.compile(rb"[eE]\+?\d{3}")
 # The fields whose types are checked in every request, most of them without effect.
 WITHOUT_EFFECT: Mapping[str, type] = option_types()
 
@@ -24,7 +27,8 @@ def parse_fields(body: bytes) -> Fields:
             f"The body of your request has more than {MAX_VALUES} values.", code="request_too_large"
         )
     try:
-        fields = json.loads(body, parse_constant=_refuse_constant)
+        read_float = _read_finite if _LARGE_EXPONENT.search(body) else None
+        fields = json.loads(body, parse_float=read_float, parse_constant=_refuse_constant)
         if _HALVES.search(body) or b"\0" in body[:4]:
             fields = _join_all(fields)
     except (ValueError, RecursionError):
@@ -34,6 +38,14 @@ def parse_fields(body: bytes) -> Fields:
     for name, kind in WITHOUT_EFFECT.items():
         read_field(fields, name, kind)
     return fields
+
+
+def _read_finite(digits: str) -> float:
+    """Return a number. ValueError for one that is too large to be one here, which would become infinite."""
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(digits)
+    return number
 
 
 def _refuse_constant(name: str) -> None:

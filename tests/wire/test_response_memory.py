@@ -14,6 +14,7 @@ from wire.blocks import Block
 from wire.errors import LeaseLostError, StoreUnavailableError
 from wire.messages import Final, Prompted
 from wire.prompt import Message, Prompt, Text
+from wire.redis.long_strings import CHUNK
 from wire.redis.store import Store
 from wire.response_memory import (
     RESPONSE_BYTES,
@@ -23,7 +24,6 @@ from wire.response_memory import (
     is_stored_response,
 )
 from wire.store_memory import StoreMemory
-from wire.work_store import CHUNK
 
 pytestmark = pytest.mark.anyio
 

@@ -3,9 +3,9 @@
 import pytest
 
 from wire import keys
+from wire.redis.long_strings import CHUNK
 from wire.redis.store import Store
 from wire.result_store import RESULT_TTL, ResultStore
-from wire.work_store import CHUNK
 
 pytestmark = pytest.mark.anyio
 
@@ -18,17 +18,6 @@ async def test_a_result_of_any_size_is_read_as_it_was_written_and_expires(store:
     assert await results.read("s0-1") == result
     assert 0 < await store.execute("TTL", keys.result_key("s0-1")) <= RESULT_TTL
     assert await store.execute("EXISTS", keys.bytes_key(), keys.sizes_key()) == 0
-
-
-async def test_one_that_is_lost_while_it_is_written_expires_too(store: Store) -> None:
-    class Losing(Store):
-        async def transfer(self, *command: object) -> object:
-            if command[0] == "SETRANGE":
-                await store.execute("DEL", keys.result_key("s0-1"))
-            return await store.transfer(*command)  # type: ignore[arg-type]
-
-    await ResultStore(Losing("memory://")).write("s0-1", b"x" * (CHUNK + 1))
-    assert 0 < await store.execute("TTL", keys.result_key("s0-1")) <= RESULT_TTL
 
 
 async def test_a_result_that_is_not_there_or_was_deleted_is_nothing(store: Store) -> None:

@@ -16,10 +16,11 @@ from wire.errors import QueueFullError, StoreUnavailableError, TokenUnknownError
 from wire.jobs import IdempotencyKey, Jobs, new_answer_id, new_token
 from wire.messages import Chat, Failed, HistoryMessage, encode
 from wire.redis.connection import Argument
+from wire.redis.long_strings import CHUNK
 from wire.redis.store import Store
 from wire.reporter import ProcessLoad, Reporter
 from wire.sessions import ClaimedJob, StatelessSession
-from wire.work_store import CHUNK, SHORT_WORK, UNACCEPTED_TTL, WorkStore
+from wire.work_store import SHORT_WORK, UNACCEPTED_TTL, WorkStore
 
 pytestmark = pytest.mark.anyio
 

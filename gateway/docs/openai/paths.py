@@ -120,6 +120,10 @@ _CONVERSATIONS = (
 _RETRIES = "`x-should-retry` of an error is true when another try may succeed."
 _TOOLS = "An answer with `tool_calls` continues with their results, in messages of the role `tool`. "
 _IGNORED = "Fields that aren't listed are ignored. "
+_NAMED_IGNORED = (
+    "Fields that aren't listed are ignored, and named in `X-Ignored-Parameters`; those of chat completions that have "
+    "another name here are refused. "
+)
 
 
 def paths() -> dict[str, Node]:
@@ -210,7 +214,7 @@ def _responses() -> Node:
     return _asking(
         "respond",
         "Create a response",
-        _CONVERSATIONS + _IGNORED + _RETRIES,
+        _CONVERSATIONS + _NAMED_IGNORED + _RETRIES,
         _body("ResponseRequest", example),
         _json("ResponseObject", _RESPONSE, events),
     )

@@ -9,11 +9,19 @@ from gateway.openai.errors import InvalidRequestError
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[1]", b'"a"', b"\xff", b"[" * 100_000, b'{"a": NaN}', b'{"a": [-Infinity]}']
+    "body",
+    [
+        *(b"", b"{", b"[1]", b'"a"', b"\xff", b"[" * 100_000, b'{"a": NaN}', b'{"a": [-Infinity]}'),
+        *(b'{"a": 1e999}', b'{"a": [-1.5E+400]}'),
+    ],
 )
 def test_a_body_that_is_no_object_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidRequestError):
         validation.parse_fields(body)
+
+
+def test_only_numbers_that_are_too_large_are_refused() -> None:
+    assert validation.parse_fields(b'{"a": [1e-999, 1e300, "1e999"]}') == {"a": [0.0, 1e300, "1e999"]}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,39 @@
+"""Strings of any length come back as they were written, and expire."""
+
+from typing import Any
+
+import pytest
+
+from wire.redis.long_strings import CHUNK, read_string, write_string
+from wire.redis.store import Store
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK])
+async def test_a_string_of_any_size_is_read_as_it_was_written_and_expires(store: Store, size: int) -> None:
+    content = (bytes(range(1, 252)) * (size // 251 + 1))[:size]
+    assert await write_string(store, "s", content, 60)
+    assert await read_string(store, "s") == content
+    assert size == 0 or 0 < await store.execute("TTL", "s") <= 60
+
+
+async def test_one_that_must_be_new_changes_nothing(store: Store) -> None:
+    assert await write_string(store, "s", b"first", 60, new=True)
+    assert not await write_string(store, "s", b"x" * 2 * CHUNK, 60, new=True)
+    assert await read_string(store, "s") == b"first"
+
+
+async def test_one_that_is_lost_while_it_is_written_expires_too(store: Store) -> None:
+    class Losing(Store):
+        async def transfer(self, *command: Any) -> Any:
+            if command[0] == "SETRANGE":
+                await store.execute("DEL", "s")
+            return await store.transfer(*command)
+
+    await write_string(Losing("memory://"), "s", b"x" * (CHUNK + 1), 60)
+    assert 0 < await store.execute("TTL", "s") <= 60
+
+
+async def test_what_is_not_there_is_empty(store: Store) -> None:
+    assert await read_string(store, "s") == b""
