@@ -33,7 +33,7 @@ def render(programs: dict[str, Program] = PROGRAMS, folder: Path = RESULTS) -> s
     cells = [_row(programs[name], results[name]) for name in tried]
     table = [f"| {' | '.join(row)} |" for row in (*rows, *cells)]
     reasons = [f"- {line}" for name in programs for line in _reasons(programs[name], results[name])]
-    return "\n".join(["", *table, "", *reasons, *([""] if reasons else [])])
+    return "\n".join(["", *table, "", *dict.fromkeys(reasons), *([""] if reasons else [])])
 
 
 def _row(program: Program, results: dict[str, str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gateway.errors import ERRORS, EXPORT_REASONS, failure_of
+from gateway.errors import ERRORS, EXPORT_REASONS, ModelNotFoundError, failure_of
 from wire.messages import Failed
 from wire.reasons import Reason
 
@@ -10,7 +10,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "api" / "errors.md"
 # A failed answer has a sentence of its own; the page has this one, and a link to all of them.
 EXAMPLE = Reason.INTERNAL
 # What the page has in the gaps of sentences.
-FILLED_IN = {"shortest": 16, "longest": 255, "model": "gpt-5", "nearest": "gpt-4o", "encoding": "gzip"}
+FILLED_IN = {"shortest": 16, "longest": 255, "encoding": "gzip", **vars(ModelNotFoundError("gpt-5", ["gpt-4o"]))}
 
 
 def documented() -> set[tuple[int, str, str, int]]:
