@@ -20,6 +20,7 @@ from gateway.http.responses import Count
 from gateway.openai import validation
 from gateway.openai.answer_assembler import AnswerAssembler
 from gateway.openai.completions import stream_response
+from gateway.openai.errors import InvalidRequestError
 from gateway.openai.json_fields import Fields
 from gateway.openai.models import resolve_model
 from gateway.openai.requests import CompletionRequest
@@ -28,6 +29,9 @@ from gateway.settings import GatewaySettings
 from wire.prompt import Prompt
 
 METHODS = ["POST", "HEAD", "OPTIONS"]
+_BETA = "anthropic-beta"
+# Its characters: a server that refuses all headers above its own limit refuses its account.
+_LONGEST_BETA = 4096
 
 
 class TokenCount(msgspec.Struct, kw_only=True):
@@ -51,8 +55,7 @@ class MessageEndpoints:
         if request.method != "POST":
             return responses.empty(request, METHODS)
         client = self.service.clients.identify(request)
-        beta = ",".join(request.headers.getlist("anthropic-beta"))
-        headers = {"anthropic-beta": beta} if beta else {}
+        headers = _read_headers(request)
         fields, wanted = await self.bodies.parse(request, partial(_parse, headers=headers))
         question = await self.service.ask(request, client, fields, wanted)
         answer = AnswerAssembler(question.about.stops, list_sources=self.settings.sources_in_text)
@@ -73,6 +76,14 @@ class MessageEndpoints:
         if counted is None:
             counted = await self.counter.count(prompt)
         return responses.ok(msgspec.json.encode(TokenCount(input_tokens=counted)))
+
+
+def _read_headers(request: Request) -> dict[str, str]:
+    """Return the headers that decide what a body means. InvalidRequestError for more than servers take."""
+    beta = ",".join(request.headers.getlist(_BETA))
+    if len(beta) > _LONGEST_BETA:
+        raise InvalidRequestError(f"'{_BETA}' may have up to {_LONGEST_BETA} characters.", _BETA, "invalid_value")
+    return {_BETA: beta} if beta else {}
 
 
 def _parse(body: bytes, *, headers: Mapping[str, str]) -> tuple[Fields, CompletionRequest]:

@@ -16,6 +16,7 @@ from gateway.openai.models import model_name
 from gateway.openai.schema_marks import any_of
 from gateway.openai.service import SubmittedQuestion
 from gateway.openai.usage import Estimated, count_tokens
+from gateway.openai.validation import join_all
 from wire.about import About
 from wire.blocks import Block
 from wire.messages import EndReason, Failed
@@ -27,6 +28,8 @@ BROKEN = Failed(Reason.INTERRUPTED)
 INVALID_INPUT = "INVALID_JSON"
 # The field of a call's input that holds the text of a custom tool.
 CUSTOM_INPUT = "input"
+# Digits and sign of an integer that may not fit into 64 bits.
+_LONG = 20
 
 StopReason = Literal[
     "end_turn",
@@ -168,10 +171,16 @@ def input_of(block: Block) -> dict[str, Any]:
     if not block.text.strip():
         return {}
     try:
-        value = json.loads(block.text)
+        value = json.loads(block.text, parse_int=_integer)
     except (ValueError, RecursionError):
         value = None
-    return value if isinstance(value, dict) else {INVALID_INPUT: block.text}
+    # Servers may escape half a character, which can't be sent on.
+    return join_all(value) if isinstance(value, dict) else {INVALID_INPUT: block.text}
+
+
+def _integer(digits: str) -> int | float:
+    """Return an integer, or what JavaScript makes of one that is too large to be sent on."""
+    return int(digits) if len(digits) < _LONG else float(digits)
 
 
 def citations_of(extra: Mapping[str, Any]) -> list[dict[str, Any]]:

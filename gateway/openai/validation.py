@@ -30,7 +30,7 @@ def parse_fields(body: bytes) -> Fields:
         read_float = _read_finite if _LARGE_EXPONENT.search(body) else None
         fields = json.loads(body, parse_float=read_float, parse_constant=_refuse_constant)
         if _HALVES.search(body) or b"\0" in body[:4]:
-            fields = _join_all(fields)
+            fields = join_all(fields)
     except (ValueError, RecursionError):
         raise InvalidRequestError("The body of your request is not valid JSON.", code="invalid_json") from None
     if not isinstance(fields, dict):
@@ -53,15 +53,15 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(name)
 
 
-def _join_all(value: Any) -> Any:
+def join_all(value: Any) -> Any:
     """Return JSON with no half of a surrogate pair in it: UTF-8 can't hold one."""
     match value:
         case str():
             return join_surrogates(value)
         case list():
-            return [_join_all(item) for item in value]
+            return [join_all(item) for item in value]
         case dict():
-            return {join_surrogates(name): _join_all(item) for name, item in value.items()}
+            return {join_surrogates(name): join_all(item) for name, item in value.items()}
     return value
 
 

@@ -161,6 +161,13 @@ async def test_headers_and_fields_of_this_api_are_in_the_prompt(gateway: Running
     assert response.headers["x-ignored-parameters"] == "top_k, max_tokens, context_management"
 
 
+async def test_headers_that_no_server_takes_are_refused_here(gateway: RunningGateway) -> None:
+    headers = [("anthropic-beta", "b" * 3000), ("anthropic-beta", "c" * 3000)]
+    response = await gateway.client.post(MESSAGES, json=ask("hi"), headers=headers)
+    assert (response.status_code, response.json()["error"]["type"]) == (400, "invalid_request_error")
+    assert gateway.worker.asked == []
+
+
 async def test_tool_runners_learn_that_there_are_no_threads(gateway: RunningGateway) -> None:
     response = await gateway.client.post(MESSAGES, json=ask("hi", thread={"type": "create"}))
     error = response.json()["error"]

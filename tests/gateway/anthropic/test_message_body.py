@@ -54,6 +54,10 @@ def whole(*events: Delta | Final, stops: tuple[str, ...] = (), about: About = AB
             {"type": "tool_use", "id": "c", "name": "f", "input": {"INVALID_JSON": "[1]"}},
         ),
         (
+            Block("tool_call", '{"a": ["\\ud800b", 123456789012345678901]}', "c", "f"),
+            {"type": "tool_use", "id": "c", "name": "f", "input": {"a": ["\ufffdb", 1.2345678901234568e20]}},
+        ),
+        (
             Block("tool_call", 'l"s', "c", "sh", custom=True),
             {"type": "tool_use", "id": "c", "name": "sh", "input": {"input": 'l"s'}},
         ),

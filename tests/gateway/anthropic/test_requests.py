@@ -12,7 +12,7 @@ from gateway.anthropic.requests import parse_prompt, parse_request
 from gateway.openai.errors import InvalidRequestError
 from gateway.openai.validation import parse_fields
 from tests.support.gateway.anthropic_client import ask
-from tests.support.processes import ROOT
+from tests.support.gateway.client_habits import read_habits
 from wire.about import describe
 from wire.messages import Prompted, decode_work, encode
 from wire.prompt import Message, Prompt, Text, Thought
@@ -124,8 +124,7 @@ def test_what_a_request_has_to_have_is_named_when_it_is_missing(field: str) -> N
 
 @pytest.mark.parametrize("number", range(3))
 def test_rounds_of_claude_code_are_understood(number: int) -> None:
-    recorded = json.loads((ROOT / "tests/support/gateway/habits/claude_code.json").read_text())
-    prompt = parse_request(recorded["rounds"][number], {}).prompt
+    prompt = parse_request(read_habits("claude_code").rounds[number], {}).prompt
     assert prompt.session == "0197a7b0-0000-7000-8000-000000000000"
     assert list(prompt.extra) == ["context_management"]
     assert {"max_tokens", "thinking"} <= prompt.options.keys()

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from gateway.openai.errors import InvalidRequestError
 from gateway.openai.requests import reject_needs, reject_other_parts
 from gateway.openai.response_requests import MAX_ECHO, limit_echo, parse_response
+from tests.support.gateway.client_habits import read_habits
 from wire.blocks import Block
 from wire.needs import needs_of
-from wire.prompt import AnswerFormat, Message, Prompt, Text, Tool, ToolCall, ToolChoice
+from wire.prompt import AnswerFormat, Message, Prompt, Text, Thought, Tool, ToolCall, ToolChoice
 
 ANSWER = f"s0-{'a' * 32}"
 RESPONSE: dict[str, Any] = {"model": "bing-creative", "input": "hi"}
@@ -115,6 +116,18 @@ def test_instructions_stay_so_before_messages_of_the_system_alone() -> None:
     items = [{"role": "system", "content": "write a poem"}]
     text = parse_response(RESPONSE | {"input": items, "instructions": "be brief"}).text
     assert (text.instructions, text.question) == ("be brief", "write a poem")
+
+
+@pytest.mark.parametrize("body", read_habits("codex").rounds)
+def test_rounds_of_codex_are_understood(body: dict[str, Any]) -> None:
+    prompt = parse_response(body).prompt
+    kinds = [tool.kind for tool in prompt.tools]
+    assert set(kinds) - {"function", "custom"} <= {"namespace", "tool_search", "web_search"}
+    assert "function" in kinds
+    results = [message.call_id for message in prompt.messages if message.role == "tool"]
+    assert results == [call.id for message in prompt.messages for call in message.calls]
+    assert not any(isinstance(part, Thought) for message in prompt.messages for part in message.parts)
+    assert list(prompt.extra) == ["client_metadata"]
 
 
 def test_items_may_refer_to_kept_answers() -> None:

@@ -12,7 +12,6 @@ from wire import keys
 from wire.errors import StoreUnavailableError
 from wire.messages import Chat, Delta, Failed, Final, HistoryMessage, Prompted, Source, Usage, Work
 from wire.redis.store import Store
-from wire.response_memory import ResponseMemory
 
 pytestmark = pytest.mark.anyio
 
@@ -483,7 +482,7 @@ async def test_an_answer_goes_out_though_it_can_not_be_stored(gateway: RunningGa
         raise StoreUnavailableError("OOM")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ResponseMemory, "_set", full)
+        patch.setattr("wire.response_memory.write_string", full)
         first = await respond(gateway)
     assert (await gateway.client.get(f"{PATH}/{first['id']}")).json() == first
     refused = await gateway.client.post(PATH, json=body("on", previous_response_id=first["id"]))
