@@ -49,10 +49,10 @@ from gateway.legacy.http import METHODS, LegacyApi
 from gateway.legacy.websocket import SocketEndpoints
 from gateway.openai import completions, embeddings, images, models, text_completions
 from gateway.openai import errors as openai_errors
-from gateway.openai import responses as openai_responses
 from gateway.openai.conversations import ConversationLookup
+from gateway.openai.responses import endpoints as openai_responses
+from gateway.openai.responses.stored_responses import StoredResponses
 from gateway.openai.service import QuestionService
-from gateway.openai.stored_responses import StoredResponses
 from gateway.ops.health import HealthEndpoints
 from gateway.ops.metrics import ANY_PATH, GatewayMetrics, MetricsMiddleware, first_text_histogram
 from gateway.ops.status import report_status

@@ -29,8 +29,7 @@ from gateway.settings import GatewaySettings
 from wire.prompt import Prompt
 
 METHODS = ["POST", "HEAD", "OPTIONS"]
-_BETA = "anthropic-beta"
-# Its characters: a server that refuses all headers above its own limit refuses its account.
+# Characters of anthropic-beta: a server that refuses all headers above its own limit refuses its account.
 _LONGEST_BETA = 4096
 
 
@@ -80,10 +79,11 @@ class MessageEndpoints:
 
 def _read_headers(request: Request) -> dict[str, str]:
     """Return the headers that decide what a body means. InvalidRequestError for more than servers take."""
-    beta = ",".join(request.headers.getlist(_BETA))
+    beta = ",".join(request.headers.getlist("anthropic-beta"))
     if len(beta) > _LONGEST_BETA:
-        raise InvalidRequestError(f"'{_BETA}' may have up to {_LONGEST_BETA} characters.", _BETA, "invalid_value")
-    return {_BETA: beta} if beta else {}
+        message = f"'anthropic-beta' may have up to {_LONGEST_BETA} characters."
+        raise InvalidRequestError(message, "anthropic-beta", "invalid_value")
+    return {"anthropic-beta": beta} if beta else {}
 
 
 def _parse(body: bytes, *, headers: Mapping[str, str]) -> tuple[Fields, CompletionRequest]:

@@ -14,7 +14,7 @@ from msgspec import Meta
 from gateway.openai.messages import MessageFields
 from gateway.openai.models import ModelName
 from gateway.openai.options import FORMATS, MOST_LOGPROBS, FlatSchemaFormat, JsonFormat, TextFormat
-from gateway.openai.response_tools import FLAT_CHOICES, FLAT_TOOLS
+from gateway.openai.responses.tools import FLAT_CHOICES, FLAT_TOOLS
 from gateway.openai.schema_marks import NULL, any_of, list_of, only
 from gateway.openai.tools import CHOICES, MAX_TOOLS, TOOLS, FunctionFields, ToolReference
 
@@ -31,7 +31,7 @@ NoTools = Annotated[Any, only([])]
 NoToolChoice = Annotated[Any, only([], "none", "auto")]
 FilledText = Annotated[str, Meta(min_length=1)]
 MessageList = Annotated[list[MessageFields], Meta(min_length=1)]
-# Of the kinds that gateway.openai.item_fields has.
+# Of the kinds that gateway.openai.responses.item_fields has.
 ItemList = Annotated[list[Any], Meta(min_length=1)]
 StopFields = Annotated[
     str | Annotated[list[Annotated[str, Meta(max_length=MAX_STOP_LENGTH)]], Meta(max_length=MAX_STOPS)] | None,

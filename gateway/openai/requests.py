@@ -9,7 +9,6 @@ import msgspec
 from gateway.http.fields import join_surrogates
 from gateway.openai import messages, options, tools, validation
 from gateway.openai.errors import InvalidRequestError
-from gateway.openai.item_order import PlacedMessage, link_items
 from gateway.openai.json_fields import Fields, read_field, read_text, rest_of
 from gateway.openai.options import ChatOptionFields
 from gateway.openai.parameter_names import field_that_needs
@@ -21,6 +20,7 @@ from gateway.openai.request_fields import (
     ImageFields,
     accepted_values,
 )
+from gateway.openai.responses.item_order import PlacedMessage, link_items
 from wire.needs import Ability
 from wire.prompt import Dialect, Message, Opaque, Picture, Prompt, last_turn
 from wire.prompt_text import TextPrompt, to_text

@@ -26,9 +26,9 @@ from gateway.openai.models import resolve_model
 from gateway.openai.options import MAX_SESSION
 from gateway.openai.parameter_names import own_names
 from gateway.openai.requests import CompletionRequest, reject_needs, reject_other_parts
-from gateway.openai.response_chain import ResponseChain
-from gateway.openai.response_chain import missing as missing_response
-from gateway.openai.stored_responses import StoredResponses
+from gateway.openai.responses.chain import ResponseChain
+from gateway.openai.responses.chain import missing as missing_response
+from gateway.openai.responses.stored_responses import StoredResponses
 from wire.about import About, describe, weigh
 from wire.blocks import Block
 from wire.conversation_index import IndexedConversation

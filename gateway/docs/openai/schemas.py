@@ -8,18 +8,18 @@ from gateway.docs.schemas import stream_event
 from gateway.openai.chunks import AnswerCall, ChoiceMessage, Chunk, ChunkDelta, CompletionObject
 from gateway.openai.embeddings import EmbeddingFields, EmbeddingList
 from gateway.openai.errors import ApiError
-from gateway.openai.events import ResponseEvent
 from gateway.openai.images import ImageList
-from gateway.openai.input_item_list import InputItemList
-from gateway.openai.item_fields import INPUT_ITEMS, INPUT_PARTS
 from gateway.openai.messages import CONTENTS, MessageFields
 from gateway.openai.models import Model, ModelListObject
 from gateway.openai.options import FORMATS, ChatOptionFields, FlatSchemaFormat
 from gateway.openai.request_fields import CompletionFields, ImageFields, OptionFields, ResponseFields
-from gateway.openai.response_body import ResponseObject
-from gateway.openai.response_items import CONTENT_PARTS, OUTPUT_ITEMS, OutputCustomCall, OutputFunctionCall
-from gateway.openai.response_tools import FLAT_CHOICES, FLAT_PARTS, FLAT_TOOLS
-from gateway.openai.responses import DeletedResponse
+from gateway.openai.responses.body import ResponseObject
+from gateway.openai.responses.endpoints import DeletedResponse
+from gateway.openai.responses.events import ResponseEvent
+from gateway.openai.responses.input_item_list import InputItemList
+from gateway.openai.responses.item_fields import INPUT_ITEMS, INPUT_PARTS
+from gateway.openai.responses.output_items import CONTENT_PARTS, OUTPUT_ITEMS, OutputCustomCall, OutputFunctionCall
+from gateway.openai.responses.tools import FLAT_CHOICES, FLAT_PARTS, FLAT_TOOLS
 from gateway.openai.text_chunks import TextCompletionObject
 from gateway.openai.text_completions import TextCompletionFields
 from gateway.openai.tools import CHOICES, TOOLS, FunctionFields, ToolReference

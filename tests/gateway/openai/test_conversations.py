@@ -19,8 +19,8 @@ from gateway.openai.answer_assembler import AnswerAssembler
 from gateway.openai.conversations import ConversationDigests, ConversationLookup, Thread
 from gateway.openai.messages import parse_messages
 from gateway.openai.requests import CompletionRequest
+from gateway.openai.responses.stored_responses import StoredResponses
 from gateway.openai.service import QuestionService, SubmittedQuestion
-from gateway.openai.stored_responses import StoredResponses
 from gateway.ops.metrics import first_text_histogram
 from gateway.settings import GatewaySettings
 from tests.support.wire.submitted_work import read_work

@@ -18,7 +18,7 @@ from gateway.openai.request_fields import (
     accepted_values,
     option_types,
 )
-from gateway.openai.response_requests import parse_response
+from gateway.openai.responses.requests import parse_response
 from tests.support.api_document import Document
 
 DOCUMENT = Document(openapi.document())

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.openai import requests, validation
 from gateway.openai.errors import InvalidRequestError
-from gateway.openai.response_requests import parse_response
+from gateway.openai.responses.requests import parse_response
 from wire.needs import needs_of
 from wire.prompt import AnswerFormat, Message, Prompt, Text, Tool, ToolChoice
 

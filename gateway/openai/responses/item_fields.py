@@ -1,4 +1,4 @@
-"""The items of a response's input, as the documentation has them; see gateway.openai.input_items."""
+"""The items of a response's input, as the documentation has them; see gateway.openai.responses.input_items."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from gateway.openai.input_items import LEFT_OUT, ROLES
 from gateway.openai.messages import (
     ADDRESS,
     MAX_PARTS,
@@ -17,6 +16,7 @@ from gateway.openai.messages import (
     RefusalPart,
     TextPart,
 )
+from gateway.openai.responses.input_items import LEFT_OUT, ROLES
 from gateway.openai.schema_marks import STRING, any_of, list_of
 
 _CALLS = ("function_call", "custom_tool_call")

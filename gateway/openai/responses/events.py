@@ -10,8 +10,8 @@ from gateway.http.responses import Count
 from gateway.http.sse import EventId, SseFrame, encode_comment
 from gateway.openai.answer_assembler import AnswerAssembler
 from gateway.openai.errors import AnswerFailedError, ErrorDetails, fault_in_stream, fault_of_failure
-from gateway.openai.item_events import ItemEvent, OpenItem
-from gateway.openai.response_body import ResponseBody, ResponseObject, Status
+from gateway.openai.responses.body import ResponseBody, ResponseObject, Status
+from gateway.openai.responses.item_events import ItemEvent, OpenItem
 from gateway.openai.service import SubmittedQuestion
 from wire.blocks import Block, Piece
 from wire.messages import Event, Failed, Final

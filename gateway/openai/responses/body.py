@@ -10,7 +10,7 @@ from gateway.http.responses import Count
 from gateway.openai.answer_assembler import AnswerAssembler
 from gateway.openai.errors import Fault
 from gateway.openai.models import model_name
-from gateway.openai.response_items import OUTPUT_ITEMS, ItemStatus, OutputItem, ResponseItems
+from gateway.openai.responses.output_items import OUTPUT_ITEMS, ItemStatus, OutputItem, ResponseItems
 from gateway.openai.schema_marks import list_of
 from gateway.openai.service import SubmittedQuestion
 from gateway.openai.usage import Estimated, count_tokens

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import msgspec
 import structlog
 
-from gateway.openai.response_chain import ResponseChain, ResponseChains, complete_end
+from gateway.openai.responses.chain import ResponseChain, ResponseChains, complete_end
 from wire.about import weigh_message
 from wire.answers import Answers
 from wire.blocks import Block

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.openai.errors import InvalidRequestError
 from gateway.openai.requests import reject_needs, reject_other_parts
-from gateway.openai.response_requests import MAX_ECHO, limit_echo, parse_response
+from gateway.openai.responses.requests import MAX_ECHO, limit_echo, parse_response
 from tests.support.gateway.client_habits import read_habits
 from wire.blocks import Block
 from wire.needs import needs_of

@@ -15,13 +15,13 @@ from gateway.openai import validation
 from gateway.openai.answer_assembler import AnswerAssembler
 from gateway.openai.completions import stream_response
 from gateway.openai.errors import InvalidRequestError, fault_of_failure
-from gateway.openai.events import ResponseEvents
-from gateway.openai.input_item_list import list_items, parse_query
-from gateway.openai.item_references import read_answers
 from gateway.openai.json_fields import Fields
-from gateway.openai.response_body import ResponseBody, ResponseObject, Status
-from gateway.openai.response_chain import PREFIX, complete_end, parse_answer
-from gateway.openai.response_requests import parse_response
+from gateway.openai.responses.body import ResponseBody, ResponseObject, Status
+from gateway.openai.responses.chain import PREFIX, complete_end, parse_answer
+from gateway.openai.responses.events import ResponseEvents
+from gateway.openai.responses.input_item_list import list_items, parse_query
+from gateway.openai.responses.item_references import read_answers
+from gateway.openai.responses.requests import parse_response
 from gateway.openai.service import QuestionService, SubmittedQuestion
 from gateway.settings import GatewaySettings
 from wire.answers import Progress

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from gateway.openai.stored_responses import StoredResponses
+from gateway.openai.responses.stored_responses import StoredResponses
 from tests.support.gateway.harness import RunningGateway, running
 from tests.support.gateway.openai_client import MODEL
 from wire import keys

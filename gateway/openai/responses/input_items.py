@@ -7,13 +7,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gateway.answering.thought_fields import unpack
-from gateway.openai import hosted_items
 from gateway.openai.errors import InvalidRequestError
-from gateway.openai.item_order import PlacedMessage, join_items, link_items
-from gateway.openai.item_references import KeptAnswers, check_size, find_thought, is_reference, resolve_reference
 from gateway.openai.json_fields import Fields, check_depth, read_field, read_filled, read_object, read_string, rest_of
 from gateway.openai.messages import MAX_PARTS, MAX_PICTURES, TEXT_KINDS, parse_picture
 from gateway.openai.picture_urls import check_picture_url
+from gateway.openai.responses import hosted_items
+from gateway.openai.responses.item_order import PlacedMessage, join_items, link_items
+from gateway.openai.responses.item_references import (
+    KeptAnswers,
+    check_size,
+    find_thought,
+    is_reference,
+    resolve_reference,
+)
 from wire.about import weigh_message
 from wire.prompt import Message, Opaque, Part, Picture, PromptRole, Refusal, Text, Thought, ToolCall, pictures
 

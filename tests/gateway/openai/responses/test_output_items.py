@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from gateway.answering.thought_fields import unpack
-from gateway.openai.response_items import LOGPROBS, SEALED_THOUGHTS, ResponseItems
+from gateway.openai.responses.output_items import LOGPROBS, SEALED_THOUGHTS, ResponseItems
 from wire.about import About
 from wire.blocks import Block
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.answering import thought_fields
 from gateway.openai.errors import InvalidRequestError
-from gateway.openai.input_item_list import PageQuery, build_items, list_items, parse_query
+from gateway.openai.responses.input_item_list import PageQuery, build_items, list_items, parse_query
 from wire.prompt import Message, Opaque, Picture, Refusal, Text, Thought, ToolCall
 
 ANSWER = "s0-1"

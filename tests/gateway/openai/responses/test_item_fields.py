@@ -3,7 +3,7 @@
 import re
 
 from gateway.docs import openapi
-from gateway.openai.item_fields import INPUT_ITEMS
+from gateway.openai.responses.item_fields import INPUT_ITEMS
 
 SCHEMAS = openapi.document()["components"]["schemas"]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.openai.test_events import RICH
+from tests.gateway.openai.responses.test_events import RICH
 from tests.support.gateway.harness import RunningGateway, Step, closing_gate, running, settings
 from tests.support.gateway.openai_client import EVENTS, MODEL, data_of
 from wire import keys

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from gateway.http.responses import Count
-from gateway.openai.response_items import (
+from gateway.openai.responses.output_items import (
     CONTENT_PARTS,
     OUTPUT_ITEMS,
     OutputItem,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.openai.errors import InvalidRequestError
-from gateway.openai.hosted_items import describe_call, describe_output, is_call, is_output, screenshot_of
+from gateway.openai.responses.hosted_items import describe_call, describe_output, is_call, is_output, screenshot_of
 
 
 @pytest.mark.parametrize(

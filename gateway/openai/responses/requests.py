@@ -5,12 +5,14 @@ from typing import Any
 
 import msgspec
 
-from gateway.openai import input_items, options, response_tools
+from gateway.openai import options
 from gateway.openai.errors import InvalidRequestError
-from gateway.openai.item_references import KeptAnswers
 from gateway.openai.json_fields import Fields, check_depth, read_field, read_text, rest_of
 from gateway.openai.request_fields import ResponseFields, accepted_values
 from gateway.openai.requests import CompletionRequest, check_asked, read_model, reject_unsupported
+from gateway.openai.responses import input_items
+from gateway.openai.responses import tools as response_tools
+from gateway.openai.responses.item_references import KeptAnswers
 from wire.prompt import AnswerFormat, Message, Prompt, Text
 from wire.prompt_text import to_text
 

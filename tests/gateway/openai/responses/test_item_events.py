@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.openai.item_events import OpenItem
-from gateway.openai.response_items import LOGPROBS, ResponseItems
+from gateway.openai.responses.item_events import OpenItem
+from gateway.openai.responses.output_items import LOGPROBS, ResponseItems
 from gateway.openai.sources import Citation
 from wire.about import About
 from wire.blocks import Block, Piece

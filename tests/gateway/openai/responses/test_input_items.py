@@ -6,9 +6,9 @@ import pytest
 
 from gateway.answering.thought_fields import pack
 from gateway.openai.errors import InvalidRequestError
-from gateway.openai.input_items import parse_input
-from gateway.openai.item_references import MAX_CHARACTERS
 from gateway.openai.messages import MAX_PARTS, MAX_PICTURES
+from gateway.openai.responses.input_items import parse_input
+from gateway.openai.responses.item_references import MAX_CHARACTERS
 from wire.blocks import Block
 from wire.prompt import Message, Opaque, Picture, Refusal, Text, Thought, ToolCall
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.openai.errors import InvalidRequestError
-from gateway.openai.item_references import (
+from gateway.openai.responses.item_references import (
     MAX_ANSWERS,
     MAX_CHARACTERS,
     find_thought,

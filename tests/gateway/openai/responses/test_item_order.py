@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.openai.errors import InvalidRequestError
-from gateway.openai.item_order import MAX_ANSWER, PlacedMessage, join_items, link_items
+from gateway.openai.responses.item_order import MAX_ANSWER, PlacedMessage, join_items, link_items
 from wire.prompt import Message, Text, Thought, ToolCall
 
 USER = Message("user", (Text("hi"),))

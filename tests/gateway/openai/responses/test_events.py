@@ -15,9 +15,9 @@ from gateway.errors import DrainingError
 from gateway.http.sse import SseFrame
 from gateway.openai.answer_assembler import AnswerAssembler
 from gateway.openai.errors import AnswerFailedError
-from gateway.openai.events import ResponseEvents
-from gateway.openai.response_body import ResponseBody
-from gateway.openai.response_items import LOGPROBS, SEALED_THOUGHTS
+from gateway.openai.responses.body import ResponseBody
+from gateway.openai.responses.events import ResponseEvents
+from gateway.openai.responses.output_items import LOGPROBS, SEALED_THOUGHTS
 from gateway.openai.service import SubmittedQuestion
 from tests.support.gateway.response_reader import ResponseReader
 from tests.support.gateway.scripted_answers import ScriptedAnswer, scripted_answers

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from gateway.openai.answer_assembler import AnswerAssembler
-from gateway.openai.response_body import ResponseBody
+from gateway.openai.responses.body import ResponseBody
 from gateway.openai.service import SubmittedQuestion
 from wire.about import About, describe
 from wire.blocks import Block, Piece

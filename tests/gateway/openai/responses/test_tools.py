@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.openai.errors import InvalidRequestError
-from gateway.openai.response_tools import parse_flat_choice, parse_flat_tools
+from gateway.openai.responses.tools import parse_flat_choice, parse_flat_tools
 from gateway.openai.tools import MAX_TOOLS
 from wire.prompt import Tool, ToolChoice
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.openai.errors import InvalidRequestError
-from gateway.openai.response_chain import MOST_LINKS, ResponseChain, ResponseChains, complete_end, parse_answer
+from gateway.openai.responses.chain import MOST_LINKS, ResponseChain, ResponseChains, complete_end, parse_answer
 from wire.about import About
 from wire.answers import Answers, Progress
 from wire.blocks import Block
