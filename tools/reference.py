@@ -241,7 +241,8 @@ def render_reasons() -> str:
         "The code is in the body; it is the HTTP status too, but for 110 and 120, which come with a 200.\n"
         "A failed answer that says when to come back cost nothing; its code is 503 where the table has 500.\n"
         "`account.throttled` is 120 only with such a time, else 500.\n"
-        "Under `/v1` errors have a status, a type and a code of the OpenAI API."
+        "Under `/v1` errors have a status, a type and a code of the OpenAI API; "
+        "those of `/v1/messages` are in [the Anthropic API](../api/anthropic.md#errors)."
     )
     rows = [_reason(reason) for reason in Reason]
     return _page("Reasons", introduction, _table(("reason", "code", "Chinese", "English", "under /v1"), rows))
