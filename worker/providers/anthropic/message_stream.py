@@ -17,7 +17,7 @@ from worker.providers.openai.errors import has_error, parse_error
 from worker.providers.openai.stream import DONE, decode_chunk
 from worker.providers.surrogates import clean_json, join_surrogates
 
-# The largest number of sources of an answer, and of characters of a server's own word for its end.
+# The largest number of sources of an answer and of kinds of tokens, and of characters of the word for its end.
 _MOST = 100
 _LONGEST_WORD = 100
 # Bytes of the extra fields beside the blocks.
@@ -165,7 +165,9 @@ class MessageStream:
 
     def _count(self, usage: Any) -> None:
         """Take tokens that the server counts: the later ones include the earlier ones."""
-        self._usage |= {name: value for name, value in _mapping(usage).items() if value is not None}
+        for name, value in _mapping(usage).items():
+            if value is not None and (name in self._usage or len(self._usage) < _MOST):
+                self._usage[name] = value
 
     def _cite(self, citations: Sequence[Any]) -> None:
         """Add the pages that citations name. Each counts once, where it came first."""

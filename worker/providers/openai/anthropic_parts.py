@@ -8,9 +8,12 @@ _MOST = "high"
 
 
 def render_block(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a block that is neither text nor a picture: a document as text or as a file, any other as a note."""
-    source = value.get("source")
-    source = source if isinstance(source, dict) and value.get("type") == "document" else {}
+    """Return a block that is neither text nor a picture: as its text, as a file, or as a note in its place."""
+    given = value.get("source")
+    source = given if isinstance(given, dict) and value.get("type") == "document" else {}
+    content = value.get("content") if value.get("type") == "search_result" else source.get("content")
+    if text := _join_texts(content):
+        return {"type": "text", "text": text}
     kind, data = source.get("media_type"), source.get("data")
     if isinstance(data, str) and source.get("type") == "text":
         return {"type": "text", "text": data}
@@ -19,6 +22,15 @@ def render_block(value: Mapping[str, Any]) -> dict[str, Any]:
         name = title if isinstance(title, str) and title else "document"
         return {"type": "file", "file": {"filename": name, "file_data": f"data:{kind};base64,{data}"}}
     return {"type": "text", "text": f"[{str(value.get('type'))[:64]}]"}
+
+
+def _join_texts(content: Any) -> str:
+    """Return the text of a content that is one, or consists of blocks of text."""
+    if isinstance(content, str):
+        return content
+    blocks = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+    texts = [block.get("text") for block in blocks]
+    return "\n\n".join(text for text in texts if isinstance(text, str))
 
 
 def render_options(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -179,6 +179,13 @@ def test_the_cache_counts_as_part_of_the_prompt() -> None:
     assert usage.raw["input_tokens"] == 7
 
 
+def test_tokens_of_endlessly_many_kinds_are_not_collected() -> None:
+    counts = [{"type": "message_delta", "delta": {}, "usage": {f"of_{number}": 1}} for number in range(200)]
+    usage = read([opening(), *counts, *ending()]).usage
+    assert usage is not None
+    assert (usage.completion, len(usage.raw)) == (5, 100)
+
+
 def test_a_reason_is_an_end_without_the_last_event() -> None:
     assert read(message(text("a"))[:-1]).text == "a"
 

@@ -28,6 +28,18 @@ NOTE = {"type": "text", "text": "[container_upload]"}
             {"type": "file", "file": {"filename": "t", "file_data": "data:application/pdf;base64,x"}},
         ),
         ({"type": "document", "source": {"type": "url", "url": "u"}}, {"type": "text", "text": "[document]"}),
+        (
+            {"type": "document", "source": {"type": "content", "content": "a"}},
+            {"type": "text", "text": "a"},
+        ),
+        (
+            {"type": "search_result", "source": "u", "content": [{"type": "text", "text": t} for t in "ab"]},
+            {"type": "text", "text": "a\n\nb"},
+        ),
+        (
+            {"type": "search_result", "source": "u", "content": [1, {"text": 2}]},
+            {"type": "text", "text": "[search_result]"},
+        ),
         ({"type": "search_result", "source": "u"}, {"type": "text", "text": "[search_result]"}),
     ],
 )
