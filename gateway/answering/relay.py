@@ -47,6 +47,11 @@ class Relay:
         object.__setattr__(self, "_keep_alive", keep_alive)
 
     @property
+    def longest_wait(self) -> float:
+        """The time that a job may wait in the queue, by any process's clock."""
+        return self.queue_timeout + self.timings.answer_margin
+
+    @property
     def time_limit(self) -> float:
         """The time that a request may take in all."""
         return self.queue_timeout + self.answer_timeout + self.timings.answer_margin

@@ -1,5 +1,6 @@
 """/v1/responses: POST asks; all else is for a stored response, by its id."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -162,7 +163,12 @@ class ResponseEndpoints:
         """Return a response as it is now."""
         if question.end is not None:
             return await self._show_end(question, question.end)
-        progress = await question.questions.relay.answers.read_progress(question.answer, question.client.holder)
+        relay = question.questions.relay
+        progress = await relay.answers.read_progress(question.answer, question.client.holder)
+        if _status(progress) == "queued" and question.accepted + relay.longest_wait < time.time():
+            # While there is no worker, nothing else ends what nobody follows.
+            await relay.jobs.expire(question.answer)
+            progress = await relay.answers.read_progress(question.answer, question.client.holder)
         request.state.provider = progress.provider
         if progress.end is None:
             return _ok(ResponseBody(question).build_empty(_status(progress)))

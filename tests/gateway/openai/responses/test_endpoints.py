@@ -1,11 +1,14 @@
 """/v1/responses over real connections."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from gateway.answering.timings import TIMINGS
 from tests.gateway.openai.responses.test_events import RICH
+from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, Step, closing_gate, running, settings
 from tests.support.gateway.openai_client import EVENTS, MODEL, data_of
 from wire import keys
@@ -414,6 +417,19 @@ async def test_a_background_response_is_there_at_once_and_needs_no_reader(store:
             rest = await other.client.get(url, params={"stream": "true", "starting_after": 1})
             assert events_of(rest.text)[-1]["type"] == "response.completed"
             assert (await other.client.get(url)).json()["status"] == "completed"
+
+
+async def test_a_background_response_that_no_worker_takes_ends_when_it_is_read(store: Store) -> None:
+    soon = replace(TIMINGS, answer_margin=0.0)
+    async with running(store, settings(queue_timeout=1.0), worker=False, timings=soon) as gateway:
+        begun = await respond(gateway, background=True)
+
+        async def has_failed() -> bool:
+            read = (await gateway.client.get(f"{PATH}/{begun['id']}")).json()
+            assert read["status"] in ("queued", "failed")
+            return bool(read["status"] == "failed" and read["error"]["reason"] == "queue.timeout")
+
+        await until(has_failed, "it has waited too long")
 
 
 async def test_a_background_stream_may_be_left_and_resumed(gateway: RunningGateway) -> None:
