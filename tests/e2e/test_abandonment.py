@@ -49,7 +49,7 @@ def test_the_server_stops_writing_once_nobody_reads(server: Deployment, stream: 
 def test_an_answer_that_can_be_asked_for_again_continues(server: Deployment) -> None:
     keyed = {"idempotency-key": uuid.uuid4().hex}
     hang_up(server, "/v1/chat/completions", body(SHORT, stream=True), **keyed)
-    hang_up(server, "/v1/responses", {"model": "bing-balanced", "input": SHORT, "stream": True})
+    hang_up(server, "/v1/responses", {"model": "bing-balanced", "input": SHORT, "stream": True, "store": True})
     with httpx.stream("GET", f"{server.url}/api_stream", params={"style": "balanced", "question": SHORT}) as response:
         next(response.iter_bytes())
     wait_until(lambda: outcomes(server, SHORT) == ["Success"] * 3, "all turns end", 60)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from tests.gateway.openai import test_events as responses
+from tests.gateway.openai.responses import test_events as responses
 from tests.gateway.openai.test_chunks import ABOUT, render, whole
 from tests.support.external.client import Client, client
 from tests.support.external.programs import program_of

@@ -76,7 +76,7 @@ async def test_large_requests_of_one_client_shut_nobody_out_and_their_memory_com
 async def test_many_conversations_of_one_client_fill_redis_neither_at_once_nor_slowly(
     small: Store, answer: str, is_refused: bool
 ) -> None:
-    scenario = Scenario(small)
+    scenario = Scenario(small, lease_ttl=3600.0)
     await scenario.hire("w1")
     refused = 0
     for _ in range(600):
@@ -141,6 +141,15 @@ async def test_the_memory_of_questions_with_large_pictures_is_back_when_they_hav
         await store.commands.config_set("maxmemory", "0")
 
 
+async def ask_until_accepted(gateway: RunningGateway, address: str, body: str) -> httpx.Response:
+    """Ask as an SDK does, which repeats what a slow machine had no room for in time."""
+    headers = {"X-Forwarded-For": address, "Content-Type": "application/json"}
+    while True:
+        response = await gateway.client.post("/v1/chat/completions", content=body, headers=headers, timeout=240)
+        if response.status_code not in (408, 503):
+            return response
+
+
 async def test_thirty_questions_with_large_pictures_are_answered_and_leave_nothing(store: Store) -> None:
     png = b"\x89PNG\r\n\x1a\n" + bytes(5 * MIB)
     picture = "data:image/png;base64," + base64.b64encode(png).decode()
@@ -153,15 +162,7 @@ async def test_thirty_questions_with_large_pictures_are_answered_and_leave_nothi
             gate, before = asyncio.Event(), await used(store)
             gateway.worker.scripts["What is it?\n\n[picture]"] = [gate, Final("a cat")]
             asked = [
-                asyncio.create_task(
-                    gateway.client.post(
-                        "/v1/chat/completions",
-                        content=body,
-                        headers={"X-Forwarded-For": f"192.0.2.{number}", "Content-Type": "application/json"},
-                        timeout=120,
-                    )
-                )
-                for number in range(30)
+                asyncio.create_task(ask_until_accepted(gateway, f"192.0.2.{number}", body)) for number in range(30)
             ]
             await until(lambda: len(gateway.worker.asked) == len(asked), "all are asked", limit=180)
             assert await used(store) > before + 30 * len(picture)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -21,16 +22,20 @@ from wire import keys
 
 ROOT = Path(__file__).parents[2]
 START_LIMIT = 120.0
+# Below those that the system gives to sockets which ask for any port.
+_FIRST_PORT, _PORTS = 15_000, 17_000
 # All in one process, as `make run` starts it.
 SERVE = "bing_chat_gateway serve"
 Started: TypeAlias = subprocess.Popen[bytes] | ForkedProcess
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on now. It is none of those that the system gives to whoever asks for any."""
+    while True:
+        port = _FIRST_PORT + secrets.randbelow(_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def settle(client: Any) -> None:

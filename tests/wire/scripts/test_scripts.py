@@ -20,6 +20,7 @@ from wire.messages import Chat, Delta, Event, Final, HistoryMessage
 from wire.pictures import SMALLEST, PictureStore
 from wire.redis.store import Store
 from wire.response_memory import RecalledResponse, ResponseMemory, StoredResponse
+from wire.result_store import ResultStore
 from wire.schedule import Schedule
 from wire.sessions import ClaimedJob
 from wire.store_memory import StoreMemory
@@ -102,6 +103,8 @@ async def life(store: Store) -> list[list[Event]]:
     await responses.write(ALICE.name, first.answer, RESPONSE)
     await responses.write_end(ALICE.name, first.answer, Final("ab"))
     assert await responses.read([first.answer, "other"]) == [RecalledResponse(RESPONSE, Final("ab"), ANY), None]
+    await ResultStore(store).write(first.answer, b"{}")
+    assert await ResultStore(store).read(first.answer) == b"{}"
     fifth = await scenario.ask("fifth", first.token, client=ALICE, attempt="of a proxy")
     await scenario.jobs.expire(fifth.answer)
     await scenario.sessions.end(first.token)
