@@ -10,7 +10,7 @@ from gateway.http.responses import Count
 from gateway.openai.answer_assembler import AnswerAssembler
 from gateway.openai.errors import Fault
 from gateway.openai.models import model_name
-from gateway.openai.responses.output_items import OUTPUT_ITEMS, ItemStatus, OutputItem, ResponseItems
+from gateway.openai.responses.output_items import OUTPUT_ITEMS, AnyList, ItemStatus, OutputItem, ResponseItems
 from gateway.openai.schema_marks import list_of
 from gateway.openai.service import SubmittedQuestion
 from gateway.openai.usage import Estimated, count_tokens
@@ -73,7 +73,7 @@ class ResponseObject(msgspec.Struct, kw_only=True):
     background: bool = False
     error: ResponseError | None = None
     incomplete_details: IncompleteDetails | None = None
-    instructions: str | list[Any] | None = None
+    instructions: str | AnyList | None = None
     max_output_tokens: int | None = None
     max_tool_calls: int | None = None
     model: Annotated[str, Meta(description="The model that answers; before it began, the one that was asked for.")]
@@ -91,7 +91,7 @@ class ResponseObject(msgspec.Struct, kw_only=True):
     temperature: float | None = None
     text: dict[str, Any] = msgspec.field(default_factory=_TEXT.copy)
     tool_choice: str | dict[str, Any] = "auto"
-    tools: list[Any] = []
+    tools: AnyList = []
     top_logprobs: int | None = None
     top_p: float | None = None
     truncation: str = "disabled"

@@ -19,7 +19,12 @@ ItemStatus = Literal["in_progress", "completed", "incomplete"]
 SEALED_THOUGHTS, LOGPROBS = "reasoning.encrypted_content", "message.output_text.logprobs"
 _PREFIXES = {"reasoning": "rs", "tool_call": "fc"}
 
-TokenLogprobs = Annotated[list[Any], Meta(description="As the server sent them, if asked for.")]
+_ANYTHING: dict[str, Any] = {"items": {}}
+# A list of what isn't described any further.
+AnyList = Annotated[list[Any], Meta(extra_json_schema=_ANYTHING)]
+TokenLogprobs = Annotated[
+    list[Any], Meta(description="As the server sent them, if asked for.", extra_json_schema=_ANYTHING)
+]
 
 
 class TextCitation(msgspec.Struct, kw_only=True):
