@@ -185,7 +185,7 @@ def encode_completion(question: SubmittedQuestion, answer: AnswerAssembler) -> b
         finish_reason=_finish_word(answer, about),
     )
     completion = CompletionObject(
-        **_head(question, answer), choices=[choice], usage=completion_usage(answer, about, answer.blocks)
+        **completion_head(question, answer), choices=[choice], usage=completion_usage(answer, about, answer.blocks)
     )
     return msgspec.json.encode(add_fields(completion, answer.extra))
 
@@ -200,7 +200,7 @@ class CompletionChunks:
         self._about = question.about
         self._answer = answer
         self._calls = 0
-        self._head = _head(question, answer)
+        self._head = completion_head(question, answer)
         self.finished = False
 
     def preamble(self, first: Event | None) -> list[SseFrame]:
@@ -220,7 +220,7 @@ class CompletionChunks:
             return error_frames(fault_of_failure(event))
         pieces = self._answer.add(event)
         if event.model:
-            self._head = _head(self._question, self._answer)
+            self._head = completion_head(self._question, self._answer)
         chunks = [chunk for piece in pieces for chunk in self._render_piece(piece)]
         return [*chunks, *await self._end()] if self._answer.finished else chunks
 
@@ -290,10 +290,11 @@ class CompletionChunks:
         return SseFrame(msgspec.json.encode(add_fields(chunk, extra) if extra else chunk))
 
 
-def _head(question: SubmittedQuestion, answer: AnswerAssembler) -> dict[str, Any]:
+def completion_head(question: SubmittedQuestion, answer: AnswerAssembler, kind: str = "chatcmpl") -> dict[str, Any]:
+    """Return the fields at the beginning of a completion or a chunk, whose id begins with `kind`."""
     about = question.about
     return {
-        "id": f"chatcmpl-{question.answer}",
+        "id": f"{kind}-{question.answer}",
         "created": question.accepted,
         # A question in text is one for a model of Bing's, whoever answers it.
         "model": (answer.model or about.model) if about.dialect else model_name(about.style),

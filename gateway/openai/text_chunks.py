@@ -14,15 +14,17 @@ from gateway.openai.chunks import (
     DONE,
     AnsweredModel,
     CompletionUsage,
+    completion_head,
     completion_usage,
     error_frames,
 )
 from gateway.openai.errors import AnswerFailedError, fault_in_stream, fault_of_failure
-from gateway.openai.models import model_name
 from gateway.openai.service import SubmittedQuestion
 from wire.blocks import Block, Piece
 from wire.messages import Event, Failed
 
+# How ids begin.
+_KIND = "cmpl"
 # What is text for a client that knows nothing else.
 _SHOWN = ("text", "refusal")
 TextFinish = Literal["stop", "length", "content_filter"]
@@ -55,7 +57,9 @@ def encode_text_completion(question: SubmittedQuestion, answer: AnswerAssembler)
         raise AnswerFailedError(BROKEN)
     choice = TextChoice(text=_text(answer.blocks), finish_reason=_finish_word(answer))
     usage = completion_usage(answer, question.about, answer.blocks)
-    return msgspec.json.encode(TextCompletionObject(**_head(question, answer), choices=[choice], usage=usage))
+    return msgspec.json.encode(
+        TextCompletionObject(**completion_head(question, answer, _KIND), choices=[choice], usage=usage)
+    )
 
 
 class TextCompletionChunks:
@@ -109,16 +113,9 @@ class TextCompletionChunks:
         return self._encode(choices=[TextChoice(text=text, finish_reason=finish)], usage=usage)
 
     def _encode(self, **rest: Any) -> SseFrame:
-        return SseFrame(msgspec.json.encode(TextCompletionObject(**_head(self._question, self._answer), **rest)))
-
-
-def _head(question: SubmittedQuestion, answer: AnswerAssembler) -> dict[str, Any]:
-    about = question.about
-    return {
-        "id": f"cmpl-{question.answer}",
-        "created": question.accepted,
-        "model": (answer.model or about.model) if about.dialect else model_name(about.style),
-    }
+        return SseFrame(
+            msgspec.json.encode(TextCompletionObject(**completion_head(self._question, self._answer, _KIND), **rest))
+        )
 
 
 def _text(blocks: Iterable[Block | Piece]) -> str:

@@ -3,7 +3,6 @@
 Such a server keeps no conversations: each request contains all messages, and the saved state is empty.
 """
 
-import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -16,7 +15,6 @@ import msgspec
 import structlog
 
 from wire.messages import Operation, Style
-from wire.model_table import STYLES
 from wire.prompt import Message, Prompt, PromptRole, Text
 from wire.reasons import Reason
 from worker.accounts.account import Account, ServerAccount
@@ -38,12 +36,19 @@ from worker.providers.anthropic.token_count import (
 from worker.providers.call_records import put_back
 from worker.providers.envelope import Envelopes
 from worker.providers.openai.call_refusals import excuse_lacking
-from worker.providers.openai.client import ERROR_TIMEOUT, FailureReasons, ServerClient, excuse_account, read_body
+from worker.providers.openai.client import (
+    ERROR_TIMEOUT,
+    FailureReasons,
+    ServerClient,
+    excuse_account,
+    read_body,
+    time_limit,
+)
 from worker.providers.openai.growths import GRACE, read_growths
 from worker.providers.openai.model_list import LARGEST, parse_model_list
 from worker.providers.openai.parameters import STREAM
 from worker.providers.openai.prompt import build_messages
-from worker.providers.openai.styles import StyleSettings
+from worker.providers.openai.styles import StyleSettings, model_of
 from worker.providers.sent_mark import SendHook
 from worker.providers.transcript import History, Recall, no_history
 from worker.settings import ANTHROPIC, WorkerSettings
@@ -129,29 +134,23 @@ class AnthropicProvider:
 
     async def check(self, account: Account) -> None:
         """Request the list of models. UpstreamError if the server refuses or doesn't answer."""
-        try:
-            async with asyncio.timeout(self._settings.connect_timeout):
-                server = require_server(account)
-                await self._client.get(server, endpoint(server, "/models"))
-        except TimeoutError as error:
-            raise UpstreamError(Reason.TIMEOUT_CONNECT, "no answer in time") from error
+        server = require_server(account)
+        async with time_limit(self._settings.connect_timeout):
+            await self._client.get(server, endpoint(server, "/models"))
 
     async def list_models(self, account: Account) -> tuple[str, ...]:
         """Return the models that the server lists. UpstreamError if it doesn't answer with a list."""
         server = require_server(account)
         models: list[str] = []
         after = ""
-        try:
-            async with asyncio.timeout(self._settings.connect_timeout):
-                for _ in range(_MOST_PAGES):
-                    path = endpoint(server, f"/models?limit={_PAGE}{after}")
-                    page = await self._client.get(server, path, LARGEST)
-                    models += parse_model_list(page)
-                    if (last := last_of_page(page)) is None:
-                        break
-                    after = f"&after_id={last}"
-        except TimeoutError as error:
-            raise UpstreamError(Reason.TIMEOUT_CONNECT, "no answer in time") from error
+        async with time_limit(self._settings.connect_timeout):
+            for _ in range(_MOST_PAGES):
+                path = endpoint(server, f"/models?limit={_PAGE}{after}")
+                page = await self._client.get(server, path, LARGEST)
+                models += parse_model_list(page)
+                if (last := last_of_page(page)) is None:
+                    break
+                after = f"&after_id={last}"
         return tuple(dict.fromkeys(models))
 
     async def call(
@@ -174,9 +173,7 @@ class AnthropicProvider:
 
     def _build_request(self, server: ServerAccount, style: Style, question: str, history: History) -> _MessageRequest:
         prompt = history.prompt
-        model = server.model
-        if prompt is not None and prompt.model and prompt.model not in STYLES:
-            model = prompt.model
+        model = model_of(server, prompt)
         habits = self._habits.setdefault((server.fingerprint, model), MessageHabits())
         if prompt is None:
             return _from_prompt(self._style_prompt(server, style, question, history), server, model, habits, None)

@@ -3,7 +3,6 @@
 Such a server keeps no conversations: each request contains all messages, and the saved state is empty.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -13,7 +12,6 @@ import msgspec
 import structlog
 
 from wire.messages import Operation, Style
-from wire.model_table import STYLES
 from wire.prompt import Prompt, without_extra
 from wire.reasons import Reason
 from worker.accounts.account import Account, ServerAccount
@@ -22,7 +20,7 @@ from worker.providers import BeforeSend, CallResult, Completion, Growth, SavedCo
 from worker.providers.call_records import make_records, put_back
 from worker.providers.envelope import Envelopes
 from worker.providers.openai.chat_request import RequestForm, earlier_fields, render_prompt
-from worker.providers.openai.client import ERROR_TIMEOUT, FailureReasons, ServerClient, excuse_account
+from worker.providers.openai.client import ERROR_TIMEOUT, FailureReasons, ServerClient, excuse_account, time_limit
 from worker.providers.openai.embeddings import request_embeddings
 from worker.providers.openai.growths import GRACE, read_growths
 from worker.providers.openai.habits import ServerHabits
@@ -37,7 +35,7 @@ from worker.providers.openai.parameters import (
 )
 from worker.providers.openai.prompt import build_messages
 from worker.providers.openai.stream import CompletionStream
-from worker.providers.openai.styles import StyleSettings
+from worker.providers.openai.styles import StyleSettings, model_of
 from worker.providers.openai.thoughts import ThoughtSplitter
 from worker.providers.sent_mark import SendHook
 from worker.providers.transcript import History, Recall, no_history
@@ -118,19 +116,13 @@ class OpenAIProvider:
 
     async def check(self, account: Account) -> None:
         """Request the list of models. UpstreamError if the server refuses or doesn't answer."""
-        try:
-            async with asyncio.timeout(self._settings.connect_timeout):
-                await self._client.get(require_server(account), "/models")
-        except TimeoutError as error:
-            raise UpstreamError(Reason.TIMEOUT_CONNECT, "no answer in time") from error
+        async with time_limit(self._settings.connect_timeout):
+            await self._client.get(require_server(account), "/models")
 
     async def list_models(self, account: Account) -> tuple[str, ...]:
         """Return the models that the server lists. UpstreamError if it doesn't answer with a list."""
-        try:
-            async with asyncio.timeout(self._settings.connect_timeout):
-                return parse_model_list(await self._client.get(require_server(account), "/models", LARGEST))
-        except TimeoutError as error:
-            raise UpstreamError(Reason.TIMEOUT_CONNECT, "no answer in time") from error
+        async with time_limit(self._settings.connect_timeout):
+            return parse_model_list(await self._client.get(require_server(account), "/models", LARGEST))
 
     async def call(
         self, account: Account, operation: Operation, model: str, body: bytes, before_send: BeforeSend
@@ -145,9 +137,7 @@ class OpenAIProvider:
 
     def _build_request(self, server: ServerAccount, style: Style, question: str, history: History) -> _Request:
         prompt = history.prompt
-        model = server.model
-        if prompt is not None and prompt.model and prompt.model not in STYLES:
-            model = prompt.model
+        model = model_of(server, prompt)
         habits = self._habits.setdefault((server.fingerprint, model), ServerHabits())
         extras = _streaming(server, habits)
         if prompt is not None:

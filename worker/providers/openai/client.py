@@ -132,6 +132,16 @@ class ServerClient:
         )
 
 
+@asynccontextmanager
+async def time_limit(seconds: float) -> AsyncGenerator[None, None]:
+    """Limit what a server is asked beside questions. UpstreamError `timeout.connect` if it takes longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise UpstreamError(Reason.TIMEOUT_CONNECT, "no answer in time") from error
+
+
 def endpoint_url(server: ServerAccount, path: str) -> httpx.URL:
     """Append a path, which may have a query, to that of the server's base URL, before its query. httpx.InvalidURL."""
     base = httpx.URL(server.base_url)

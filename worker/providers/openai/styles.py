@@ -1,8 +1,15 @@
-"""The system prompt and the temperature of each style, where a style's question is in text alone."""
+"""What a style means at a server: its own model and, for a question in text, a system prompt and a temperature."""
 
 from wire.messages import Style
+from wire.model_table import STYLES
+from wire.prompt import Prompt
 from worker.accounts.account import ServerAccount, Temperature
 from worker.settings import WorkerSettings
+
+
+def model_of(server: ServerAccount, prompt: Prompt | None) -> str:
+    """Return the model that a question is for at a server: a prompt's, but the server's own for a style."""
+    return prompt.model if prompt is not None and prompt.model and prompt.model not in STYLES else server.model
 
 
 class StyleSettings:

@@ -1,7 +1,8 @@
 import pytest
 
+from wire.prompt import Prompt
 from worker.accounts.account import ServerAccount, StyleTemperatures, Temperature
-from worker.providers.openai.styles import StyleSettings
+from worker.providers.openai.styles import StyleSettings, model_of
 from worker.settings import WorkerSettings
 
 SETTINGS = WorkerSettings(openai_system_precise="Short", openai_temperature_precise=0.2)
@@ -21,3 +22,9 @@ def test_an_accounts_temperature_goes_before_the_settings(own: Temperature | Non
 def test_a_server_without_sampling_gets_no_temperature() -> None:
     account = ServerAccount("a", "http://a", "m", abilities=frozenset())
     assert StyleSettings(SETTINGS).temperature(account, "precise") is None
+
+
+@pytest.mark.parametrize(("asked", "model"), [(None, "m"), ("", "m"), ("bing-precise", "m"), ("other", "other")])
+def test_a_question_is_for_its_model_and_in_a_style_for_the_servers_own(asked: str | None, model: str) -> None:
+    prompt = None if asked is None else Prompt("chat", asked, ())
+    assert model_of(ServerAccount("a", "http://a", "m"), prompt) == model
