@@ -38,7 +38,7 @@ async def test_the_same_job_again_is_the_existing_one(scenario: Scenario) -> Non
         await scenario.jobs.submit(question.answer, Chat("balanced", "hello"), question.token, create=False)
     await scenario.finish(await scenario.take("w1"))
     await scenario.jobs.submit(question.answer, Chat("balanced", "hello"), question.token, create=True)
-    assert await scenario.hints("w1") == []
+    assert await scenario.take_all("w1") == []
     assert await scenario.events(question.answer) == [Final("done")]
 
 
@@ -61,8 +61,7 @@ async def test_a_full_queue_refuses_and_says_when_to_come_back(store: Store) -> 
     await scenario.jobs.submit(second.answer, Chat("balanced", "hello"), second.token, create=True)
     assert await scenario.jobs.expire(first.answer)
     third = await scenario.ask()
-    (_, *hints) = await scenario.hints("w1")
-    await scenario.sessions.claim("w1", hints[0])
+    assert (await scenario.take("w1")).answer == second.answer
     await scenario.ask()
     with pytest.raises(QueueFullError):
         await scenario.ask()
@@ -138,7 +137,7 @@ async def test_a_key_leads_to_its_answer_as_long_as_that_is_kept(scenario: Scena
     await scenario.redis.delete(keys.token_key(first.token))
     for token in (first.token, None):
         assert (await scenario.ask(token=token, once=ONCE)).answer == first.answer
-    assert await scenario.hints("w1") == []
+    assert await scenario.take_all("w1") == []
     assert 0 < await scenario.redis.ttl(keys.idem_key("name")) <= 24 * 3600
 
 
@@ -180,7 +179,7 @@ async def test_a_job_that_ends_unsent_frees_its_key(scenario: Scenario, end: str
                 await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
                 await scenario.sessions.record_refusal(task, 1)
             unspent = Failed("throttled", code=120, message="none left")
-            await scenario.sessions.finish(task, "FAILED", unspent, None, takes_more=False, spent=False)
+            await scenario.sessions.finish(task, "FAILED", unspent, None, spent=False)
     assert len(await scenario.events(question.answer)) == 1
     assert (await scenario.ask(once=ONCE)).answer != question.answer
 
@@ -195,7 +194,7 @@ async def test_a_job_that_may_have_been_answered_keeps_its_key(scenario: Scenari
         await scenario.kill("w1")
         await scenario.sessions.reap("w2", "w1")
     else:
-        await scenario.sessions.finish(task, "FAILED", Failed("internal"), None, takes_more=False)
+        await scenario.sessions.finish(task, "FAILED", Failed("internal"), None)
     assert await scenario.state(question.answer) == "FAILED"
     assert (await scenario.ask(token=question.token, once=ONCE)).answer == question.answer
 
@@ -382,7 +381,7 @@ async def test_finishes_are_measured_from_the_last_one_or_their_own_beginning(sc
         await scenario.redis.hset(keys.job_key(question.answer), "accepted", now - accepted_before)
         if last_end_before:
             await scenario.redis.hset(keys.rate_key(), "at", now - last_end_before)
-        await scenario.finish(task, takes_more=False)
+        await scenario.finish(task)
         gap, took = await scenario.redis.hmget(keys.rate_key(), ["gap", "took"])
         return float(gap), float(took)
 

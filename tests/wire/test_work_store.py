@@ -90,8 +90,8 @@ async def test_no_script_gets_work(store_url: str) -> None:
     await scenario.hire("w1")
     token = (await scenario.ask("x" * 100_000)).token
     await scenario.ask("y" * 100_000, token)
-    following = await scenario.finish(await scenario.sent("w1"))
-    assert following is not None
+    await scenario.finish(await scenario.sent("w1"))
+    following = await scenario.take("w1")
     assert following.work == Chat("balanced", "y" * 100_000)
     assert max(seen) < 5000
     await store.close()
@@ -154,10 +154,10 @@ async def test_a_job_whose_work_is_lost_is_not_accepted(store_url: str) -> None:
 async def test_a_job_whose_work_is_lost_later_ends_and_keeps_its_conversation(scenario: Scenario) -> None:
     await scenario.hire("w1")
     first = await scenario.ask()
-    await scenario.finish(await scenario.sent("w1"), takes_more=False)
+    await scenario.finish(await scenario.sent("w1"))
     lost = await scenario.ask("lost", first.token)
     await scenario.redis.delete(keys.work_key(lost.answer))
-    assert await scenario.sessions.claim("w1", await scenario.hint("w1")) == "nothing"
+    assert await scenario.take_all("w1") == []
     assert await scenario.events(lost.answer) == [Failed("state.lost", reset=False)]
     await scenario.ask("next", first.token)
     assert (await scenario.take("w1")).session == b"{}"
@@ -207,7 +207,7 @@ async def test_a_stopped_answer_continues_its_transcript_without_the_work(
     await scenario.redis.hset(keys.job_key("s0-1"), "state", "SENT")
     await scenario.jobs.stop("s0-1")
     assert await scenario.redis.exists(keys.work_key("s0-1")) == 0
-    await scenario.sessions.finish(task, "STOPPED", Failed("stop"), b"{}", takes_more=True, begins=begins)
+    await scenario.sessions.finish(task, "STOPPED", Failed("stop"), b"{}", begins=begins)
     transcript = await scenario.sessions.read_transcript(token)
     texts = [message.text for message in transcript.messages]
     if size > 5:
