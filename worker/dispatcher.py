@@ -60,6 +60,8 @@ class Dispatcher:
         self._look = asyncio.Event()
         # Whether turns waited when one ended last.
         self._more = False
+        # Whether it was to take turns while it had no room: the bell may be heard before the end that made some.
+        self._missed = False
         # The numbers of the last call that took turns, and of the last reply to one.
         self._number = self._seen = 0
         self._timeouts: dict[str, asyncio.Timeout] = {}
@@ -106,7 +108,8 @@ class Dispatcher:
     async def _take(self) -> float | None:
         """Take turns and begin to serve them. Return in how many seconds to take again, None when something changes."""
         free = self._count_free()
-        if not free:
+        self._missed = not free
+        if self._missed:
             return None
         self._number += 1
         async with self.leases.taking:
@@ -131,7 +134,7 @@ class Dispatcher:
         self._serving.discard(serving)
         self.leases.remove_served(job.lease.token)
         self._running -= Counter([job.client])
-        if self._more:
+        if self._more or self._missed:
             self.look()
 
     async def close(self, grace: float) -> None:
