@@ -199,8 +199,8 @@ async def test_whoever_takes_over_a_stopped_turn_starts_afresh(scenario: Scenari
     await scenario.jobs.stop(task.answer)
     await scenario.kill("w1")
     third = await scenario.ask("third", question.token)
+    await scenario.sessions.reap("w2", "w1")
     claimed = await scenario.take("w2")
-    assert isinstance(claimed, ClaimedJob)
     assert (claimed.answer, claimed.session) == (third.answer, None)
     assert await scenario.events(task.answer) == [stopped("")]
 
@@ -306,9 +306,7 @@ async def test_a_stop_keeps_a_conversation_that_the_upstream_does_not_remember(s
     assert (await scenario.events(first.answer))[-1] == Final("so far", reset=False, stopped=True)
     # What the worker has got beyond that was sent to nobody.
     exchange = (HistoryMessage("user", "first"), HistoryMessage("assistant", "so far and more"))
-    await scenario.sessions.finish(
-        task, "DONE", Final("so far and more"), b"kept", exchange=exchange, begins=True
-    )
+    await scenario.sessions.finish(task, "DONE", Final("so far and more"), b"kept", exchange=exchange, begins=True)
     assert await spoken(scenario, first.token) == ["first", "so far"]
     await scenario.ask("second", first.token)
     following = await scenario.take("w1")

@@ -122,7 +122,7 @@ async def test_a_token_and_an_idempotency_key_count_as_long_as_they_are_kept(sce
 async def test_the_token_of_pictures_counts_no_longer_than_they_do(scenario: Scenario) -> None:
     await scenario.hire("w1")
     token = (await scenario.ask()).token
-    await scenario.finish(await scenario.sent("w1"), forget=True, takes_more=False)
+    await scenario.finish(await scenario.sent("w1"), forget=True)
     expires = await scenario.redis.zscore(keys.kept_key(), f"k:{token}")
     ttl = await scenario.redis.pttl(keys.token_key(token))
     seconds, micros = await scenario.redis.time()
@@ -140,7 +140,7 @@ async def test_the_oldest_transcripts_go_first_and_a_conversation_with_them(stor
         task = await scenario.take("w1")
         session = StatelessSession(b"{}", begins=True) if stateless else None
         await scenario.sessions.mark_sent(task, 1, 1, fresh=True, stateless=session)
-        await scenario.finish(task, exchange=exchange, begins=True, takes_more=False)
+        await scenario.finish(task, exchange=exchange, begins=True)
     assert 3 * MIB < await counted(scenario, "transcripts") <= 4 * MIB
     assert (await scenario.sessions.read_transcript(tokens[-1])).whole
     oldest = await scenario.sessions.read_transcript(tokens[0])
