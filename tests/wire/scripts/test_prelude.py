@@ -40,28 +40,28 @@ class Reference:
     """What is kept: of each item its bytes, its owner and when it expires."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, tuple[int, str, int]] = {}
+        self.items: dict[str, tuple[int, str, int]] = {}
 
     def take(self, step: tuple[Any, ...]) -> None:
         match step:
             case ("keep", item, amount, owner, expires):
-                self.kept[item] = (amount, owner, expires)
+                self.items[item] = (amount, owner, expires)
             case ("drop", item):
-                self.kept.pop(item, None)
+                self.items.pop(item, None)
             case (_, name):
-                expired = sorted((kept[2], item) for item, kept in self.names(name).items() if kept[2] <= 1000)
+                expired = sorted((entry[2], item) for item, entry in self.names(name).items() if entry[2] <= 1000)
                 for _, item in expired[:_AT_A_TIME]:
-                    del self.kept[item]
+                    del self.items[item]
 
     def names(self, name: str) -> dict[str, tuple[int, str, int]]:
         """Those in one sorted set."""
         transcripts = name == "kept_transcripts"
-        return {item: kept for item, kept in self.kept.items() if item.startswith("t:") == transcripts}
+        return {item: entry for item, entry in self.items.items() if item.startswith("t:") == transcripts}
 
     def sums(self) -> dict[str, int]:
         """The sums by owner, without those that are 0."""
         sums: Counter[str] = Counter()
-        for amount, owner, _ in self.kept.values():
+        for amount, owner, _ in self.items.values():
             sums.update({owner: amount, "all": amount})
         return dict(+sums)
 
@@ -75,15 +75,15 @@ async def check(store: Store, steps: list[tuple[Any, ...]]) -> None:
     for step in steps:
         reference.take(step)
     for name in ("kept", "kept_transcripts"):
-        kept = await redis.zrange(keys.prefix() + keys.NAMES[name], 0, -1, withscores=True)
-        assert {item.decode(): expires for item, expires in kept} == {
-            item: kept[2] for item, kept in reference.names(name).items()
+        entries = await redis.zrange(keys.prefix() + keys.NAMES[name], 0, -1, withscores=True)
+        assert {item.decode(): expires for item, expires in entries} == {
+            item: entry[2] for item, entry in reference.names(name).items()
         }
     sizes = {item.decode(): size.decode() for item, size in (await redis.hgetall(keys.sizes_key())).items()}
-    assert sizes == {item: f"{amount} {owner}" for item, (amount, owner, _) in reference.kept.items()}
+    assert sizes == {item: f"{amount} {owner}" for item, (amount, owner, _) in reference.items.items()}
     sums = {owner.decode(): int(amount) for owner, amount in (await redis.hgetall(keys.bytes_key())).items()}
     assert sums == reference.sums()
-    assert reference.kept or await redis.dbsize() == 0
+    assert reference.items or await redis.dbsize() == 0
 
 
 def test_the_sums_are_those_of_what_is_kept_and_nothing_is_left_of_the_rest(store_url: str) -> None:
