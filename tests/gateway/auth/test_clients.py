@@ -8,15 +8,18 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.requests import HTTPConnection
 from structlog.testing import capture_logs
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
+from gateway.auth.api_keys import ApiKey
+from gateway.auth.clients import Clients
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, closing_gate, received, running, settings
 from wire import keys
 from wire.errors import ClientDailyError
-from wire.jobs import Jobs
+from wire.jobs import Client, Jobs
 from wire.messages import Delta, Final
 from wire.redis.store import Store
 
@@ -244,6 +247,12 @@ async def test_an_address_has_a_limit_that_no_header_gets_around(store: Store) -
             gate.set()
             await first
         assert (await gateway.client.get("/api", params=ASK)).status_code == 200
+
+
+def test_a_client_has_what_its_keys_line_says() -> None:
+    key = ApiKey("bob", hashlib.sha256(BOB.encode()).hexdigest(), 7, ("bing-*",), 4, 200)
+    connection = HTTPConnection({"type": "http", "headers": [(b"x-api-key", BOB.encode())], "query_string": b""})
+    assert Clients([key]).identify(connection) == Client("key:bob", "bob", 7, ("bing-*",), weight=4, daily=200)
 
 
 DAY_OVER = "今日提问次数已用完,请稍后再试"
