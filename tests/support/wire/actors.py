@@ -284,7 +284,8 @@ class Worker(Process):
             return
         self._number += 1
         number, seen = self._number, self._seen
-        running = Counter(turn.task.client for turn in self.turns if turn.stage != "over")
+        turns = Counter(turn.task.client for turn in self.turns if turn.stage != "over")
+        running = {client: count / WEIGHTS[client] for client, count in turns.items()}
 
         def then(outcome: Any) -> None:
             self._taking = False
@@ -328,12 +329,12 @@ class Worker(Process):
             if lease.token not in served and lease.token not in self.idle:
                 await self._call_once(partial(sessions.disclaim, lease), partial(model.disclaim, lease), fate, nothing)
 
-    def _continue(self, turn: Turn, kept: Any) -> None:
-        if kept is False and not turn.waits and turn.stage in ("claimed", "sent"):
+    def _continue(self, turn: Turn, can_continue: Any) -> None:
+        if can_continue is False and not turn.waits and turn.stage in ("claimed", "sent"):
             self._break_off(turn)
 
-    def _continue_idle(self, token: str, lease: Lease, kept: Any) -> None:
-        if kept is False and self.idle.get(token) is lease:
+    def _continue_idle(self, token: str, lease: Lease, can_continue: Any) -> None:
+        if can_continue is False and self.idle.get(token) is lease:
             del self.idle[token]
 
     # Turns

@@ -1,7 +1,7 @@
 """What must hold on one Redis whatever is lost, doubled, late or dead: the scripts' meaning in plain Python."""
 
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -262,28 +262,30 @@ class Model:
 
     # Workers' calls
 
-    def take(self, worker: str, number: int, seen: int, free: int, running: dict[str, int], reply: list[Any]) -> bool:
-        got, again_ms, *granted = reply
+    def take(self, worker: str, number: int, seen: int, free: int, running: dict[str, float], reply: list[Any]) -> bool:
+        reply_number, again_ms, *granted = reply
         stored, turns = self._took.get(worker, (0, []))
         if worker not in self._alive:
             assert reply == [seen, 200]
         elif stored > seen:
-            assert (got, again_ms) == (stored, 0), "what wasn't heard of comes once more"
+            assert (reply_number, again_ms) == (stored, 0), "what wasn't heard of comes once more"
             self._check_turns(worker, turns, granted)
         elif number <= stored:
             assert reply == [seen, -1], "a call that comes late takes nothing"
         else:
             turns, waits = self._choose_all(worker, free, running)
-            assert got == number
+            assert reply_number == number
             assert 0 < again_ms <= 100 if waits else again_ms == -1
             self._took[worker] = number, turns
             self._check_turns(worker, turns, granted)
             return True
         return False
 
-    def _choose_all(self, worker: str, free: int, running: dict[str, int]) -> tuple[list[tuple[Token, Job, int]], bool]:
+    def _choose_all(
+        self, worker: str, free: int, running: dict[str, float]
+    ) -> tuple[list[tuple[Token, Job, int]], bool]:
         """Take turns into all free places; return them, and whether a token waits that is left to another worker."""
-        turns, waits, counts = list[tuple[Token, Job, int]](), False, Counter(running)
+        turns, waits, counts = list[tuple[Token, Job, int]](), False, defaultdict(float, running)
         while free > 0:
             turn = self.ring.choose(worker, free, counts, partial(self._claim, worker))
             if isinstance(turn, bool):
@@ -293,7 +295,7 @@ class Model:
             token.owner, token.fence = worker, token.fence + 1
             turns.append((token, job, token.fence))
             free -= 1
-            counts[client] += 1
+            counts[client] += 1 / job.weight
         self.ring.set_free(worker, free)
         return turns, waits
 
@@ -313,6 +315,7 @@ class Model:
                 "fence": token.fence,
                 "job": job.answer,
                 "client": job.client,
+                "weight": job.weight,
                 "session": token.session,
                 "sent": token.sent,
                 "reset": token.reset,

@@ -36,7 +36,7 @@ class RingModel:
         if token.running or token.turn is not None or not token.mailbox:
             return
         client = token.mailbox[0].client
-        if not self._stands(client):
+        if not self._has_waiting(client):
             self.order.append(client)
         token.turn, token.entry = client, "again" if ahead else "line"
         token.entered, token.old = self.began, False
@@ -64,13 +64,13 @@ class RingModel:
                 token.old = True
 
     def choose(
-        self, worker: str, free: int, running: dict[str, int], claim: Callable[[Token], Job | None]
+        self, worker: str, free: int, running: dict[str, float], claim: Callable[[Token], Job | None]
     ) -> tuple[Token, Job, str] | bool:
         """Return the worker's next turn and its client; or whether a token waits that is left to another worker."""
         waits = False
         for client in list(self.order):
-            enough = client != "" and running.get(client, 0) >= max(1, 3 * free)
-            while not enough and self._stands(client):
+            enough = client != "" and running.get(client, 0) >= 3 * free
+            while not enough and self._has_waiting(client):
                 token = self._pop(client, worker)
                 if token is None:
                     waits = True
@@ -102,7 +102,7 @@ class RingModel:
 
     def _pass_on(self, client: str, weight: int | None) -> None:
         """Go on to the next client when this one waits no more, or has had as many turns as it weighs."""
-        if not self._stands(client):
+        if not self._has_waiting(client):
             self.order.remove(client)
             self.credit.pop(client, None)
         elif weight is not None:
@@ -122,7 +122,7 @@ class RingModel:
             bell = max(self.idle, key=lambda worker: (self.idle[worker], worker))
         self.set_free(bell, self.idle[bell] - 1)
 
-    def _stands(self, client: str) -> bool:
+    def _has_waiting(self, client: str) -> bool:
         return bool(self.lines[client] or self.again[client])
 
     def _places(self, token: Token) -> Lines:
@@ -140,7 +140,7 @@ class RingModel:
 
 
 def check_places(seen: dict[str, dict[str, Any]]) -> None:
-    """Each token that has work and doesn't run stands in its line, nobody else does, and the ring has all lines."""
+    """Each token that has work and does not run is in its line, nobody else is, and the ring has all lines."""
     places = [(token, client, "again") for client, line in seen["again"].items() for token in line]
     for client, line in seen["jobs_of"].items():
         places += [(fields["t"], client, entry) for entry, fields in line]
