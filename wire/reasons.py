@@ -15,6 +15,7 @@ class Reason(StrEnum):
     REQUEST_STYLE = "request.style"
     REQUEST_FORMAT = "request.format"
     REQUEST_KEYWORD = "request.keyword"
+    REQUEST_TOO_LONG = "request.toolong"
     REQUEST_UNAUTHORIZED = "request.unauthorized"
     REQUEST_PATH = "request.path"
     REQUEST_METHOD = "request.method"
@@ -35,6 +36,7 @@ class Reason(StrEnum):
     # There is no room, or not now.
     CLIENT_LIMIT = "client.limit"
     CLIENT_BYTES = "client.bytes"
+    CLIENT_DAILY = "client.daily"
     SOCKET_LIMIT = "socket.limit"
     QUEUE_FULL = "queue.full"
     QUEUE_TIMEOUT = "queue.timeout"

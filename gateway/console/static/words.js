@@ -113,6 +113,7 @@ const SHORT = {
   "account.none": ["no account", "没有账号"], "queue.full": ["queue full", "队列已满"],
   "queue.timeout": ["waited too long", "排队超时"], "worker.none": ["no worker", "没有 worker"],
   "client.limit": ["client at its limit", "客户端超限"], "client.bytes": ["client keeps too much", "客户端占用过多"],
+  "client.daily": ["client's day used up", "客户端当日次数用完"],
   "store.full": ["Redis full", "Redis 已满"], "store.unavailable": ["Redis away", "Redis 不可用"],
   "upstream.internal": ["error at the upstream", "上游内部错误"],
   "upstream.protocol": ["upstream not understood", "上游内容无法识别"], "transport.connect": ["can't connect", "无法连接"],
@@ -120,6 +121,7 @@ const SHORT = {
   "timeout.first": ["no first text in time", "首字超时"], "timeout.idle": ["fell silent", "输出停顿超时"],
   "timeout.total": ["took too long", "总时长超限"], interrupted: ["interrupted", "被中断"],
   "state.lost": ["state lost", "状态丢失"], "session.expired": ["session expired", "会话过期"], other: ["other", "其他"],
+  "request.toolong": ["question too long", "问题过长"],
   "key.length": ["Idempotency-Key too short or too long", "Idempotency-Key 太短或太长"],
 };
 

@@ -37,6 +37,8 @@ LIMITS = {
     "QUEUE_TIMEOUT": "12",
     "DRAIN_TIMEOUT": "4",
     "IDLE_RELEASE": "2",
+    # All clients have one address.
+    "CLIENT_LIMIT": "1000",
     "LOG_FORMAT": "json",
 }
 _GRACE = 10.0
@@ -346,12 +348,6 @@ class Cluster:
         """The keys that Redis has of this pattern."""
         # The braces of the tag are no pattern; brackets don't occur.
         return list(self.client.scan_iter(match=pattern, count=1000))
-
-    @property
-    def pending(self) -> int:
-        """How many shared entries some worker has read and not claimed."""
-        summary: Any = self.client.xpending(keys.shared_stream(), keys.GROUP)
-        return int(summary["pending"])
 
     def subscribers(self, answer: str) -> int:
         """How many connections Redis publishes this answer's events to."""
