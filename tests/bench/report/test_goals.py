@@ -146,7 +146,8 @@ def test_each_role_is_compared_with_that_of_the_other_commit() -> None:
 def test_a_questions_beginning_and_end_is_compared_over_all_processes() -> None:
     now, before = {"gateway": 5.0, "worker": 2.0, "redis": 1.0}, {"gateway": 4.0, "worker": 4.0, "redis": 2.0}
     usual = {"path_sse_300": rounds(now), "before_sse_300": rounds(now)}
-    goal = find_goal(judge(path_sse_brief=rounds(now), before_sse_brief=rounds(before), **usual), "question's beginning")
+    judged = judge(path_sse_brief=rounds(now), before_sse_brief=rounds(before), **usual)
+    goal = find_goal(judged, "question's beginning")
     assert (goal.measured, goal.bound) == ((0.8, 0.8, 0.8), 0.9)
 
 
