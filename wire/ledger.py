@@ -119,11 +119,23 @@ class AccountAlert(msgspec.Struct, frozen=True):
     few: bool | None = None
 
 
-class _Reserved(msgspec.Struct):
+class ReserveReply(msgspec.Struct, frozen=True):
+    """The reply to a reservation: `account`, or None and what NoCapacity has.
+
+    `room`: how many more turns the counted accounts can take now; None if all of them are away, so that a turn doesn't
+    wait for a place.
+    """
+
     account: str | None = None
     busy: bool = False
     returns: int = -1
     reason: str = ""
+    room: int | None = None
+
+    @property
+    def outcome(self) -> str | NoCapacity:
+        """The account's name, or why there is none."""
+        return NoCapacity(self.busy, self.returns, self.reason) if self.account is None else self.account
 
 
 @dataclass(frozen=True)
@@ -181,32 +193,37 @@ class Ledger:
         *,
         preferred: str = "",
         patient: bool = False,
-    ) -> str | NoCapacity:
+        counted: Collection[str] = (),
+        enough: int = 0,
+    ) -> ReserveReply:
         """Reserve a slot of the account with the most room among those of the lowest rank that have any.
 
         Returns the account's name. The slot is held for `hold` seconds at most. If none has room, the
         return of `others` counts too. The `preferred` one is taken if it has room and doesn't run more than its share
-        of the turns; `patient`: while it has none there is none elsewhere either.
+        of the turns; `patient`: while it has none there is none elsewhere either. The room at the `counted` accounts is
+        returned too, up to `enough`.
         """
-        reply = await self._store.run(
-            "reserve",
-            keys.accounts_key(),
-            self._prefix,
-            encode_arguments(
-                slot=str(slot),
-                hold=int(hold * 1000),
-                choices=sorted(ranks.items()),
-                others=sorted(others),
-                preferred=preferred if preferred in ranks else "",
-                patient=patient,
-            ),
+        return await self._reserve(
+            slot=str(slot),
+            hold=int(hold * 1000),
+            choices=sorted(ranks.items()),
+            others=sorted(others),
+            preferred=preferred if preferred in ranks else "",
+            patient=patient,
+            counted=sorted(counted),
+            enough=enough,
         )
-        reserved = msgspec.json.decode(reply, type=_Reserved)
-        return (
-            reserved.account
-            if reserved.account is not None
-            else NoCapacity(reserved.busy, reserved.returns, reserved.reason)
+
+    async def read_room(self, counted: Collection[str], enough: int) -> int | None:
+        """Return how many more turns the accounts can take now, up to `enough`; see ReserveReply."""
+        reply = await self._reserve(
+            slot="", hold=0, choices=[], others=[], preferred="", patient=False, counted=sorted(counted), enough=enough
         )
+        return reply.room
+
+    async def _reserve(self, **arguments: object) -> ReserveReply:
+        reply = await self._store.run("reserve", keys.accounts_key(), self._prefix, encode_arguments(**arguments))
+        return msgspec.json.decode(reply, type=ReserveReply)
 
     async def record(
         self,

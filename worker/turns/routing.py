@@ -19,7 +19,8 @@ from wire.redis.retry import retry_unavailable
 from wire.sessions import ClaimedJob, Sessions
 from worker.accounts.account import Account, ServerAccount
 from worker.accounts.penalties import NO_PENALTY
-from worker.accounts.pool import AccountPool, NoAccountError, Reservation, ReservationRequest
+from worker.accounts.pool import AccountPool
+from worker.accounts.reservation import NoAccountError, Reservation, ReservationRequest
 from worker.accounts.stickiness import preferred, sticky_key
 from worker.errors import FRESH_SESSION_REASONS, UpstreamError
 from worker.providers import SavedConversation
@@ -52,6 +53,7 @@ class AttemptRouter:
         self._account: str | None = None
         # The models that may answer, from the one that is asked for now; for a prompt, once they are known.
         self._entries: list[ChainEntry] = []
+        self._client: str | None = None
         # The accounts that were asked for a model.
         self._tried: set[tuple[str, str]] = set()
         self._reservations = 0
@@ -108,7 +110,7 @@ class AttemptRouter:
         secret = await retry_unavailable(HmacSecret(store).read, self._deadline)
         if not names:
             return replace(history, secret=secret)
-        client = await retry_unavailable(lambda: self._sessions.read_client(self._job), self._deadline)
+        client = await self._read_client()
         memory = CallMemory(store, self._sessions.memory)
         records = await retry_unavailable(lambda: memory.read(client, names), self._deadline)
         return replace(history, secret=secret, records=records)
@@ -175,31 +177,55 @@ class AttemptRouter:
             pinned = is_style or self._repeats
             if pinned and self._account in entry.names:
                 try:
-                    return await self._reserve_among([self._account], _SHORT_WAIT)
-                except NoAccountError:
+                    return await self._reserve_among([self._account], _SHORT_WAIT, own=True)
+                except NoAccountError as error:
+                    if error.busy:
+                        return await self._reserve_beside(self._account, entry)
                     await self._leave_account(self._account)
             elif isinstance(self._pool.get(self._account), ServerAccount) and not is_style:
                 self._account = None
             else:
                 await self._leave_conversation()
+        return await self._reserve_any(entry)
+
+    async def _reserve_beside(self, own: str, entry: ChainEntry) -> Reservation:
+        """Reserve whichever account has room while the conversation's own one is busy. NoAccountError."""
+        reservation = await self._reserve_any(entry, own)
+        if reservation.account.name == own:
+            return reservation
+        try:
+            await self._leave_conversation()
+        except BaseException:
+            reservation.release_soon(NO_PENALTY, sent=False)
+            raise
+        return reservation
+
+    async def _reserve_any(self, entry: ChainEntry, preferred: str = "") -> Reservation:
+        """Reserve an account that was not tried yet. NoAccountError."""
         names = [name for name in entry.names if (entry.model, name) not in self._tried]
         if len(self._entries) > 1:
             until = min(self._deadline, asyncio.get_running_loop().time() + _CHAIN_WAIT)
-            return await self._reserve_among(names, until=until)
-        return await self._reserve_or_wait(names)
+            return await self._reserve_among(names, until=until, preferred=preferred)
+        return await self._reserve_or_wait(names, preferred)
 
     async def _find_preferred(self, names: list[str]) -> str:
         """Return the account that the conversation prefers for the current model; '' where its session decides."""
         work, model = self._job.work, self._entries[0].model
         if not isinstance(work, Prompted) or model in STYLES or len(names) < 2:
             return ""
-        client = await retry_unavailable(lambda: self._sessions.read_client(self._job), self._deadline)
+        client = await self._read_client()
         # Where clients are not distinguished the token takes their place, and changes.
         if client == self._job.lease.token:
             client = ""
         accounts = ((name, self._pool.get(name)) for name in names)
         weights = {name: account.weight for name, account in accounts if account is not None}
         return preferred(sticky_key(client, work.prompt, model), weights)
+
+    async def _read_client(self) -> str:
+        """Return whose job it is."""
+        if self._client is None:
+            self._client = await retry_unavailable(lambda: self._sessions.read_client(self._job), self._deadline)
+        return self._client
 
     async def prepare_retry(self, error: UpstreamError, account: Account, *, sent: bool) -> None:
         """Prepare another attempt after one that failed before any event. Raises UpstreamError if none is allowed."""
@@ -244,21 +270,29 @@ class AttemptRouter:
         reason = Reason.ACCOUNT_THROTTLED if none.reason == Reason.ACCOUNT_THROTTLED else Reason.ACCOUNT_NONE
         return UpstreamError(reason, none.reason, retry_after=returns)
 
-    async def _reserve_or_wait(self, names: list[str]) -> Reservation:
+    async def _reserve_or_wait(self, names: list[str], preferred: str) -> Reservation:
         """Wait briefly for one of the accounts, then for as long as the client asked, if one returns by then."""
         try:
-            return await self._reserve_among(names, _SHORT_WAIT if names else 0.0)
+            return await self._reserve_among(names, _SHORT_WAIT if names else 0.0, preferred=preferred)
         except NoAccountError as error:
             if not names or error.returns is None or error.returns >= self._job.work.wait:
                 raise
             returns = error.returns
         await retry_unavailable(lambda: self._sessions.record_wait(self._job, returns), self._deadline)
-        return await self._reserve_among(names, self._job.work.wait)
+        return await self._reserve_among(names, self._job.work.wait, preferred=preferred)
 
-    async def _reserve_among(self, names: list[str], wait: float = 0.0, until: float = math.inf) -> Reservation:
+    async def _reserve_among(
+        self, names: list[str], wait: float = 0.0, until: float = math.inf, *, preferred: str = "", own: bool = False
+    ) -> Reservation:
         """Reserve one of the accounts; busy ones are waited for up to `until` or the deadline. NoAccountError."""
         request = ReservationRequest(
-            names, isinstance(self._job.work, Image), wait, await self._find_preferred(names), self._others
+            names,
+            isinstance(self._job.work, Image),
+            wait,
+            preferred or await self._find_preferred(names),
+            self._others,
+            await self._read_client(),
+            own,
         )
         return await self._pool.reserve(self._next_slot(), request, min(until, self._deadline))
 
