@@ -181,7 +181,8 @@ def _drop_in(
 ) -> list[Route | WebSocketRoute]:
     """Return the routes of the drop-in endpoints, of the answers by their id, and of v2."""
     relay = questions.relay
-    api = LegacyApi(questions, clients, BodyReader(settings.max_message, relay.timings.body_limit, room, clients))
+    bodies = BodyReader(settings.max_message, relay.timings.body_limit, room, clients)
+    api = LegacyApi(questions, clients, bodies, settings.question_limit)
     answers = AnswerEndpoints(relay, clients)
     legacy = SocketEndpoints(questions, sessions, clients, settings)
     v2 = V2Endpoint(questions, clients, settings, reader)

@@ -2,6 +2,7 @@
 
 RefusedError          the request is at fault; has its reason
 BodyEncodingError     the request's body is compressed
+QuestionLengthError   the question is longer than this service takes
 KeyLengthError        the Idempotency-Key is too short or too long
 NoWorkerError         there is no worker that could take the question
 ModelNotFoundError    there is no such model, or not for this client
@@ -133,6 +134,9 @@ ERRORS: Mapping[Reason, ErrorSpec] = {
     Reason.REQUEST_STYLE: _unreadable("style不存在", "There is no such style"),
     Reason.REQUEST_FORMAT: _unreadable("格式错误", "The request can't be read"),
     Reason.REQUEST_KEYWORD: _unreadable("仅支持英文", "The keyword must begin with a Latin letter"),
+    Reason.REQUEST_TOO_LONG: _unreadable(
+        "问题过长,最多 {limit} 字节", "The question is too long, at most {limit} bytes are taken"
+    ),
     Reason.REQUEST_UNAUTHORIZED: ErrorSpec(
         401,
         "API key 缺失或无效",
@@ -456,6 +460,14 @@ class BodyEncodingError(Exception):
         self.encoding = encoding
 
 
+class QuestionLengthError(Exception):
+    """A question, or a keyword, has more than `limit` bytes of UTF-8."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"a question has at most {limit} bytes")
+        self.limit = limit
+
+
 class KeyLengthError(Exception):
     """An Idempotency-Key must have `shortest` to `longest` characters."""
 
@@ -511,6 +523,7 @@ class ClientGoneError(TurnEndedError):
 # Looked up along an error's class tree: the most specific entry wins.
 REASONS: Mapping[type[Exception], Reason] = {
     BodyEncodingError: Reason.REQUEST_ENCODING,
+    QuestionLengthError: Reason.REQUEST_TOO_LONG,
     KeyLengthError: Reason.KEY_LENGTH,
     KeyReusedError: Reason.KEY_REUSED,
     KeySpentError: Reason.KEY_SPENT,

@@ -15,7 +15,7 @@ class GatewaySettings(SharedSettings):
     gateway_port: int = Field(default=5000, ge=0, le=65535, description="the port to listen on")
     queue_limit: int = Field(default=1000, ge=1, description="how many questions may wait for a worker in all")
     mailbox_limit: int = Field(default=32, ge=1, description="how many questions of one token may wait")
-    client_limit: int = Field(default=500, ge=1, description="how many questions of one client may wait or run")
+    client_limit: int = Field(default=100, ge=1, description="how many questions of one client may wait or run")
     client_bytes: int | None = Field(
         default=None,
         ge=1024 * 1024,
@@ -81,6 +81,15 @@ class GatewaySettings(SharedSettings):
         default=1024 * 1024,
         ge=1,
         description="the largest WebSocket message, and body of a request to the drop-in endpoints, in bytes",
+    )
+
+    question_limit: int = Field(
+        default=32 * 1024,
+        ge=1,
+        description=(
+            "the longest question, or keyword of a picture, that the drop-in endpoints and `bing-chat.v2` take, in "
+            "bytes of UTF-8; then 110. Under `/v1` `MAX_BODY` holds"
+        ),
     )
 
     @field_validator("trusted_proxies")

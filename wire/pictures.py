@@ -12,13 +12,12 @@ from typing import Any
 
 from wire import keys
 from wire.redis.errors import translate_errors
+from wire.redis.long_strings import CHUNK, write_string
 from wire.redis.store import Store
 from wire.scripts import encode_arguments
 
 # The path at every gateway; the id follows.
 PATH = "/pictures/"
-# Bytes of one command: a whole picture would exceed the timeouts of a slow line, and hold up everybody else's commands.
-CHUNK = 512 * 1024
 # Bytes that a picture counts at least, so that the limit bounds the number of pictures too.
 SMALLEST = 4096
 # Seconds that a picture counts beyond its life: it is written after it was admitted.
@@ -108,13 +107,7 @@ class PictureStore:
 
     async def write(self, picture: str, content: bytes, ttl: int) -> None:
         """Write a picture that was admitted. A repeat writes the same."""
-        key, commands = keys.picture_key(picture), self.store.commands
-        with translate_errors():
-            await commands.set(key, content[:CHUNK], ex=ttl)
-            for offset in range(CHUNK, len(content), CHUNK):
-                await commands.setrange(key, offset, content[offset : offset + CHUNK])
-            # Again: had Redis lost the key meanwhile, it would stay for good.
-            await commands.expire(key, ttl)
+        await write_string(self.store, keys.picture_key(picture), content, ttl)
 
     async def find(self, picture: str) -> StoredPicture | None:
         """Return what is known of a picture; None if it is not there, or no longer."""

@@ -15,6 +15,7 @@ class Reason(StrEnum):
     REQUEST_STYLE = "request.style"
     REQUEST_FORMAT = "request.format"
     REQUEST_KEYWORD = "request.keyword"
+    REQUEST_TOO_LONG = "request.toolong"
     REQUEST_UNAUTHORIZED = "request.unauthorized"
     REQUEST_PATH = "request.path"
     REQUEST_METHOD = "request.method"

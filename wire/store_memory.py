@@ -64,7 +64,10 @@ class MemoryUse:
 
 
 class StoreMemory:
-    """Reader of how full Redis is; `store_bytes` is the setting. Logs once when Redis fills up, and once after that."""
+    """Reader of how full Redis is; `store_bytes` is the setting. Logs once when Redis fills up, and once after that.
+
+    Logs once too that Redis has no limit of its own, where it has none.
+    """
 
     def __init__(self, store: Store, store_bytes: int | None = None) -> None:
         self._store = store
@@ -72,13 +75,15 @@ class StoreMemory:
         self._last: MemoryUse | None = None
         self._until = float("-inf")
         self._degraded = False
+        self._warned = False
 
     async def read(self) -> MemoryUse:
         """Return the use of memory as of the last second. StoreUnavailableError."""
         now = asyncio.get_running_loop().time()
         if self._last is None or now >= self._until:
-            self._last = await self._look()
+            # Whoever asks meanwhile gets what was read before: one look a second, however many questions come.
             self._until = now + _FRESH
+            self._last = await self._look()
             self._log(self._last)
         return self._last
 
@@ -97,6 +102,9 @@ class StoreMemory:
         return int(fields["used_memory"]), int(fields.get("maxmemory", 0))
 
     def _log(self, use: MemoryUse) -> None:
+        if not use.limit and not self._store.in_memory and not self._warned:
+            self._warned = True
+            _LOG.warning("redis has no maxmemory: only what is counted is limited", allowed=use.allowed)
         if use.is_degraded != self._degraded:
             (_LOG.error if use.is_degraded else _LOG.info)(
                 "redis is nearly full" if use.is_degraded else "redis has room again",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from wire import keys
 from wire.errors import StoreFullError
-from wire.redis.long_strings import CHUNK, read_string
+from wire.redis.long_strings import read_string, write_once
 from wire.redis.store import Store
 
 # The most bytes of work inside its job.
@@ -52,12 +52,7 @@ class WorkStore:
 
     async def write(self, answer: str, work: bytes) -> None:
         """Write the work of a job that is about to be submitted. A repeat changes nothing."""
-        key, transfer = keys.work_key(answer), self.store.transfer
-        await transfer("SET", key, work[:CHUNK], "EX", UNACCEPTED_TTL, "NX")
-        for offset in range(CHUNK, len(work), CHUNK):
-            await transfer("SETRANGE", key, offset, work[offset : offset + CHUNK])
-            # Had Redis lost the key meanwhile, it would stay for good.
-            await transfer("EXPIRE", key, UNACCEPTED_TTL, "NX")
+        await write_once(self.store, keys.work_key(answer), work, UNACCEPTED_TTL)
 
     async def delete(self, answer: str) -> None:
         """Delete the work of a job that is not accepted."""

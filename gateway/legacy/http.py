@@ -27,18 +27,19 @@ METHODS = ["GET", "HEAD", "POST", "OPTIONS"]
 
 @dataclass(frozen=True)
 class LegacyApi:
-    """The endpoints."""
+    """The endpoints; a question may have `question_limit` bytes of UTF-8."""
 
     questions: Questions
     clients: Clients
     bodies: BodyReader
+    question_limit: int
 
     async def api(self, request: Request) -> Response:
         """Answer a question as one JSON document."""
         if request.method in ("HEAD", "OPTIONS"):
             return responses.empty(request, METHODS)
         client = self.clients.identify(request)
-        question = params.parse_question(await self._fields(request))
+        question = params.parse_question(await self._fields(request), self.question_limit)
         submission, subscription = await self._submit(request, client, _chat(request, question), question.token)
         event = envelope.require_text(await self._read_end(request, subscription))
         if isinstance(event, Failed):
@@ -50,7 +51,7 @@ class LegacyApi:
         if request.method in ("HEAD", "OPTIONS"):
             return responses.empty(request, METHODS)
         client = self.clients.identify(request)
-        keyword = params.parse_keyword(await self._fields(request))
+        keyword = params.parse_keyword(await self._fields(request), self.question_limit)
         work = Image(keyword, request=request.state.request_id, wait=preferred_wait(request))
         _, subscription = await self._submit(request, client, work, None)
         event = await self._read_end(request, subscription)
@@ -67,7 +68,7 @@ class LegacyApi:
         last_event = sse.parse_event_id(request.headers.get("last-event-id", ""))
         if event_source and last_event is not None:
             return await self._resume(request, last_event, client)
-        question = params.parse_question(await self._fields(request))
+        question = params.parse_question(await self._fields(request), self.question_limit)
         submission, subscription = await self._submit(request, client, _chat(request, question), question.token)
         relay = self.questions.relay
         return sse.AnswerStream(

@@ -1,6 +1,6 @@
 """The parameters of the drop-in endpoints. Pure: bytes in, questions or RefusedError out.
 
-The order of the checks is fixed: an object, then not empty, then the style, then the token.
+The order of the checks is fixed: an object, then not empty, then the style, then the length, then the token.
 """
 
 import json
@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import Field, FormParser, parse_options_header
 
-from gateway.errors import RefusedError
+from gateway.errors import QuestionLengthError, RefusedError
 from gateway.http.charsets import UTF_8, decode_text
 from gateway.http.fields import MAX_FIELDS, Fields, join_surrogates, parse_object
 from wire.messages import Style
@@ -37,27 +37,34 @@ class QuestionParams:
     token: str | None
 
 
-def parse_question(fields: Fields) -> QuestionParams:
-    """Return the question in `fields`. Raises RefusedError."""
+def parse_question(fields: Fields, limit: int) -> QuestionParams:
+    """Return the question in `fields`, of up to `limit` bytes of UTF-8. Raises RefusedError, QuestionLengthError."""
     style, question = fields.get("style", ""), fields.get("question", "")
     if not style.strip() or not question.strip():
         raise RefusedError(Reason.REQUEST_EMPTY)
     if style not in _STYLES:
         raise RefusedError(Reason.REQUEST_STYLE)
+    _check_length(question, limit)
     token = fields.get("token") or None
     if token is not None and not _TOKEN.fullmatch(token):
         raise RefusedError(Reason.TOKEN_UNKNOWN)
     return QuestionParams(_STYLES[style], question, token)
 
 
-def parse_keyword(fields: Fields) -> str:
-    """Return the keyword of an image request. Raises RefusedError."""
+def parse_keyword(fields: Fields, limit: int) -> str:
+    """Return the keyword of an image request, of up to `limit` bytes of UTF-8. RefusedError, QuestionLengthError."""
     keyword = fields.get("keyword", "")
     if not keyword.strip():
         raise RefusedError(Reason.REQUEST_EMPTY)
     if not _LATIN.match(keyword):
         raise RefusedError(Reason.REQUEST_KEYWORD)
+    _check_length(keyword, limit)
     return keyword
+
+
+def _check_length(text: str, limit: int) -> None:
+    if len(text.encode()) > limit:
+        raise QuestionLengthError(limit)
 
 
 def parse_body(data: bytes, content_type: str) -> Fields:

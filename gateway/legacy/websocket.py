@@ -30,7 +30,7 @@ class LegacySession:
     """One connection, whose questions are answered one after the other."""
 
     def __init__(
-        self, socket: WebSocket, questions: Questions, max_message: int, client: Client, *, streaming: bool
+        self, socket: WebSocket, questions: Questions, settings: GatewaySettings, client: Client, *, streaming: bool
     ) -> None:
         self._request_id = socket.state.request_id
         self._error_metrics: ErrorMetrics = socket.state.error_metrics
@@ -38,9 +38,10 @@ class LegacySession:
         self._questions = questions
         self._relay = questions.relay
         self._connection = WebSocketConnection(
-            socket, max_message, self._abort, last_send_limit=self._relay.timings.last_send_limit
+            socket, settings.max_message, self._abort, last_send_limit=self._relay.timings.last_send_limit
         )
         self._client = client
+        self._question_limit = settings.question_limit
         self._streaming = streaming
         self._active: ActiveRequest | None = None
         self._token = new_token()
@@ -60,7 +61,7 @@ class LegacySession:
     async def _answer(self, message: str) -> None:
         """Answer with exactly one terminal frame, whatever happens."""
         try:
-            question = params.parse_question(params.parse_message(message))
+            question = params.parse_question(params.parse_message(message), self._question_limit)
             async with self._relay.active_requests.track(self._relay.time_limit, accepted=True) as self._active:
                 await self._ask(question)
         except ClientGoneError:
@@ -122,7 +123,7 @@ class SocketEndpoints:
     async def _serve(self, socket: WebSocket, *, streaming: bool) -> None:
         if (client := await identify_or_deny(self.clients, socket)) is not None:
             await socket.accept(key_subprotocol(socket))
-            session = LegacySession(socket, self.questions, self.settings.max_message, client, streaming=streaming)
+            session = LegacySession(socket, self.questions, self.settings, client, streaming=streaming)
             await detach(socket.scope, partial(self._run, session))
 
     async def _run(self, session: LegacySession) -> None:

@@ -109,8 +109,11 @@ def parse_id(message: Message) -> str | None:
     return name if valid else None
 
 
-def parse_request(message: Message) -> Request:
-    """Return what the client requests. Raises RefusedError; AnswerNotFoundError for an id that can't be one."""
+def parse_request(message: Message, question_limit: int) -> Request:
+    """Return what the client requests; a question may have `question_limit` bytes of UTF-8.
+
+    Raises RefusedError and QuestionLengthError; AnswerNotFoundError for an id that can't be one.
+    """
     if parse_id(message) is None and (message.get("type") == "ask" or "id" in message):
         raise RefusedError(Reason.REQUEST_FORMAT)
     match message.get("type"):
@@ -122,7 +125,7 @@ def parse_request(message: Message) -> Request:
             fields = params.select_fields(message)
             if model is not None and not fields.get("style"):
                 fields["style"] = _ANY_STYLE
-            return AskMessage(params.parse_question(fields), key or None, _wait(message), model)
+            return AskMessage(params.parse_question(fields, question_limit), key or None, _wait(message), model)
         case "stop":
             return StopMessage(_answer(message))
         case "resume":

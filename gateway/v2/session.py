@@ -42,7 +42,7 @@ class V2Session:
         socket: WebSocket,
         questions: Questions,
         model_reader: ModelReader,
-        max_message: int,
+        settings: GatewaySettings,
         client: Client,
         origin: str = "",
     ) -> None:
@@ -54,9 +54,10 @@ class V2Session:
         self._model_reader = model_reader
         self._relay = questions.relay
         self._connection = WebSocketConnection(
-            socket, max_message, self._cancel, last_send_limit=self._relay.timings.last_send_limit
+            socket, settings.max_message, self._cancel, last_send_limit=self._relay.timings.last_send_limit
         )
         self._client = client
+        self._question_limit = settings.question_limit
         # The tasks, with the answers that they follow.
         self._followed: dict[asyncio.Task[None], str] = {}
 
@@ -88,7 +89,7 @@ class V2Session:
         try:
             fields = parse_object(message)
             id_ = messages.parse_id(fields)
-            match messages.parse_request(fields):
+            match messages.parse_request(fields, self._question_limit):
                 case messages.AskMessage() as ask:
                     await self._ask(id_, ask)
                 case messages.StopMessage() as stop:
@@ -214,5 +215,5 @@ class V2Endpoint:
         if (client := await identify_or_deny(self.clients, socket)) is not None:
             await socket.accept(messages.SUBPROTOCOL)
             origin = self.clients.find_origin(socket)
-            session = V2Session(socket, self.questions, self.model_reader, self.settings.max_message, client, origin)
+            session = V2Session(socket, self.questions, self.model_reader, self.settings, client, origin)
             await detach(socket.scope, session.run)

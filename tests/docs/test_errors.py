@@ -10,7 +10,13 @@ PAGE = Path(__file__).parents[2] / "docs" / "api" / "errors.md"
 # A failed answer has a sentence of its own; the page has this one, and a link to all of them.
 EXAMPLE = Reason.INTERNAL
 # What the page has in the gaps of sentences.
-FILLED_IN = {"shortest": 16, "longest": 255, "encoding": "gzip", **vars(ModelNotFoundError("gpt-5", ["gpt-4o"]))}
+FILLED_IN = {
+    "shortest": 16,
+    "longest": 255,
+    "encoding": "gzip",
+    "limit": 32768,
+    **vars(ModelNotFoundError("gpt-5", ["gpt-4o"])),
+}
 
 
 def documented() -> set[tuple[int, str, str, int]]:

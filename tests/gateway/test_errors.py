@@ -45,6 +45,7 @@ BUSY = "服务繁忙,请稍后再试"
             Problem(415, "不支持 Content-Encoding: br,请发送未压缩的内容", None, "request.encoding"),
         ),
         (errors.KeyLengthError(1, 9), Problem(422, "Idempotency-Key 须有 1 至 9 个字符", None, "key.length")),
+        (errors.QuestionLengthError(9), Problem(110, "问题过长,最多 9 字节", None, "request.toolong")),
         (StoreUnavailableError("away"), Problem(503, BUSY, 2, "store.unavailable")),
         (AnswerNotFoundError(), Problem(404, "未找到文件", None, "answer.unknown")),
         (AnswerLostError(), Problem(500, "回答已丢失,请重新提问", None, "state.lost")),

@@ -45,7 +45,7 @@ def ask(gateway: RunningGateway, address: str, question: str, **headers: str) ->
 
 
 async def test_large_requests_of_one_client_shut_nobody_out_and_their_memory_comes_back(small: Store) -> None:
-    limits = settings(trusted_proxies="127.0.0.1", max_message=2 * MIB, answer_ttl=1)
+    limits = settings(trusted_proxies="127.0.0.1", max_message=2 * MIB, question_limit=MIB, answer_ttl=1)
     async with running(small, limits) as gateway:
         gate, large = asyncio.Event(), "x" * MIB
         gateway.worker.scripts[large] = [gate, Final("done")]

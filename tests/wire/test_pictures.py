@@ -9,7 +9,6 @@ import pytest
 
 from wire import keys, pictures
 from wire.pictures import (
-    CHUNK,
     SMALLEST,
     PictureStore,
     StoredPicture,
@@ -18,6 +17,7 @@ from wire.pictures import (
     picture_id,
     picture_path,
 )
+from wire.redis.long_strings import CHUNK
 from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio

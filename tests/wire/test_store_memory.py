@@ -1,5 +1,6 @@
 """How full Redis is, by its own count and by ours, and what is refused of it."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from wire import keys
 from wire.errors import ClientBytesError, StoreFullError
 from wire.jobs import Client, IdempotencyKey
 from wire.messages import HistoryMessage
+from wire.redis.connection import Argument
 from wire.redis.store import Store
 from wire.sessions import StatelessSession
 from wire.store_memory import UNLIMITED_STORE_BYTES, MemoryUse, StoreMemory
@@ -70,6 +72,48 @@ async def test_what_was_asked_before_is_found_although_there_is_no_room(store: S
     question = await scenario.ask(client=ALICE, once=once)
     await fill(scenario, ALICE)
     assert (await scenario.ask("x" * MIB, client=ALICE, once=once)).answer == question.answer
+
+
+async def test_large_questions_of_one_client_leave_room_for_all_others(valkey_store: Store) -> None:
+    """85 of 1 MB at once once filled Redis, and nobody was served for ten minutes."""
+    scenario = Scenario(valkey_store, GatewaySettings(client_limit=1000))
+    await scenario.hire("w1")
+    await valkey_store.commands.config_set("maxmemory", str(64 * MIB))
+    try:
+        refused = []
+        for _ in range(85):
+            try:
+                await scenario.ask("x" * MIB, client=ALICE)
+            except ClientBytesError as error:
+                refused.append(error.retry_after)
+        assert 70 <= len(refused) <= 75
+        assert set(refused) <= set(range(1, 61))
+        for number in range(50):
+            await scenario.ask("x" * 10_000, client=Client(f"other {number}"))
+        use = await StoreMemory(valkey_store).read()
+        assert not use.is_degraded
+        assert use.used - use.counted < 8 * MIB, "what is counted is what there is"
+    finally:
+        await valkey_store.commands.config_set("maxmemory", "0")
+
+
+async def test_a_client_that_fills_the_store_slowly_leaves_room_for_all_others(store: Store) -> None:
+    """25 kB/s of new conversations and long answers once filled Redis for hours."""
+    scenario = limited(store, client_limit=1000)
+    await scenario.hire("w1")
+    exchange, refusals = (HistoryMessage("user", "x" * 60_000),), 0
+    for number in range(250):
+        try:
+            await scenario.ask(client=ALICE)
+            text = "y" * 30_000
+        except ClientBytesError:
+            await scenario.ask(client=Client(f"other {number % 6}"))
+            text, refusals = "y", refusals + 1
+        await scenario.finish(await scenario.sent("w1"), text, exchange=exchange, begins=True, takes_more=False)
+    assert refusals > 50
+    assert await counted(scenario) < 0.85 * 16 * MIB
+    assert await counted(scenario, ":alice") < 8 * MIB
+    assert await counted(scenario, "transcripts") <= 4 * MIB
 
 
 async def test_an_answer_counts_instead_of_its_question(scenario: Scenario) -> None:
@@ -169,7 +213,34 @@ async def test_filling_up_is_logged_once_and_so_is_its_end(store: Store) -> None
             await store.execute("HSET", keys.bytes_key(), "all", amount)
             memory._until = 0.0
             assert (await memory.read()).counted == amount
-    assert [line["event"] for line in lines] == ["redis is nearly full", "redis has room again"]
+    events = [line["event"] for line in lines if "maxmemory" not in line["event"]]
+    assert events == ["redis is nearly full", "redis has room again"]
+
+
+async def test_a_redis_without_a_limit_of_its_own_is_logged_once(valkey_store: Store) -> None:
+    memory = StoreMemory(valkey_store)
+    with capture_logs() as lines:
+        for _ in range(2):
+            memory._until = 0.0
+            await memory.read()
+    assert [(line["log_level"], line["allowed"]) for line in lines] == [("warning", UNLIMITED_STORE_BYTES)]
+
+
+async def test_redis_is_asked_once_a_second_however_many_questions_come(store_url: str) -> None:
+    looks: list[Argument] = []
+
+    class CountingStore(Store):
+        async def execute(self, *command: Argument) -> Any:
+            looks.append(command[0])
+            return await super().execute(*command)
+
+    store = CountingStore(store_url)
+    memory = StoreMemory(store)
+    first = await memory.read()
+    memory._until, looks[:] = 0.0, []
+    assert await asyncio.gather(*(memory.read() for _ in range(20))) == [first] * 20
+    assert looks.count("HGET") == 1
+    await store.close()
 
 
 def test_the_share_is_the_larger_one() -> None:

@@ -120,6 +120,7 @@ const SHORT = {
   "timeout.first": ["no first text in time", "首字超时"], "timeout.idle": ["fell silent", "输出停顿超时"],
   "timeout.total": ["took too long", "总时长超限"], interrupted: ["interrupted", "被中断"],
   "state.lost": ["state lost", "状态丢失"], "session.expired": ["session expired", "会话过期"], other: ["other", "其他"],
+  "request.toolong": ["question too long", "问题过长"],
   "key.length": ["Idempotency-Key too short or too long", "Idempotency-Key 太短或太长"],
 };
 

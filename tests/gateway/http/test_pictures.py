@@ -10,7 +10,8 @@ from gateway.errors import ClientGoneError
 from gateway.http.pictures import PictureResponse, public_addresses
 from tests.support.gateway.harness import RunningGateway
 from wire import keys
-from wire.pictures import CHUNK, PictureStore, new_picture_id, picture_path
+from wire.pictures import PictureStore, new_picture_id, picture_path
+from wire.redis.long_strings import CHUNK
 from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio

@@ -168,6 +168,24 @@ async def test_a_body_above_the_limit_is_reported(store: Store, kind: str) -> No
         assert (await gateway.client.post("/api", content=fits)).json()["code"] == 200
 
 
+@pytest.mark.parametrize("path", ["/api", "/api_stream", "/image"])
+async def test_a_question_above_the_limit_is_refused_and_not_asked(store: Store, path: str) -> None:
+    name = "keyword" if path == "/image" else "question"
+    async with running(store, settings(question_limit=4)) as gateway:
+        for fields in (ASK | {name: "a猫b"}, ASK | {name: "abcde"}):
+            refused = await gateway.client.post(path, json=fields, headers={"accept-language": "en"})
+            assert code(refused) == (200, 110, "The question is too long, at most 4 bytes are taken")
+        assert (await gateway.client.post(path, json=ASK | {name: "a猫"})).status_code == 200
+        assert len(gateway.worker.asked) == 1
+        metrics = (await gateway.client.get("/metrics")).text
+        assert 'bing_refusals_total{reason="request.toolong"} 2.0' in metrics
+
+
+async def test_a_question_of_32_kib_is_taken_by_default_and_no_longer_one(gateway: RunningGateway) -> None:
+    assert (await gateway.client.post("/api", json=ASK | {"question": "x" * 32768})).json()["code"] == 200
+    assert code(await gateway.client.post("/api", json=ASK | {"question": "x" * 32769}))[:2] == (200, 110)
+
+
 async def test_a_body_that_never_comes_is_given_up(store: Store) -> None:
     async with running(store, worker=False, timings=Timings(body_limit=0.05)) as gateway:
         response = await gateway.raw(b"POST /api HTTP/1.1\r\nHost: g\r\nContent-Length: 10\r\n\r\n{")

@@ -6,12 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import RefusedError
+from gateway.errors import QuestionLengthError, RefusedError
 from gateway.http.fields import Fields
 from gateway.legacy import params
 from wire.reasons import Reason
 
 GOOD = {"style": "balanced", "question": "hi"}
+LIMIT = 100
+
+
+def parse_question(fields: Fields) -> params.QuestionParams:
+    """Parse a question of up to LIMIT bytes."""
+    return params.parse_question(fields, LIMIT)
+
+
+def parse_keyword(fields: Fields) -> str:
+    """Parse a keyword of up to LIMIT bytes."""
+    return params.parse_keyword(fields, LIMIT)
 
 
 def refused(reason: Reason) -> pytest.RaisesExc[RefusedError]:
@@ -19,68 +30,93 @@ def refused(reason: Reason) -> pytest.RaisesExc[RefusedError]:
 
 
 def test_a_question_has_style_text_and_perhaps_a_token() -> None:
-    assert params.parse_question(GOOD) == params.QuestionParams("balanced", "hi", None)
-    assert params.parse_question(GOOD | {"token": "abc-1"}) == params.QuestionParams("balanced", "hi", "abc-1")
+    assert parse_question(GOOD) == params.QuestionParams("balanced", "hi", None)
+    assert parse_question(GOOD | {"token": "abc-1"}) == params.QuestionParams("balanced", "hi", "abc-1")
 
 
 @pytest.mark.parametrize("style", ["balanced", "creative", "precise"])
 def test_the_three_styles_are_known(style: str) -> None:
-    assert params.parse_question(GOOD | {"style": style}).style == style
+    assert parse_question(GOOD | {"style": style}).style == style
 
 
 @pytest.mark.parametrize("fields", [{}, {"style": "balanced"}, {"question": "hi"}, GOOD | {"question": ""}])
 def test_a_missing_or_empty_parameter_is_refused(fields: Fields) -> None:
     with refused(Reason.REQUEST_EMPTY):
-        params.parse_question(fields)
+        parse_question(fields)
 
 
 @pytest.mark.parametrize("blank", [" ", "\n\t", "\u3000"])
 def test_whitespace_counts_as_empty(blank: str) -> None:
     with refused(Reason.REQUEST_EMPTY):
-        params.parse_question(GOOD | {"question": blank})
+        parse_question(GOOD | {"question": blank})
     with refused(Reason.REQUEST_EMPTY):
-        params.parse_keyword({"keyword": blank})
+        parse_keyword({"keyword": blank})
 
 
 @pytest.mark.parametrize("style", ["Balanced", "balanced ", "chat", "0"])
 def test_another_style_is_refused(style: str) -> None:
     with refused(Reason.REQUEST_STYLE):
-        params.parse_question(GOOD | {"style": style})
+        parse_question(GOOD | {"style": style})
 
 
 def test_an_empty_token_is_no_token() -> None:
-    assert params.parse_question(GOOD | {"token": ""}).token is None
+    assert parse_question(GOOD | {"token": ""}).token is None
 
 
 @pytest.mark.parametrize("token", ["a" * 65, "with space", "{s0}", "a:b", "ä", "a\n"])
 def test_what_can_not_be_a_token_is_refused(token: str) -> None:
     with refused(Reason.TOKEN_UNKNOWN):
-        params.parse_question(GOOD | {"token": token})
+        parse_question(GOOD | {"token": token})
 
 
 def test_the_order_of_checks_is_object_empty_style_token() -> None:
     with refused(Reason.REQUEST_FORMAT):
         params.parse_message('[{"style": "x"}]')
     with refused(Reason.REQUEST_EMPTY):
-        params.parse_question({"style": "x", "question": "", "token": "{"})
+        parse_question({"style": "x", "question": "", "token": "{"})
     with refused(Reason.REQUEST_STYLE):
-        params.parse_question({"style": "x", "question": "q", "token": "{"})
+        parse_question({"style": "x", "question": "q", "token": "{"})
+
+
+def test_the_length_is_checked_behind_the_style_and_before_the_token() -> None:
+    long = "x" * (LIMIT + 1)
+    with refused(Reason.REQUEST_STYLE):
+        parse_question({"style": "x", "question": long, "token": "{"})
+    with pytest.raises(QuestionLengthError):
+        parse_question(GOOD | {"question": long, "token": "{"})
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Zs", "Cc"]), min_size=1, max_size=60))
+def test_a_question_has_at_most_so_many_bytes_of_utf8(text: str) -> None:
+    size = len(text.encode())
+    if not text.strip():
+        return
+    assert params.parse_question(GOOD | {"question": text}, size).question == text
+    with pytest.raises(QuestionLengthError) as too_long:
+        params.parse_question(GOOD | {"question": text}, size - 1)
+    assert too_long.value.limit == size - 1
+
+
+def test_a_keyword_has_the_same_limit() -> None:
+    assert parse_keyword({"keyword": "c" * LIMIT}) == "c" * LIMIT
+    with pytest.raises(QuestionLengthError):
+        parse_keyword({"keyword": "c" * (LIMIT - 2) + "猫"})
 
 
 @pytest.mark.parametrize("keyword", ["cat", "Zebra 条纹"])
 def test_a_keyword_that_begins_with_a_latin_letter_is_taken(keyword: str) -> None:
-    assert params.parse_keyword({"keyword": keyword}) == keyword
+    assert parse_keyword({"keyword": keyword}) == keyword
 
 
 @pytest.mark.parametrize("keyword", ["猫", "1 cat", " cat", "écran", "Ａ", "-cat"])
 def test_any_other_first_character_is_refused(keyword: str) -> None:
     with refused(Reason.REQUEST_KEYWORD):
-        params.parse_keyword({"keyword": keyword})
+        parse_keyword({"keyword": keyword})
 
 
 def test_a_missing_keyword_is_refused() -> None:
     with refused(Reason.REQUEST_EMPTY):
-        params.parse_keyword({})
+        parse_keyword({})
 
 
 FORM = "application/x-www-form-urlencoded"

@@ -228,6 +228,16 @@ async def test_a_message_above_the_limit_closes_with_1009(store: Store) -> None:
         assert closed.value.rcvd.code == 1009
 
 
+@pytest.mark.parametrize("path", ["/ws", "/ws_stream"])
+async def test_a_question_above_the_limit_is_refused_and_the_socket_stays_open(store: Store, path: str) -> None:
+    async with running(store, settings(question_limit=5)) as gateway, gateway.socket(path) as socket:
+        await socket.send(ask("abc猫"))
+        assert json.loads(await socket.recv()) == {"code": 110, "message": "问题过长,最多 5 字节"}
+        await socket.send(ask("ab猫"))
+        assert (await received(socket))[-1]["code"] == 200
+        assert len(gateway.worker.asked) == 1
+
+
 async def test_too_many_questions_ahead_close_with_1008(gateway: RunningGateway) -> None:
     with closing_gate() as gate:
         gateway.worker.scripts["slow"] = [gate, Final("a")]

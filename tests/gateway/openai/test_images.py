@@ -7,7 +7,8 @@ import pytest
 
 from tests.support.gateway.harness import RunningGateway
 from wire.messages import Failed, Final, Image
-from wire.pictures import CHUNK, PictureStore, new_picture_id, picture_path
+from wire.pictures import PictureStore, new_picture_id, picture_path
+from wire.redis.long_strings import CHUNK
 
 pytestmark = pytest.mark.anyio
 

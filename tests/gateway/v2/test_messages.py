@@ -15,28 +15,32 @@ from wire.errors import AnswerNotFoundError
 from wire.reasons import Reason
 
 ANSWER = "s0-" + "0a" * 16
+LIMIT = 1000
 ASK = {"type": "ask", "id": "q1", "style": "precise", "question": "hi"}
 
 
+def parse_request(message: messages.Message) -> messages.Request:
+    """Parse a message of a client whose questions may have LIMIT bytes."""
+    return messages.parse_request(message, LIMIT)
+
+
 def test_an_ask_holds_a_question() -> None:
-    assert messages.parse_request(ASK) == AskMessage(params.QuestionParams("precise", "hi", None), None)
+    assert parse_request(ASK) == AskMessage(params.QuestionParams("precise", "hi", None), None)
     more = {**ASK, "token": "t", "idempotency_key": "k" * 16, "unknown": []}
-    assert messages.parse_request(more) == AskMessage(params.QuestionParams("precise", "hi", "t"), "k" * 16)
+    assert parse_request(more) == AskMessage(params.QuestionParams("precise", "hi", "t"), "k" * 16)
 
 
 def test_an_ask_may_name_a_model_and_then_needs_no_style() -> None:
     question = {"type": "ask", "id": "q1", "question": "hi", "model": "org/m"}
     wanted = AskMessage(params.QuestionParams("balanced", "hi", None), None, model="org/m")
-    assert messages.parse_request(question) == wanted
-    assert messages.parse_request({**ASK, "model": None}).model is None  # type: ignore[union-attr]
+    assert parse_request(question) == wanted
+    assert parse_request({**ASK, "model": None}).model is None  # type: ignore[union-attr]
 
 
 def test_a_stop_and_a_resume_name_an_answer() -> None:
-    assert messages.parse_request({"type": "stop", "answer": ANSWER}) == StopMessage(ANSWER)
-    assert messages.parse_request({"type": "resume", "answer": ANSWER}) == ResumeMessage(ANSWER, 0)
-    assert messages.parse_request({"type": "resume", "answer": ANSWER, "after": 7, "id": "x"}) == ResumeMessage(
-        ANSWER, 7
-    )
+    assert parse_request({"type": "stop", "answer": ANSWER}) == StopMessage(ANSWER)
+    assert parse_request({"type": "resume", "answer": ANSWER}) == ResumeMessage(ANSWER, 0)
+    assert parse_request({"type": "resume", "answer": ANSWER, "after": 7, "id": "x"}) == ResumeMessage(ANSWER, 7)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +75,7 @@ def test_a_stop_and_a_resume_name_an_answer() -> None:
 )
 def test_what_can_not_be_used_is_refused(message: dict[str, Any], reason: Reason) -> None:
     with pytest.raises(RefusedError) as refused:
-        messages.parse_request(message)
+        parse_request(message)
     assert refused.value.reason == reason
 
 
@@ -79,7 +83,7 @@ def test_what_can_not_be_used_is_refused(message: dict[str, Any], reason: Reason
 @pytest.mark.parametrize("kind", ["stop", "resume"])
 def test_an_id_that_can_not_be_one_is_an_unknown_answer(kind: str, answer: str) -> None:
     with pytest.raises(AnswerNotFoundError):
-        messages.parse_request({"type": kind, "answer": answer})
+        parse_request({"type": kind, "answer": answer})
 
 
 @pytest.mark.parametrize(
@@ -99,7 +103,7 @@ words = st.sampled_from(["ask", "stop", "resume", "precise", ANSWER])
 @given(st.dictionaries(names, json_values | words))
 def test_any_message_is_a_request_or_refused(message: dict[str, Any]) -> None:
     try:
-        request = messages.parse_request(message)
+        request = parse_request(message)
     except (RefusedError, AnswerNotFoundError):
         return
     assert isinstance(request, AskMessage | StopMessage | ResumeMessage)
@@ -108,11 +112,11 @@ def test_any_message_is_a_request_or_refused(message: dict[str, Any]) -> None:
 @pytest.mark.parametrize("wait", [-1, 301, "5", True, None])
 def test_a_wait_that_is_none_is_refused(wait: object) -> None:
     with pytest.raises(RefusedError):
-        messages.parse_request({"type": "ask", "id": "1", "style": "balanced", "question": "hi", "wait": wait})
+        parse_request({"type": "ask", "id": "1", "style": "balanced", "question": "hi", "wait": wait})
 
 
 def test_a_wait_is_taken_along() -> None:
-    request = messages.parse_request({"type": "ask", "id": "1", "style": "balanced", "question": "hi", "wait": 2.5})
+    request = parse_request({"type": "ask", "id": "1", "style": "balanced", "question": "hi", "wait": 2.5})
     assert isinstance(request, messages.AskMessage)
     assert request.wait == 2.5
 
@@ -137,7 +141,7 @@ asks = st.fixed_dictionaries(
 def test_an_ask_as_the_document_describes_it_has_no_wrong_format(message: dict[str, Any]) -> None:
     msgspec.convert(message, messages.AskFields)
     try:
-        request = messages.parse_request(message)
+        request = parse_request(message)
     except RefusedError as refused:
         assert refused.reason in (Reason.REQUEST_EMPTY, Reason.TOKEN_UNKNOWN)  # noqa: PT017 - most aren't refused
     else:
@@ -151,6 +155,6 @@ def test_the_document_has_the_limits_of_a_place_in_an_answer(after: object) -> N
         msgspec.convert(message, messages.ResumeFields)
     except msgspec.ValidationError:
         with pytest.raises(RefusedError):
-            messages.parse_request(message)
+            parse_request(message)
     else:
-        assert isinstance(messages.parse_request(message), ResumeMessage)
+        assert isinstance(parse_request(message), ResumeMessage)

@@ -276,6 +276,8 @@ async def test_a_failure_is_reported_with_all_that_belongs_to_it(gateway: Runnin
             422,
             "key.length",
         ),
+        ({"type": "ask", "id": "x", "style": "balanced", "question": "q" * 32769}, "x", 110, "request.toolong"),
+        ({"type": "ask", "id": "x", "model": "m", "question": "q" * 32769}, "x", 110, "request.toolong"),
         ({"type": "resume", "id": "x", "answer": "none"}, "x", 404, "answer.unknown"),
         ({"type": "stop", "answer": new_answer_id()}, None, 404, "answer.unknown"),
     ],

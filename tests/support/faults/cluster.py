@@ -37,6 +37,8 @@ LIMITS = {
     "QUEUE_TIMEOUT": "12",
     "DRAIN_TIMEOUT": "4",
     "IDLE_RELEASE": "2",
+    # All clients have one address.
+    "CLIENT_LIMIT": "1000",
     "LOG_FORMAT": "json",
 }
 _GRACE = 10.0

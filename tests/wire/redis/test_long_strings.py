@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from wire.redis.long_strings import CHUNK, read_string, write_string
+from wire.redis.long_strings import CHUNK, read_string, write_once, write_string
 from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -22,6 +22,38 @@ async def test_one_that_must_be_new_changes_nothing(store: Store) -> None:
     assert await write_string(store, "s", b"first", 60, new=True)
     assert not await write_string(store, "s", b"x" * 2 * CHUNK, 60, new=True)
     assert await read_string(store, "s") == b"first"
+
+
+async def test_a_repeat_of_one_that_is_written_once_changes_nothing(store: Store) -> None:
+    content = bytes(range(256)) * (2 * CHUNK // 256) + b"end"
+    for size in (3, len(content)):
+        await write_once(store, f"{size}", content[:size], 60)
+        await store.execute("EXPIRE", f"{size}", 600)
+        await write_once(store, f"{size}", content[:size], 60)
+        assert await read_string(store, f"{size}") == content[:size]
+        assert await store.execute("TTL", f"{size}") > 60
+
+
+async def test_one_that_is_written_once_is_whole_though_its_first_reply_was_lost(store: Store) -> None:
+    class Repeating(Store):
+        async def transfer(self, *command: Any) -> Any:
+            await store.transfer(*command)
+            return await store.transfer(*command)
+
+    await write_once(Repeating("memory://"), "s", b"x" * 2 * CHUNK, 60)
+    assert await read_string(store, "s") == b"x" * 2 * CHUNK
+
+
+@pytest.mark.parametrize("size", [3, 2 * CHUNK])
+async def test_one_that_is_written_again_replaces_what_was_there(store: Store, size: int) -> None:
+    await write_string(store, "s", b"x" * 3 * CHUNK, 60)
+    await write_string(store, "s", b"y" * size, 60)
+    assert await read_string(store, "s") == b"y" * size
+
+
+async def test_a_long_one_takes_no_more_room_than_it_needs(valkey_store: Store) -> None:
+    await write_string(valkey_store, "s", b"x" * (CHUNK + 100_000), 60)
+    assert await valkey_store.execute("MEMORY", "USAGE", "s") < CHUNK + 120_000
 
 
 async def test_one_that_is_lost_while_it_is_written_expires_too(store: Store) -> None:
