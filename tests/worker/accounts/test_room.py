@@ -55,7 +55,7 @@ def test_room_that_was_never_counted_or_has_no_limit_is_infinite() -> None:
     assert book.room.places == math.inf
 
 
-def test_turns_that_look_for_an_account_take_room_but_for_those_that_wait_for_their_own() -> None:
+def test_turns_that_look_for_an_account_take_room_unless_they_wait_for_their_own() -> None:
     room = Book().room
     room.update(2)
     with room.seek(), room.seek():
