@@ -13,8 +13,10 @@ from wire.redis.store import Store
 from wire.scripts import encode_arguments
 
 AccountState = Literal["ready", "cooling", "quarantined", "dead"]
-# The outcome of a turn for its account: `none` changes nothing.
-TurnOutcome = Literal["ok", "cooling", "quarantined", "dead", "trouble", "internal", "refused", "doubted", "none"]
+# The outcome of a turn for its account: `none` changes nothing, and `noted` only where its client is asked next.
+TurnOutcome = Literal[
+    "ok", "cooling", "quarantined", "dead", "trouble", "internal", "refused", "doubted", "noted", "none"
+]
 Order = Literal["pause", "resume", "release", "reset"]
 DisplayState = Literal["ready", "cooling", "quarantined", "dead", "paused"]
 # Pictures have quotas and failures of their own, and so an entry of their own: the account's name and this suffix.
@@ -193,6 +195,8 @@ class Ledger:
         *,
         preferred: str = "",
         patient: bool = False,
+        client: str = "",
+        avoids: bool = False,
         counted: Collection[str] = (),
         enough: int = 0,
     ) -> ReserveReply:
@@ -200,30 +204,33 @@ class Ledger:
 
         Returns the account's name. The slot is held for `hold` seconds at most. If none has room, the
         return of `others` counts too. The `preferred` one is taken if it has room and doesn't run more than its share
-        of the turns; `patient`: while it has none there is none elsewhere either. The room at the `counted` accounts is
-        returned too, up to `enough`.
+        of the turns; `patient`: while it has none there is none elsewhere either. An account where questions of the
+        `client` have failed lately comes after all others, whatever its rank; `avoids`: it isn't taken at all. The room
+        at the `counted` accounts is returned too, up to `enough`.
         """
-        return await self._reserve(
-            slot=str(slot),
-            hold=int(hold * 1000),
-            choices=sorted(ranks.items()),
-            others=sorted(others),
-            preferred=preferred if preferred in ranks else "",
-            patient=patient,
-            counted=sorted(counted),
-            enough=enough,
+        reply = await self._store.run(
+            "reserve",
+            keys.accounts_key(),
+            self._prefix,
+            encode_arguments(
+                slot=str(slot),
+                hold=int(hold * 1000),
+                choices=sorted(ranks.items()),
+                others=sorted(others),
+                preferred=preferred if preferred in ranks else "",
+                patient=patient,
+                client=client,
+                avoids=avoids,
+                counted=sorted(counted),
+                enough=enough,
+            ),
         )
+        return msgspec.json.decode(reply, type=ReserveReply)
 
     async def read_room(self, counted: Collection[str], enough: int) -> int | None:
         """Return how many more turns the accounts can take now, up to `enough`; see ReserveReply."""
-        reply = await self._reserve(
-            slot="", hold=0, choices=[], others=[], preferred="", patient=False, counted=sorted(counted), enough=enough
-        )
+        reply = await self.reserve(AccountSlot("", 0, ""), {}, 0, counted=counted, enough=enough)
         return reply.room
-
-    async def _reserve(self, **arguments: object) -> ReserveReply:
-        reply = await self._store.run("reserve", keys.accounts_key(), self._prefix, encode_arguments(**arguments))
-        return msgspec.json.decode(reply, type=ReserveReply)
 
     async def record(
         self,
@@ -239,7 +246,8 @@ class Ledger:
     ) -> AccountChange:
         """Free the slot, and apply its turn's outcome to the account.
 
-        `pause` is in seconds. `client` is whose turn it was, for the outcome `doubted`.
+        `pause` is in seconds. `client` is whose question it was, if the failure may follow from the question: then it
+        counts once, and only after another client's failed for the same reason (two others', if it is `doubted`).
         """
         reply = await self._store.run(
             "record",

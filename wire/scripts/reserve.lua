@@ -1,7 +1,8 @@
 -- Chooses the account with the most room for a turn, and takes a slot of it.
 -- KEYS: the set of accounts. ARGV: prefix, then JSON: slot (job:attempt:worker), hold (ms), choices (pairs of an account and
 -- its rank; the lowest that has room is taken), others (accounts whose return counts all the same), preferred (one of the
--- choices, or ''; taken if it has room, unless it has more than its share of the turns), patient (it may be waited for).
+-- choices, or ''; taken if it has room, unless it has more than its share of the turns), patient (it may be waited for), client
+-- (whose turn it is, or '': an account where its questions have failed comes last), avoids (such an account isn't taken at all).
 -- Of the accounts in counted, of which there may be more than the choices, the room is counted up to enough; without any
 -- choices that is all that is done.
 -- Returns JSON: {"account"} or, if none has room, {"busy": a turn's end makes room, "returns": in how many ms the first
@@ -16,7 +17,7 @@ local now = now_ms()
 -- Returns an account's load, most weighty part first; or false, in how many ms it returns (-1: not by itself), whether a
 -- turn's end makes room, and why it is away.
 local function weigh(name)
-  local fields = redis.call('HMGET', key('account', name), 'state', 'until', 'paused', 'failures', 'weight', 'turns', 'daily', 'used', 'failed', 'reason', 'trial')
+  local fields = redis.call('HMGET', key('account', name), 'state', 'until', 'paused', 'failures', 'weight', 'turns', 'daily', 'used', 'failed', 'reason', 'trial', 'blamed')
   local state, back, weight, most = fields[1], tonumber(fields[2] or '0'), tonumber(fields[5] or '1'), tonumber(fields[6] or '0')
   if not state or fields[3] or state == 'quarantined' then return false, -1, false end
   local away = state == 'cooling' or state == 'dead'
@@ -25,10 +26,12 @@ local function weigh(name)
     back = tonumber(fields[11])
   end
   local flying = in_flight(name, now)
+  local blamed = fields[12] and args.client ~= ''
+  local own = blamed and read_blame(name, args.client) or nil
   if away then
     if back > now then return false, back - now, false, fields[10] end
-    -- One turn tries it before all may.
-    most = 1
+    -- One turn tries it before all may; beside one whose client may be at fault another client's does.
+    most = blamed and not own and most ~= 1 and 2 or 1
   end
   local sent, forgotten = asked_today(name, now)
   local daily = tonumber(fields[7] or '0')
@@ -37,14 +40,14 @@ local function weigh(name)
   local failing = now - tonumber(fields[9] or '0') < REMEMBERED and tonumber(fields[4] or '0') or 0
   if away then failing = -1 end
   local free = math.min(most > 0 and most - flying or math.huge, daily > 0 and daily - sent - flying or math.huge)
-  return { 0, failing, flying / weight, sent / weight, tonumber(fields[8] or '0'), free = free }
+  return { own and own.back > now and own.n or 0, 0, failing, flying / weight, sent / weight, tonumber(fields[8] or '0'), free = free }
 end
 
 local weighed = {}
 local function burden(name, rank)
   if not weighed[name] then weighed[name] = { weigh(name) } end
   local load, back, room, why = unpack(weighed[name], 1, 4)
-  if load then load[1] = rank end
+  if load then load[2] = rank end
   return load, back, room, why
 end
 
@@ -101,7 +104,7 @@ for _, choice in ipairs(args.choices) do
 end
 if args.preferred ~= '' then
   local load, _, room = burden(args.preferred, 0)
-  if (load or room) and has_share(args.preferred) then
+  if (load and load[1] == 0 or room) and has_share(args.preferred) then
     if load then return take(args.preferred) end
     if args.patient then return cjson.encode({ busy = true, returns = -1, reason = '', room = count_room() }) end
   end
@@ -109,6 +112,7 @@ end
 for _, choice in ipairs(args.choices) do
   local name, rank = unpack(choice)
   local load, back, room, why = burden(name, rank)
+  if load and args.avoids and load[1] > 0 then load, back, room = false, -1, false end
   if load and (not least or lighter(load, least)) then best, least = name, load end
   take_note(load, back, why)
   busy = busy or room

@@ -254,6 +254,8 @@ class AccountPool:
                     others,
                     preferred=request.preferred,
                     patient=patient,
+                    client=request.client,
+                    avoids=request.avoids,
                     counted=self.names(pictures=False),
                     enough=self._settings.worker_slots,
                 ),

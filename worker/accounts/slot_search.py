@@ -69,8 +69,11 @@ class SlotSearch:
             return reply
 
     async def _begin(self) -> Reservation | NoCapacity:
-        """Ask, unless others wait already for the same accounts: they come first."""
-        if self._now < self._until and self._accounts in self._turns.lines:
+        """Ask, unless others of the client wait already for the same accounts: they come first.
+
+        Another client may get what this one doesn't, where its questions have failed.
+        """
+        if self._now < self._until and self._turns.lines.has(self._accounts, self._request.client):
             self._preferred_until = self._now
             return _BUSY
         if not self._turns.own.admits(self._request.client):
@@ -94,7 +97,7 @@ class SlotSearch:
 
     async def _wait_in_line(self) -> Reservation | NoCapacity:
         """Wait for whichever of the accounts gets free."""
-        with self._turns.room.wait(), self._turns.lines.join(self._accounts) as place:
+        with self._turns.room.wait(), self._turns.lines.join(self._accounts, self._request.client) as place:
             return await self._ask_in_turn(place, self._until, patient=False)
 
     async def _wait_for_own(self) -> Reservation | NoCapacity:
@@ -105,7 +108,7 @@ class SlotSearch:
         with (
             self._turns.own.hold(self._request.client),
             self._turns.room.stand_aside(),
-            self._turns.lines.join(accounts) as place,
+            self._turns.lines.join(accounts, self._request.client) as place,
         ):
             return await self._ask_in_turn(place, until, patient=True)
 

@@ -10,10 +10,11 @@ from itertools import count
 
 
 class LinePlace:
-    """A turn's place in a line; `number` grows with each turn that comes."""
+    """A turn's place in a line; `number` grows with each turn that comes, `client` is whose it is."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, client: str) -> None:
         self.number = number
+        self.client = client
         self._first = asyncio.Event()
         self._woken = asyncio.Event()
 
@@ -50,14 +51,15 @@ class WaitingLines:
         self._numbers = count()
         self._lines: dict[frozenset[str], list[LinePlace]] = {}
 
-    def __contains__(self, accounts: frozenset[str]) -> bool:
-        return accounts in self._lines
+    def has(self, accounts: frozenset[str], client: str) -> bool:
+        """Return whether a turn of the client waits for these accounts."""
+        return any(place.client == client for place in self._lines.get(accounts, ()))
 
     @contextmanager
-    def join(self, accounts: frozenset[str]) -> Iterator[LinePlace]:
+    def join(self, accounts: frozenset[str], client: str) -> Iterator[LinePlace]:
         """Take the last place in the line for these accounts."""
         line = self._lines.setdefault(accounts, [])
-        place = LinePlace(next(self._numbers))
+        place = LinePlace(next(self._numbers), client)
         line.append(place)
         line[0].move_up()
         try:

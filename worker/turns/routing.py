@@ -53,7 +53,6 @@ class AttemptRouter:
         self._account: str | None = None
         # The models that may answer, from the one that is asked for now; for a prompt, once they are known.
         self._entries: list[ChainEntry] = []
-        self._client: str | None = None
         # The accounts that were asked for a model.
         self._tried: set[tuple[str, str]] = set()
         self._reservations = 0
@@ -67,6 +66,8 @@ class AttemptRouter:
         self.model = ""
         # Whether the same account is to be asked once more.
         self._repeats = False
+        # Whose job it is, once it was read.
+        self._client: str | None = None
 
     @property
     def style(self) -> Style:
@@ -85,6 +86,17 @@ class AttemptRouter:
         """The history that the client sent with the question."""
         work = self._job.work
         return work.history if isinstance(work, Chat) else ()
+
+    async def read_client(self) -> str:
+        """Return whose job it is; see Sessions.read_client. Raises StoreUnavailableError."""
+        if self._client is None:
+            self._client = await retry_unavailable(lambda: self._sessions.read_client(self._job), self._deadline)
+        return self._client
+
+    def measure_prompt(self) -> int:
+        """Return the bytes of the whole prompt: of the request with its pictures, and of a transcript that was read."""
+        transcript = () if self._client_history else self._history or ()
+        return len(msgspec.json.encode((self._job.work, transcript)))
 
     async def load_history(self) -> History:
         """Return the messages before the question. Raises StoreUnavailableError."""
@@ -110,7 +122,7 @@ class AttemptRouter:
         secret = await retry_unavailable(HmacSecret(store).read, self._deadline)
         if not names:
             return replace(history, secret=secret)
-        client = await self._read_client()
+        client = await self.read_client()
         memory = CallMemory(store, self._sessions.memory)
         records = await retry_unavailable(lambda: memory.read(client, names), self._deadline)
         return replace(history, secret=secret, records=records)
@@ -176,16 +188,23 @@ class AttemptRouter:
             # A server remembers nothing: any account of the model may continue.
             pinned = is_style or self._repeats
             if pinned and self._account in entry.names:
-                try:
-                    return await self._reserve_among([self._account], _SHORT_WAIT, own=True)
-                except NoAccountError as error:
-                    if error.busy:
-                        return await self._reserve_beside(self._account, entry)
-                    await self._leave_account(self._account)
-            elif isinstance(self._pool.get(self._account), ServerAccount) and not is_style:
+                return await self._reserve_pinned(self._account, entry)
+            if isinstance(self._pool.get(self._account), ServerAccount) and not is_style:
                 self._account = None
             else:
                 await self._leave_conversation()
+        return await self._reserve_any(entry)
+
+    async def _reserve_pinned(self, name: str, entry: ChainEntry) -> Reservation:
+        """Reserve the conversation's account or, if it isn't available, another one of the model. NoAccountError."""
+        # A server remembers nothing: where a question failed, another account continues.
+        movable = isinstance(self._pool.get(name), ServerAccount) and not self._repeats and len(entry.names) > 1
+        try:
+            return await self._reserve_among([name], _SHORT_WAIT, avoids=movable, own=True)
+        except NoAccountError as error:
+            if error.busy:
+                return await self._reserve_beside(name, entry)
+            await (self._leave_conversation() if movable else self._leave_account(name))
         return await self._reserve_any(entry)
 
     async def _reserve_beside(self, own: str, entry: ChainEntry) -> Reservation:
@@ -201,11 +220,11 @@ class AttemptRouter:
         return reservation
 
     async def _reserve_any(self, entry: ChainEntry, preferred: str = "") -> Reservation:
-        """Reserve an account that was not tried yet. NoAccountError."""
+        """Reserve any account of one model that wasn't tried yet. NoAccountError."""
         names = [name for name in entry.names if (entry.model, name) not in self._tried]
         if len(self._entries) > 1:
             until = min(self._deadline, asyncio.get_running_loop().time() + _CHAIN_WAIT)
-            return await self._reserve_among(names, until=until, preferred=preferred)
+            return await self._reserve_among(names, until=until, preferred=preferred, avoids=True)
         return await self._reserve_or_wait(names, preferred)
 
     async def _find_preferred(self, names: list[str]) -> str:
@@ -213,19 +232,13 @@ class AttemptRouter:
         work, model = self._job.work, self._entries[0].model
         if not isinstance(work, Prompted) or model in STYLES or len(names) < 2:
             return ""
-        client = await self._read_client()
+        client = await self.read_client()
         # Where clients are not distinguished the token takes their place, and changes.
         if client == self._job.lease.token:
             client = ""
         accounts = ((name, self._pool.get(name)) for name in names)
         weights = {name: account.weight for name, account in accounts if account is not None}
         return preferred(sticky_key(client, work.prompt, model), weights)
-
-    async def _read_client(self) -> str:
-        """Return whose job it is."""
-        if self._client is None:
-            self._client = await retry_unavailable(lambda: self._sessions.read_client(self._job), self._deadline)
-        return self._client
 
     async def prepare_retry(self, error: UpstreamError, account: Account, *, sent: bool) -> None:
         """Prepare another attempt after one that failed before any event. Raises UpstreamError if none is allowed."""
@@ -282,17 +295,28 @@ class AttemptRouter:
         return await self._reserve_among(names, self._job.work.wait, preferred=preferred)
 
     async def _reserve_among(
-        self, names: list[str], wait: float = 0.0, until: float = math.inf, *, preferred: str = "", own: bool = False
+        self,
+        names: list[str],
+        wait: float = 0.0,
+        until: float = math.inf,
+        *,
+        preferred: str = "",
+        avoids: bool = False,
+        own: bool = False,
     ) -> Reservation:
-        """Reserve one of the accounts; busy ones are waited for up to `until` or the deadline. NoAccountError."""
+        """Reserve one of the accounts; busy ones are waited for up to `until` or the deadline. NoAccountError.
+
+        `avoids`: none where questions of this client failed lately. `own`: it is the conversation's.
+        """
         request = ReservationRequest(
             names,
             isinstance(self._job.work, Image),
             wait,
             preferred or await self._find_preferred(names),
             self._others,
-            await self._read_client(),
-            own,
+            client=await self.read_client(),
+            avoids=avoids,
+            own=own,
         )
         return await self._pool.reserve(self._next_slot(), request, min(until, self._deadline))
 

@@ -131,9 +131,19 @@ async def test_a_preferred_account_is_waited_for_within_the_same_bounds(desk: De
     await desk.end_turn("a", waiting)
 
 
-async def test_whoever_prefers_an_account_waits_in_line_where_others_wait_for_all(desk: Desk) -> None:
+async def test_a_client_whose_turns_wait_already_asks_no_more_and_another_one_once(desk: Desk) -> None:
+    desk.room.update(0)
+    turns = [await desk.enter(client, asks(client)) for client in "xxyxy"]
+    assert [client for client, _ in desk.asked] == ["x", "y"]
+    for turn in turns:
+        await desk.end_turn("a", turn)
+    assert "".join(client for client, _ in desk.asked[2:]) == "xxyxy"
+    desk.room.update(None)
+
+
+async def test_whoever_prefers_an_account_waits_in_line_where_its_turns_wait_for_all(desk: Desk) -> None:
     first = await desk.enter("first", asks("x"))
-    second = await desk.enter("second", asks("y", preferred="a"))
+    second = await desk.enter("second", asks("x", preferred="a"))
     assert [name for name, _ in desk.asked] == ["first"]
     await desk.end_turn("a", first)
     await desk.end_turn("b", second)

@@ -29,7 +29,7 @@ class Queue:
         await asyncio.sleep(0)
 
     async def _wait(self, name: str, accounts: frozenset[str], times: int) -> None:
-        with self.lines.join(accounts) as place:
+        with self.lines.join(accounts, "x") as place:
             for _ in range(times):
                 await place.wait(self.pause, asyncio.get_running_loop().time() + SOON)
                 self.asked.append(name)
@@ -48,7 +48,7 @@ async def test_the_end_of_a_turn_wakes_who_has_waited_longest_and_nobody_else() 
         await queue.wake("b", name)
     assert queue.asked == ["one", "two", "three"]
     assert not queue.lines.wake("b")
-    assert ALL not in queue.lines
+    assert not queue.lines.has(ALL, "x")
 
 
 async def test_the_first_asks_again_and_again_and_the_others_not_at_all() -> None:
@@ -93,19 +93,20 @@ async def test_the_next_asks_at_once_only_where_there_may_be_more_room() -> None
 
 async def test_a_turn_that_ends_while_its_waker_is_still_asking_is_asked_again_at_once() -> None:
     lines = WaitingLines(lambda: False)
-    with lines.join(ALL) as place:
+    with lines.join(ALL, "x") as place:
         lines.wake("a")
         await place.wait(SOON, asyncio.get_running_loop().time() + SOON)
         lines.wake("a")
         await place.wait(SOON, asyncio.get_running_loop().time() + SOON)
         assert not place.is_woken
+        assert (lines.has(ALL, "x"), lines.has(ALL, "y"), lines.has(frozenset("a"), "x")) == (True, False, False)
 
 
 async def test_a_turn_that_leaves_after_it_was_woken_passes_that_on() -> None:
     lines = WaitingLines(lambda: False)
     with ExitStack() as first:
-        first.enter_context(lines.join(ALL))
-        with lines.join(ALL) as second:
+        first.enter_context(lines.join(ALL, "x"))
+        with lines.join(ALL, "x") as second:
             lines.wake("a")
             assert not second.is_woken
             first.close()
@@ -124,6 +125,6 @@ async def test_a_turn_that_is_cancelled_leaves_its_place_to_the_next() -> None:
 
 async def test_nobody_waits_for_longer_than_asked() -> None:
     lines, now = WaitingLines(lambda: False), asyncio.get_running_loop().time()
-    with lines.join(ALL) as first, lines.join(ALL) as second:
+    with lines.join(ALL, "x") as first, lines.join(ALL, "x") as second:
         await second.wait(SOON, now)
         await first.wait(SOON, now + 0.01)
