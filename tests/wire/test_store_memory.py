@@ -109,7 +109,7 @@ async def test_a_client_that_fills_the_store_slowly_leaves_room_for_all_others(s
         except ClientBytesError:
             await scenario.ask(client=Client(f"other {number % 6}"))
             text, refusals = "y", refusals + 1
-        await scenario.finish(await scenario.sent("w1"), text, exchange=exchange, begins=True, takes_more=False)
+        await scenario.finish(await scenario.sent("w1"), text, exchange=exchange, begins=True)
     assert refusals > 50
     assert await counted(scenario) < 0.85 * 16 * MIB
     assert await counted(scenario, ":alice") < 8 * MIB
