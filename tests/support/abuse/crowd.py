@@ -14,6 +14,8 @@ from wire import keys
 
 # Longer than any test: what waits here ends because somebody ends it.
 _FOR_EVER = "600"
+# Seconds for what hundreds of requests must have done.
+_LONG = 120.0
 # No limit but those that a test sets: neither time nor an account ends a question.
 PATIENT = dict.fromkeys(("FIRST_TEXT_TIMEOUT", "IDLE_TIMEOUT", "ANSWER_TIMEOUT", "QUEUE_TIMEOUT"), _FOR_EVER)
 PATIENT |= {"SESSION_TTL": "3600", "ACCOUNT_TURNS": "0", "TRUSTED_PROXIES": "127.0.0.1"}
@@ -82,6 +84,7 @@ class Crowd:
     async def release(self, held: list[Exchange]) -> None:
         """Stop what holds places."""
         for number, exchange in enumerate(held):
+            await until(lambda: exchange.answer, "its id has come")  # noqa: B023
             assert await self._clients[f"holder{number}"].stop(exchange, self.cluster.urls[0]) == 200
 
     @property
@@ -91,11 +94,11 @@ class Crowd:
 
     async def waiting(self, count: int) -> None:
         """Wait until so many questions wait for a worker."""
-        await until(lambda: self.queued == count, f"{count} wait")
+        await until(lambda: self.queued == count, f"{count} wait", limit=_LONG)
 
     async def turns(self, count: int) -> list[str]:
         """Wait until so many questions have reached the upstream, and return who asked them, in order."""
-        await until(lambda: len(self.order()) >= count, f"{count} turns")
+        await until(lambda: len(self.order()) >= count, f"{count} turns", limit=_LONG)
         return self.order()[:count]
 
     def order(self) -> list[str]:

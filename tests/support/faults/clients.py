@@ -41,7 +41,7 @@ class Clients:
         self._patience = patience
         self._http = httpx.AsyncClient(
             verify=False,
-            timeout=httpx.Timeout(patience, connect=3),
+            timeout=httpx.Timeout(patience, connect=3 if patience == PATIENCE else patience),
             limits=httpx.Limits(max_keepalive_connections=0),
             headers=self._headers,
         )
