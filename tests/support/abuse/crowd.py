@@ -83,8 +83,8 @@ class Crowd:
 
     async def release(self, held: list[Exchange]) -> None:
         """Stop what holds places."""
+        await until(lambda: all(exchange.answer for exchange in held), "the answers' ids have come")
         for number, exchange in enumerate(held):
-            await until(lambda: exchange.answer, "its id has come")  # noqa: B023
             assert await self._clients[f"holder{number}"].stop(exchange, self.cluster.urls[0]) == 200
 
     @property
