@@ -33,7 +33,8 @@ class Desk:
     async def reserve(self, client: str, *names: str, avoids: bool = False, preferred: str = "") -> str | NoCapacity:
         self.turns += 1
         ranks = {name: rank for rank, name in enumerate(names)} or {"a": 0, "b": 0}
-        return await self.ledger.reserve(self.slot, ranks, 300.0, client=client, avoids=avoids, preferred=preferred)
+        reply = await self.ledger.reserve(self.slot, ranks, 300.0, client=client, avoids=avoids, preferred=preferred)
+        return reply.outcome
 
     @property
     def slot(self) -> AccountSlot:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.conditions import until
 from tests.support.worker.harness import ACCOUNTS, WorkerHarness, pool_on, settings_with
 from wire.jobs import RETRY_AFTER
 from wire.ledger import AccountSlot
@@ -17,7 +18,8 @@ from wire.sessions import ClaimedJob
 from worker.accounts.account import CookieAccount, ServerAccount
 from worker.accounts.config import Aliases
 from worker.accounts.penalties import NO_PENALTY, penalty_for
-from worker.accounts.pool import AccountPool, ReservationRequest
+from worker.accounts.pool import AccountPool
+from worker.accounts.reservation import ReservationRequest
 from worker.errors import UpstreamError
 from worker.providers import SavedConversation
 from worker.providers.registry import PROVIDERS, ProviderSpec
@@ -311,6 +313,44 @@ async def test_a_context_that_is_too_long_for_a_server_is_asked_once(harness: Wo
     with pytest.raises(UpstreamError) as raised:
         await attempts.prepare_retry(UpstreamError(Reason.SESSION_TOO_LONG, refused=True), account, sent=True)
     assert raised.value.reason == "session.toolong"
+
+
+async def continued(harness: WorkerHarness, pool: AccountPool) -> AttemptRouter:
+    """Return a router of a question in a conversation at the account `a`."""
+    attempts = router(harness, pool, harness.with_session(await harness.task(), encode(SessionState("a", b"old")), 2))
+    attempts.restore_session()
+    return attempts
+
+
+async def test_of_many_turns_that_wait_for_their_account_the_others_take_one_with_room(harness: WorkerHarness) -> None:
+    store = harness.client.store
+    pool = pool_on(store, settings_with(account_turns=1))
+    await pool.announce()
+    held = await pool.reserve(AccountSlot("other", 1, "desk"), ReservationRequest(["a"]), 0.0)
+    patient, other = await continued(harness, pool), await continued(harness, pool)
+    waiting = asyncio.create_task(patient.reserve())
+    await until(lambda: store.calls.count("reserve") >= 3)
+    assert (await reserve(other), other.conversation, other.reset) == ("b", None, True)
+    await held.release(NO_PENALTY, sent=False)
+    assert ((await waiting).account.name, patient.conversation, patient.reset) == (
+        "a",
+        SavedConversation(b"old", 2),
+        False,
+    )
+
+
+async def test_a_turn_whose_account_is_the_only_one_keeps_its_conversation(harness: WorkerHarness) -> None:
+    store = harness.client.store
+    pool = pool_on(store, settings_with(account_turns=1), ACCOUNTS[:1])
+    await pool.announce()
+    held = await pool.reserve(AccountSlot("other", 1, "desk"), ReservationRequest(["a"]), 0.0)
+    turns = [await continued(harness, pool) for _ in range(3)]
+    waiting = [asyncio.create_task(reserve(turn)) for turn in turns]
+    await until(lambda: store.calls.count("reserve") >= 6)
+    assert pool.room == 0
+    await held.release(NO_PENALTY, sent=False)
+    assert await asyncio.gather(*waiting) == ["a"] * 3
+    assert [turn.reset for turn in turns] == [False] * 3
 
 
 async def note_failure(attempts: AttemptRouter) -> None:
