@@ -48,8 +48,8 @@ async def test_questions_that_nobody_follows_end_without_any_worker(tmp_path: Pa
         await crowd.fill(1)
         crowd.cluster.workers[0].kill()
         await crowd.join("big")
-        asked = crowd.ask("big", count=30, keyed=True)
-        await crowd.waiting(30)
+        asked = crowd.ask("big", count=10, keyed=True)
+        await crowd.waiting(10)
         crowd.leave("big", asked)
         await crowd.waiting(0)
         # Of the one whose worker was killed, which no worker could notice.

@@ -21,12 +21,10 @@ ROOM = {"QUEUE_LIMIT": "3000", "CLIENT_LIMIT": "1000"}
 
 async def served_beside(crowd: Crowd, held: list[Exchange]) -> int:
     """Let six others ask one question each, release the places, and return after how many turns all six were served."""
-    before = crowd.queued
     asked = {}
     for name in SIX:
         await crowd.join(name)
-        asked[name] = crowd.ask(name)
-    await crowd.waiting(before + len(SIX))
+        asked[name] = await crowd.queue(name, 1)
     await crowd.release(held)
     for name, exchanges in asked.items():
         await crowd.ended(name, exchanges)
@@ -44,8 +42,7 @@ async def test_six_clients_are_served_within_a_round_beside_another_ones_three_h
     async with crowd_at(tmp_path, settings=ROOM | {"WORKER_SLOTS": "8"}) as crowd:
         held = await crowd.fill(8)
         await crowd.join("big")
-        crowd.ask("big", count=300)
-        await crowd.waiting(300)
+        await crowd.queue("big", 300)
         assert await served_beside(crowd, held) <= SERVED
 
 
@@ -53,8 +50,7 @@ async def test_questions_under_keys_whose_client_has_left_get_no_more_turns_than
     async with crowd_at(tmp_path, settings=ROOM | {"WORKER_SLOTS": "8"}) as crowd:
         held = await crowd.fill(8)
         await crowd.join("big")
-        asked = crowd.ask("big", count=480, keyed=True)
-        await crowd.waiting(480)
+        asked = await crowd.queue("big", 480, keyed=True)
         crowd.leave("big", asked)
         assert await served_beside(crowd, held) <= SERVED
 
@@ -64,13 +60,11 @@ async def test_fifty_clients_with_one_question_get_fifty_of_the_next_51_turns(tm
     async with crowd_at(tmp_path, settings=ROOM | {"WORKER_SLOTS": "1"}) as crowd:
         held = await crowd.fill(1)
         await crowd.join("big")
-        crowd.ask("big", count=500)
-        await crowd.waiting(500)
+        await crowd.queue("big", 500)
         names = [f"small{number}" for number in range(50)]
         for name in names:
             await crowd.join(name)
-        asked = {name: crowd.ask(name) for name in names}
-        await crowd.waiting(550)
+        asked = {name: await crowd.queue(name, 1) for name in names}
         await crowd.release(held)
         for name, exchanges in asked.items():
             await crowd.ended(name, exchanges)
@@ -94,8 +88,7 @@ async def test_turns_are_shared_by_weight(tmp_path: Path) -> None:
         held = await crowd.fill(1, headers["holder"])
         for name in weights:
             await crowd.join(name, headers[name])
-            crowd.ask(name, count=100)
-        await crowd.waiting(300)
+            await crowd.queue(name, 100)
         await crowd.release(held)
         turns = Counter(await crowd.turns(140))
         for name, weight in weights.items():
