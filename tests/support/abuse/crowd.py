@@ -56,7 +56,7 @@ class Crowd:
         ]
 
     async def queue(self, name: str, count: int, *, keyed: bool = False) -> list[Exchange]:
-        """Let a client have so many more questions waiting. It asks some at a time: no gateway is to be overrun here."""
+        """Let a client have so many more questions waiting; it asks some at a time, which overruns no gateway."""
         exchanges: list[Exchange] = []
         before = self.queued
         while len(exchanges) < count:
