@@ -132,6 +132,8 @@ async def test_failures_of_very_long_questions_count_nowhere(desk: Desk) -> None
     for client in ("x", "y", "z"):
         assert await desk.fail(client, "noted") == "ready"
     assert [await desk.fail("v"), (await desk.standing()).failures] == ["ready", 0]
+    # Nor does one beside another client's short question.
+    assert await desk.fail("x", "noted") == "ready"
     assert await desk.reserve("x") == "b"
 
 

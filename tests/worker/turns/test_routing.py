@@ -393,3 +393,34 @@ async def test_a_prompts_size_is_that_of_the_request_and_the_transcript(harness:
     assert 2000 < attempts.measure_prompt() < 3000
     job = replace(await harness.task(), work=Chat("balanced", "two", history=(HistoryMessage("user", "字" * 1000),)))
     assert 3000 < router(harness, pool, job).measure_prompt() < 3500
+
+
+async def test_a_servers_only_account_keeps_its_conversation_after_a_failure(harness: WorkerHarness) -> None:
+    pool = await pool_of(harness, served("one", "m"))
+    job = harness.with_session(await harness.task(), encode(SessionState("one", b"")), sent=1)
+    for _ in range(2):
+        attempts = router(harness, pool, job)
+        attempts.restore_session()
+        await note_failure(attempts)
+        assert (attempts.reset, attempts.conversation) == (False, SavedConversation(b"", 1))
+
+
+async def test_a_conversation_stays_where_a_question_failed_if_the_others_are_away(harness: WorkerHarness) -> None:
+    pool = await pool_of(harness, served("one", "m"), served("two", "m"))
+    away = await pool.reserve(AccountSlot("other", 1, "desk"), ReservationRequest(["two"]), 0.0)
+    await away.release(penalty_for(UpstreamError(Reason.ACCOUNT_REFUSED), sent=True), sent=True)
+    job = harness.with_session(await harness.task(), encode(SessionState("one", b"")), sent=1)
+    for _ in range(2):
+        attempts = router(harness, pool, job)
+        attempts.restore_session()
+        reservation = await attempts.reserve()
+        assert reservation.account.name == "one"
+        failure = penalty_for(UpstreamError(Reason.TIMEOUT_FIRST), sent=True)
+        await reservation.release(failure.attribute(await attempts.read_client(), 1), sent=True)
+
+
+async def test_a_transcript_that_was_read_counts_for_a_prompts_size(harness: WorkerHarness, pool: AccountPool) -> None:
+    attempts = router(harness, pool, await harness.task())
+    before = attempts.measure_prompt()
+    attempts._history = (HistoryMessage("user", "x" * 1000),)
+    assert attempts.measure_prompt() - before > 1000
