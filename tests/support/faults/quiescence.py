@@ -69,7 +69,8 @@ def _keys(cluster: Cluster) -> Iterator[str]:
 
 def _subscriptions(cluster: Cluster) -> Iterator[str]:
     for channel in cluster.client.pubsub_channels():
-        if b"probe:" not in channel:
+        # Each process listens to its own probe, and each worker to its bell.
+        if b"probe:" not in channel and b"bell:" not in channel:
             yield f"{channel!r} is subscribed"
 
 
