@@ -52,6 +52,9 @@ _MOST_WITHDRAWN = 1000
 # For how many seconds a proxy's attempt is known.
 _ATTEMPT_TTL = 60
 _AWAY_PAUSE = 0.2
+# For how many ms longer than it may a job waits until it is ended without a worker: workers do that, and gateways for
+# jobs that they follow.
+_OVERDUE_MS = 15_000
 _REFUSALS: dict[type[WireError], Reason] = {
     QueueFullError: Reason.QUEUE_FULL,
     ClientFullError: Reason.CLIENT_LIMIT,
@@ -77,13 +80,15 @@ class Client:
     """A client. Its jobs count for `name` (an API key's, or an address; '' for none) up to `limit`, or CLIENT_LIMIT.
 
     Only the `holder` that made a token can use it; '' is everybody without an API key. `models` are the names, perhaps
-    with `*` in them, of the models that it may ask for; None is all of them.
+    with `*` in them, of the models that it may ask for; None is all of them. While others wait as well it gets `weight`
+    turns in a row.
     """
 
     name: str = ""
     holder: str = ""
     limit: int | None = None
     models: tuple[str, ...] | None = None
+    weight: int = 1
 
 
 ANYBODY = Client()
@@ -225,6 +230,9 @@ class Jobs:
         arguments = encode_arguments(
             job=answer,
             outdated=outdated,
+            as_before=await self._outdated.are_workers_without_ring(),
+            answer_ttl=limits.answer_ttl,
+            overdue=_OVERDUE_MS,
             token=token,
             create=create,
             session_ttl=limits.session_ttl,
@@ -234,6 +242,7 @@ class Jobs:
             client_bytes=limits.client_bytes or memory.allowed // 2,
             client=client.name,
             client_limit=limits.client_limit if client.limit is None else client.limit,
+            weight=client.weight,
             holder=client.holder,
             idem=once.name if once else "",
             question=once.question if once else "",
@@ -300,6 +309,13 @@ class Jobs:
         """
         prefix = keys.prefix(keys.shard_of_answer(answer))
         return bool(await self._store.run("follow", keys.job_key(answer), prefix, self._grace_ms))
+
+    async def sweep(self) -> None:
+        """End jobs that have waited for longer than they may, a few at a time. StoreUnavailableError.
+
+        To be called every few seconds: after a gap none is ended for a while, since Redis may have been away.
+        """
+        await self._store.run("sweep", keys.looks_key(), keys.prefix(), self._limits.answer_ttl, _OVERDUE_MS)
 
     async def expire(self, answer: str, reason: Reason = Reason.QUEUE_TIMEOUT) -> bool:
         """End a job that still waits, with Retry-After; return whether it did. StoreUnavailableError."""

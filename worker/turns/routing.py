@@ -108,9 +108,8 @@ class AttemptRouter:
         secret = await retry_unavailable(HmacSecret(store).read, self._deadline)
         if not names:
             return replace(history, secret=secret)
-        client = await retry_unavailable(lambda: self._sessions.read_client(self._job), self._deadline)
         memory = CallMemory(store, self._sessions.memory)
-        records = await retry_unavailable(lambda: memory.read(client, names), self._deadline)
+        records = await retry_unavailable(lambda: memory.read(self._job.asker, names), self._deadline)
         return replace(history, secret=secret, records=records)
 
     async def _load_transcript(self) -> tuple[tuple[HistoryMessage, ...], bool]:
@@ -193,13 +192,9 @@ class AttemptRouter:
         work, model = self._job.work, self._entries[0].model
         if not isinstance(work, Prompted) or model in STYLES or len(names) < 2:
             return ""
-        client = await retry_unavailable(lambda: self._sessions.read_client(self._job), self._deadline)
-        # Where clients are not distinguished the token takes their place, and changes.
-        if client == self._job.lease.token:
-            client = ""
         accounts = ((name, self._pool.get(name)) for name in names)
         weights = {name: account.weight for name, account in accounts if account is not None}
-        return preferred(sticky_key(client, work.prompt, model), weights)
+        return preferred(sticky_key(self._job.client, work.prompt, model), weights)
 
     async def prepare_retry(self, error: UpstreamError, account: Account, *, sent: bool) -> None:
         """Prepare another attempt after one that failed before any event. Raises UpstreamError if none is allowed."""

@@ -17,15 +17,12 @@ from wire.ledger import Ledger
 from wire.messages import TERMINAL, Chat, Event, Failed, Final, Image, Work
 from wire.redis.connection import Argument
 from wire.redis.store import Store
-from wire.schedule import Schedule
 from wire.sessions import ClaimedJob, Sessions
 from worker.accounts.account import Account, CookieAccount
 from worker.accounts.pool import REFRESH_INTERVAL, AccountPool
 from worker.providers.registry import build_provider_order
 from worker.settings import WorkerSettings
 
-# Seconds that a read waits for work.
-SHORT_READ = 0.02
 ACCOUNTS: list[Account] = [CookieAccount(name, {"_U": name}) for name in ("a", "b")]
 
 
@@ -168,9 +165,9 @@ class Client:
         value = await self.store.commands.hget(keys.token_key(token), "owner")
         return value.decode() if isinstance(value, bytes) else None
 
-    async def pending(self) -> int:
-        """Entries of the shared stream that were read and not claimed, or not read."""
-        length = await self.store.commands.xlen(keys.shared_stream())
+    async def waiting(self) -> int:
+        """How many clients wait for a turn."""
+        length = await self.store.commands.llen(keys.ring_key())
         assert isinstance(length, int)
         return length
 
@@ -181,8 +178,8 @@ class WorkerHarness:
 
     client: Client
     sessions: Sessions
-    schedule: Schedule
     worker: str = "desk"
+    number: int = 0
 
     async def task(self, question: str = "hello", token: str | None = None) -> ClaimedJob:
         """Submit and claim a new question."""
@@ -195,9 +192,11 @@ class WorkerHarness:
     async def claimed(self, work: Work, token: str) -> ClaimedJob:
         await self.client.submit(work, token)
         await self.sessions.beat(self.worker)
-        [entry] = await self.schedule.read(1)
-        task = await self.sessions.claim(self.worker, entry)
-        assert isinstance(task, ClaimedJob)
+        self.number += 1
+        turns = await self.sessions.take(self.worker, self.number, self.number - 1, 1, {})
+        [(job, short)] = turns.jobs
+        task = await self.sessions.read_work(job, short)
+        assert task is not None
         return task
 
     def with_session(self, task: ClaimedJob, session: bytes, sent: int) -> ClaimedJob:
