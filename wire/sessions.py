@@ -39,6 +39,7 @@ class _Granted(msgspec.Struct):
     fence: int
     job: str
     client: str
+    weight: int
     session: str | None
     sent: int
     reset: bool
@@ -60,7 +61,7 @@ class ClaimedJob:
 
     `session` is the saved conversation, None for a fresh one; `sent` counts the questions sent in it; `reset`: an
     earlier attempt at this job has replaced the conversation. `waited` is in seconds, by Redis's clock. `client` is
-    whose it is, '' where clients aren't distinguished.
+    whose it is, '' where clients aren't distinguished, and `weight` how many turns that one gets in a row.
     """
 
     lease: Lease
@@ -71,6 +72,7 @@ class ClaimedJob:
     reset: bool = False
     waited: float = field(default=0.0, compare=False)
     client: str = ""
+    weight: int = 1
 
     @property
     def asker(self) -> str:
@@ -256,8 +258,8 @@ class Sessions:
         )
         return left
 
-    async def take(self, worker: str, number: int, seen: int, free: int, running: Mapping[str, int]) -> Turns:
-        """Take up to `free` turns; `running` counts the worker's turns of each client.
+    async def take(self, worker: str, number: int, seen: int, free: int, running: Mapping[str, float]) -> Turns:
+        """Take up to `free` turns; `running` counts the worker's turns of each client, over the client's weight.
 
         `number` grows with each call, and `seen` is that of the last reply: what a lost one had in it comes once more.
         """
@@ -446,8 +448,17 @@ def _granted(worker: str, turn: bytes) -> ClaimedJob:
     granted = msgspec.json.decode(turn, type=_Granted)
     lease = Lease(granted.token, worker, granted.fence)
     session = None if granted.session is None else granted.session.encode()
-    waited = granted.waited / 1000
-    return ClaimedJob(lease, granted.job, _UNREAD, session, granted.sent, granted.reset, waited, granted.client)
+    return ClaimedJob(
+        lease,
+        granted.job,
+        _UNREAD,
+        session,
+        granted.sent,
+        granted.reset,
+        granted.waited / 1000,
+        granted.client,
+        granted.weight,
+    )
 
 
 def _mark(job: ClaimedJob, attempt: int) -> str:

@@ -55,11 +55,13 @@ class Dispatcher:
         self._settings = upstream.settings
         self._sessions = sessions
         self._serving: set[asyncio.Task[None]] = set()
-        # The turns of each client, where clients are distinguished.
-        self._running: Counter[str] = Counter()
+        # The turns of each client, and its weight.
+        self._running: Counter[tuple[str, int]] = Counter()
         self._look = asyncio.Event()
         # Whether turns waited when one ended last.
         self._more = False
+        # Whether it was to take turns while it had no room: the bell may be heard before the end that made some.
+        self._missed = False
         # The numbers of the last call that took turns, and of the last reply to one.
         self._number = self._seen = 0
         self._timeouts: dict[str, asyncio.Timeout] = {}
@@ -106,12 +108,14 @@ class Dispatcher:
     async def _take(self) -> float | None:
         """Take turns and begin to serve them. Return in how many seconds to take again, None when something changes."""
         free = self._count_free()
-        if not free:
+        self._missed = not free
+        if self._missed:
             return None
         self._number += 1
+        running = {client: turns / weight for (client, weight), turns in self._running.items()}
         async with self.leases.taking:
             try:
-                turns = await self._sessions.take(self._worker_id, self._number, self._seen, free, self._running)
+                turns = await self._sessions.take(self._worker_id, self._number, self._seen, free, running)
             except StoreUnavailableError:
                 return _AWAY_PAUSE
             self._seen = turns.number
@@ -122,7 +126,7 @@ class Dispatcher:
     def _begin(self, job: ClaimedJob, short: bytes) -> None:
         """Serve a turn in a task of its own. From here on its token counts as this worker's."""
         self.leases.add_served(job.lease.token)
-        self._running[job.client] += 1
+        self._running[job.client, job.weight] += 1
         serving = asyncio.create_task(self._serve(job, short))
         self._serving.add(serving)
         serving.add_done_callback(partial(self._end, job))
@@ -130,8 +134,8 @@ class Dispatcher:
     def _end(self, job: ClaimedJob, serving: asyncio.Task[None]) -> None:
         self._serving.discard(serving)
         self.leases.remove_served(job.lease.token)
-        self._running -= Counter([job.client])
-        if self._more:
+        self._running -= Counter([(job.client, job.weight)])
+        if self._more or self._missed:
             self.look()
 
     async def close(self, grace: float) -> None:

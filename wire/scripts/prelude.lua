@@ -509,15 +509,20 @@ local function claim_job(token, entry, worker, answer_ttl)
   return job
 end
 
--- Chooses the next turn for a worker: of the first client in the ring that runs less than three times as many turns there
--- as it has free places; uncounted ones ('') have no such limit. `places`: `free`, how many, and `running`, its turns of
--- each client.
+-- Returns how many turns a job's client gets in a row.
+local function weight_of(job)
+  return tonumber(redis.call('HGET', key('job', job), 'weight') or '1')
+end
+
+-- Chooses the next turn for a worker: of the first client in the ring that runs less than three times as many turns there,
+-- by its weight, as it has free places; uncounted ones ('') have no such limit. `places`: `free`, how many, and `running`,
+-- its turns of each client over the client's weight.
 -- Returns the token, its job, which is claimed, and its client; or false, and in how many ms to choose again (0: at once,
 -- since there was too much to look at; nil: when something changes).
 local function choose(worker, places, answer_ttl)
-  local most, looks, unserved, soonest = math.max(1, 3 * places.free), LOOKS, 0, nil
+  local looks, unserved, soonest = LOOKS, 0, nil
   local function has_enough(client)
-    return client ~= '' and (places.running[client] or 0) >= most
+    return client ~= '' and (places.running[client] or 0) >= 3 * places.free
   end
   for client in pairs(places.running) do
     if has_enough(client) then unserved = unserved + 1 end
@@ -530,7 +535,7 @@ local function choose(worker, places, answer_ttl)
       local token, entry = pop_token(client, worker)
       local job = token and claim_job(token, entry, worker, answer_ttl)
       if token or not entry then
-        pass_on(client, job and tonumber(redis.call('HGET', key('job', job), 'weight') or '1'))
+        pass_on(client, job and weight_of(job))
       else
         soonest = math.min(soonest or entry, entry)
       end

@@ -1,9 +1,9 @@
 -- Hands out turns to a worker with free places. Calls are numbered: what a lost reply had in it is handed out once more, and
 -- a call that comes late takes nothing.
 -- KEYS: what the worker took last, a hash. ARGV: prefix, worker, number, the number of the last reply that it has got, JSON:
--- free (its free places) and running (its turns of each client), answer ttl in s.
+-- free (its free places) and running (its turns of each client over the client's weight), answer ttl in s.
 -- Returns the number of this reply, in how many ms to take again (-1: when the bell rings), and for each turn JSON: token, fence, job,
--- client, session (if there is one), sent, reset, waited (ms), and behind it the job's work ('' if that is a string of its own).
+-- client, weight, session (if there is one), sent, reset, waited (ms), and behind it the job's work ('' if that is a string of its own).
 local worker, number, seen = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local places, answer_ttl = cjson.decode(ARGV[5]), tonumber(ARGV[6])
 -- In how many ms to take again where Redis may have lost what others hold.
@@ -23,12 +23,13 @@ local reply = { seen, -1 }
 local function hand_out(token, job, fence)
   if not holds(token, worker, fence) or redis.call('HGET', key('token', token), 'running') ~= job then return end
   local saved = redis.call('HMGET', key('token', token), 'session', 'sent', 'reset')
-  local fields = redis.call('HMGET', key('job', job), 'client', 'short_work')
+  local fields = redis.call('HMGET', key('job', job), 'client', 'short_work', 'weight')
   reply[#reply + 1] = cjson.encode({
     token = token,
     fence = tonumber(fence),
     job = job,
     client = fields[1] or '',
+    weight = tonumber(fields[3] or '1'),
     session = saved[1] or cjson.null,
     sent = tonumber(saved[2] or '0'),
     reset = saved[3] == '1',
@@ -54,7 +55,7 @@ while places.free > 0 do
   end
   turns[#turns + 1] = grant(token, job)
   places.free = places.free - 1
-  places.running[client] = (places.running[client] or 0) + 1
+  places.running[client] = (places.running[client] or 0) + 1 / weight_of(job)
 end
 set_free(worker, places.free)
 redis.call('HSET', KEYS[1], 'number', number, 'turns', cjson.encode(turns))

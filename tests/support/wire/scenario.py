@@ -94,7 +94,7 @@ class Scenario:
         )
         return Asked(answer, token_)
 
-    async def turns(self, worker: str, free: int = 100, running: Mapping[str, int] | None = None) -> Turns:
+    async def turns(self, worker: str, free: int = 100, running: Mapping[str, float] | None = None) -> Turns:
         """Take turns for the worker, as it does: numbered."""
         self._numbers[worker] += 1
         number, seen = self._numbers[worker], self._seen.get(worker, 0)
