@@ -21,7 +21,7 @@ class ResultStore:
     store: Store
 
     async def admit(self, answer: str, size: int, allowed: int) -> bool:
-        """Count a result that is to be written, and return True, unless more than `allowed` bytes would be kept then."""
+        """Count a result that is to be written; return False if more than `allowed` bytes would be kept with it."""
         key, prefix = keys.job_key(answer), keys.prefix(keys.shard_of_answer(answer))
         return bool(await self.store.run("count_result", key, prefix, answer, size, RESULT_TTL * 1000, allowed))
 
