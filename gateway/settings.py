@@ -16,6 +16,11 @@ class GatewaySettings(SharedSettings):
     queue_limit: int = Field(default=1000, ge=1, description="how many questions may wait for a worker in all")
     mailbox_limit: int = Field(default=32, ge=1, description="how many questions of one token may wait")
     client_limit: int = Field(default=100, ge=1, description="how many questions of one client may wait or run")
+    client_daily: int | None = Field(
+        default=None,
+        ge=1,
+        description="how many questions one client may ask in a day of UTC; then 429. None: as many as it likes",
+    )
     client_bytes: int | None = Field(
         default=None,
         ge=1024 * 1024,

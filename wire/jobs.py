@@ -20,6 +20,7 @@ from wire.about import describe, encode_about, weigh
 from wire.errors import (
     AnswerNotFoundError,
     ClientBytesError,
+    ClientDailyError,
     ClientFullError,
     ConversationMovedError,
     KeyReusedError,
@@ -59,6 +60,7 @@ _REFUSALS: dict[type[WireError], Reason] = {
     QueueFullError: Reason.QUEUE_FULL,
     ClientFullError: Reason.CLIENT_LIMIT,
     ClientBytesError: Reason.CLIENT_BYTES,
+    ClientDailyError: Reason.CLIENT_DAILY,
     StoreFullError: Reason.STORE_FULL,
     OutdatedWorkerError: Reason.WORKER_OUTDATED,
 }
@@ -79,6 +81,8 @@ def new_token() -> str:
 class Client:
     """A client. Its jobs count for `name` (an API key's, or an address; '' for none) up to `limit`, or CLIENT_LIMIT.
 
+    In a day of UTC `daily` of them are accepted, or CLIENT_DAILY.
+
     Only the `holder` that made a token can use it; '' is everybody without an API key. `models` are the names, perhaps
     with `*` in them, of the models that it may ask for; None is all of them. While others wait as well it gets `weight`
     turns in a row.
@@ -89,6 +93,7 @@ class Client:
     limit: int | None = None
     models: tuple[str, ...] | None = None
     weight: int = 1
+    daily: int | None = None
 
 
 ANYBODY = Client()
@@ -108,7 +113,8 @@ class JobLimits(Protocol):
     Times are in seconds; `follow_grace` is how long a job waits although nobody follows its answer, and `queue_timeout`
     how long it waits at all.
     `queue_limit` counts the jobs that wait in all, `mailbox_limit` those of one token, and `client_limit` those of one
-    client that wait or run. `store_bytes` and `client_bytes` may be kept in all, and of one client; see their settings.
+    client that wait or run; `client_daily` those of one client that are accepted in a day of UTC. `store_bytes` and
+    `client_bytes` may be kept in all, and of one client; see their settings.
     """
 
     session_ttl: int
@@ -119,6 +125,7 @@ class JobLimits(Protocol):
     queue_limit: int
     mailbox_limit: int
     client_limit: int
+    client_daily: int | None
     store_bytes: int | None
     client_bytes: int | None
 
@@ -157,9 +164,10 @@ class Jobs:
         trace. `attempt` is the name under which a proxy may send the same request to another gateway.
 
         Returns that id, or with `once` or `attempt` the id of the existing answer. TokenUnknownError, QueueFullError,
-        ClientFullError, ClientBytesError, StoreFullError, KeyReusedError, KeySpentError. OutdatedWorkerError: a worker
-        is alive that can't read a prompt, or a call. StoreUnavailableError: a job that Redis may have accepted
-        nevertheless is withdrawn as soon as it answers; with `once` it remains, for the next attempt to find.
+        ClientFullError, ClientDailyError, ClientBytesError, StoreFullError, KeyReusedError, KeySpentError.
+        OutdatedWorkerError: a worker is alive that can't read a prompt, or a call. StoreUnavailableError: a job that
+        Redis may have accepted nevertheless is withdrawn as soon as it answers; with `once` it remains, for the next
+        attempt to find.
         """
         try:
             accepted = await self._submit(answer, work, token, create, client, once, after, attempt)
@@ -243,6 +251,7 @@ class Jobs:
             client=client.name,
             client_limit=limits.client_limit if client.limit is None else client.limit,
             weight=client.weight,
+            daily=limits.client_daily if client.daily is None else client.daily,
             holder=client.holder,
             idem=once.name if once else "",
             question=once.question if once else "",
@@ -392,6 +401,8 @@ def _accepted(answer: str, status: bytes, detail: Any) -> str:
             raise ConversationMovedError("the conversation has been continued elsewhere")
         case b"client":
             raise ClientFullError(int(detail))
+        case b"daily":
+            raise ClientDailyError(int(detail))
         case b"full":
             raise QueueFullError(int(detail))
         case b"client_bytes":

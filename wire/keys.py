@@ -38,6 +38,7 @@ NAMES = {
     "conversations": "conversations",  # sorted set: the states of such conversations, by when they were added
     "secret": "secret",  # string: derives the tokens of new conversations under an Idempotency-Key
     "client": "client:",  # sorted set: a client's jobs that wait or run, by the time they were accepted
+    "day": "day:",  # string that lives until the end of a day: how many questions a client has asked in it
     "rate": "rate",  # hash: how fast jobs end
     "accounts": "known",  # sorted set: accounts, by when a worker last announced them
     "account": "account:",  # hash: an account's state
@@ -225,6 +226,11 @@ def secret_key() -> str:
 def client_key(client: str) -> str:
     """Return the key of a client's jobs."""
     return _key("client", client)
+
+
+def day_key(client: str) -> str:
+    """Return the key of the number of questions that a client has asked today."""
+    return _key("day", client)
 
 
 def rate_key() -> str:

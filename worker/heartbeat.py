@@ -77,6 +77,7 @@ class Heartbeat:
         """Beat until cancelled. Log once when Redis goes away, and once when it is back."""
         away = False
         while True:
+            self._hurry.clear()
             try:
                 await self.beat()
                 if away:
@@ -86,7 +87,6 @@ class Heartbeat:
                 if not away:
                     _LOG.error("redis is away, trying again", cause=str(error))
                 away = self._must_reassert = True
-            self._hurry.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(_EVERY, self._ttl / 6)):
                     await self._hurry.wait()

@@ -102,8 +102,8 @@ class GatewayMetrics:
         text = "Bytes that pictures in Redis take of PICTURE_LIMIT."
         yield GaugeMetricFamily("bing_picture_bytes", text, self._picture_bytes)
         use = self._memory_use
-        yield GaugeMetricFamily("bing_store_used_ratio", _STORE_HELP, use and use.share)
-        yield GaugeMetricFamily("bing_store_kept_bytes", _KEPT_HELP, use and use.counted)
+        yield GaugeMetricFamily("bing_store_used_ratio", _STORE_HELP, None if use is None else use.share)
+        yield GaugeMetricFamily("bing_store_kept_bytes", _KEPT_HELP, None if use is None else use.counted)
         yield from self._gauges()
         requests = CounterMetricFamily("bing_requests", _REQUESTS_HELP, labels=("endpoint", "status"))
         for (endpoint, status), count in self.requests.items():

@@ -1,6 +1,6 @@
 -- Accepts a job.
 -- KEYS: the job's hash. ARGV: prefix, then JSON: job, token, create (make the token if it is new), session_ttl (s),
--- queue_limit, mailbox_limit, store_bytes and client_bytes (that may be kept, of all and of one client), client ('' if it is not counted), client_limit, weight (turns of the client's in one visit of the ring), holder (of the token, '' if anybody may use it),
+-- queue_limit, mailbox_limit, store_bytes and client_bytes (that may be kept, of all and of one client), client ('' if it is not counted), client_limit, weight (turns of the client's in one visit of the ring), daily (how many questions it may ask in a day; absent if as many as it likes), holder (of the token, '' if anybody may use it),
 -- idem (the Idempotency-Key's name, '' for none), question (its digest), idem_ttl (s), grace (ms that the job may wait
 -- unfollowed; absent if nobody needs to follow it), queue_timeout (ms that it may wait at all), after (the job that must be the token's last accepted one, '' if any may be), attempt (the name under which a
 -- proxy may send the same request to another gateway, '' for none), attempt_ttl (s); then, byte by byte, what is kept about the work,
@@ -10,7 +10,7 @@
 -- Returns a status and its detail: 'accepted' and '' (also when this very job was accepted before); 'existing'
 -- and the answer of the Idempotency-Key or of the attempt; 'reused' (the key belongs to another question); 'spent' (its answer is
 -- gone); 'unknown' (no such token, another holder's, or one that ends with its running turn); 'moved' (another job was the
--- last one); 'client' or 'full' and the seconds after which to retry; 'bytes' or 'client_bytes' (there is no
+-- last one); 'client', 'daily' or 'full' and the seconds after which to retry; 'bytes' or 'client_bytes' (there is no
 -- room for it) and the same; 'missing' (Redis has
 -- lost the work).
 local args, about, inside = cjson.decode(ARGV[2]), ARGV[3], ARGV[4]
@@ -30,6 +30,22 @@ end
 local function count(jobs)
   redis.call('ZREMRANGEBYSCORE', jobs, 0, now - session_ttl * 1000)
   return redis.call('ZCARD', jobs)
+end
+
+-- A client's day is one of UTC. Its count is a key that lives until the end of that day.
+local function seconds_of_day_left()
+  return 86400 - math.floor(now / 1000) % 86400
+end
+
+-- Whether the client has asked as much as it may today.
+local function day_is_over()
+  return args.daily and tonumber(redis.call('GET', key('day', client)) or '0') >= args.daily
+end
+
+-- Counts a question that is accepted. What comes of it changes nothing any more.
+local function count_for_day()
+  local asked = redis.call('INCR', key('day', client))
+  if asked == 1 then redis.call('EXPIREAT', key('day', client), math.floor(now / 1000) + seconds_of_day_left()) end
 end
 
 -- Whether the token has no room; jobs that have ended while they waited make some.
@@ -93,6 +109,7 @@ local function refusal()
   local left = args.queue_limit - waiting
   -- However many there are, a client leaves as much room as it takes, so that who comes finds some.
   if client ~= '' then
+    if day_is_over() then return { 'daily', seconds_of_day_left() } end
     local own = count(key('client', client))
     if own > 0 and own >= math.min(args.client_limit, math.max(args.weight, args.weight * left)) then
       return { 'client', come_back('took', 1 / own) }
@@ -138,6 +155,7 @@ redis.call('ZADD', key('queued'), now, job)
 if client ~= '' then
   redis.call('ZADD', key('client', client), now, job)
   redis.call('EXPIRE', key('client', client), session_ttl)
+  if args.daily then count_for_day() end
 end
 if name ~= '' then
   redis.call('SET', key('idem', name), job .. ' ' .. question, 'EX', args.idem_ttl)

@@ -115,6 +115,7 @@ const SHORT = {
   "account.none": ["no account", "没有账号"], "queue.full": ["queue full", "队列已满"],
   "queue.timeout": ["waited too long", "排队超时"], "worker.none": ["no worker", "没有 worker"],
   "client.limit": ["client at its limit", "客户端超限"], "client.bytes": ["client keeps too much", "客户端占用过多"],
+  "client.daily": ["client's day used up", "客户端当日次数用完"],
   "store.full": ["Redis full", "Redis 已满"], "store.unavailable": ["Redis away", "Redis 不可用"],
   "upstream.internal": ["error at the upstream", "上游内部错误"],
   "upstream.protocol": ["upstream not understood", "上游内容无法识别"], "transport.connect": ["can't connect", "无法连接"],

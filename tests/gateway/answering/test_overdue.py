@@ -26,7 +26,7 @@ async def test_a_keyed_question_ends_without_a_worker(store_url: str) -> None:
     watching = asyncio.create_task(OverdueJobs(jobs, look_every=0.01).watch())
 
     async def has_ended() -> bool:
-        return await store.execute("HGET", keys.job_key(answer), "state") == b"FAILED"
+        return bool(await store.execute("HGET", keys.job_key(answer), "state") == b"FAILED")
 
     await until(has_ended, "the question has ended")
     watching.cancel()

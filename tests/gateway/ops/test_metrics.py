@@ -208,7 +208,7 @@ async def test_a_stream_that_breaks_off_is_a_refusal_and_so_is_what_no_table_kno
 
 async def test_what_speaks_of_the_service_is_there_from_the_start(gateway: RunningGateway) -> None:
     metrics = await scraped(gateway)
-    for reason in ("queue.full", "client.limit", "client.bytes", "store.full", "store.unavailable"):
+    for reason in ("queue.full", "client.limit", "client.bytes", "client.daily", "store.full", "store.unavailable"):
         assert metrics[f'bing_refusals_total{{reason="{reason}"}}'] == 0
 
 

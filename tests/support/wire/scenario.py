@@ -18,8 +18,9 @@ from wire.sessions import ClaimedJob, Sessions, Turns
 from wire.settings import LEASE_TTL
 from wire.work_store import SHORT_WORK
 
-# Scripts whose reply says what this very call has changed.
+# Scripts whose reply says what this very call has changed, or for how long something has waited.
 _RETURNS_NEWS = (
+    "take",
     "beat",
     "expire",
     "reap",

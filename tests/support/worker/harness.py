@@ -9,7 +9,7 @@ from typing import Any
 from gateway.settings import GatewaySettings
 from tests.support.conditions import SOON
 from tests.support.patched_store import PatchedStore
-from wire import keys
+from wire import jobs, keys
 from wire.answers import Answers
 from wire.errors import StoreUnavailableError
 from wire.jobs import Jobs, new_answer_id, new_token
@@ -115,13 +115,13 @@ class Client:
     answers: Answers
     limits: GatewaySettings = field(default_factory=GatewaySettings)
 
-    async def ask(self, question: str, token: str | None = None) -> str:
-        """Submit a question; its answer's id. A token of its own unless one is given."""
-        return await self.submit(Chat("balanced", question), token or new_token())
+    async def ask(self, question: str, token: str | None = None, asker: str = "") -> str:
+        """Submit a question, a client's if `asker` says whose; its answer's id. A token of its own unless given."""
+        return await self.submit(Chat("balanced", question), token or new_token(), asker)
 
-    async def submit(self, work: Work, token: str) -> str:
+    async def submit(self, work: Work, token: str, asker: str = "") -> str:
         answer = new_answer_id()
-        await Jobs(self.store, self.limits).submit(answer, work, token, create=True)
+        await Jobs(self.store, self.limits).submit(answer, work, token, create=True, client=jobs.Client(asker))
         return answer
 
     async def events(self, answer: str) -> list[Event]:
