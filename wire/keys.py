@@ -43,6 +43,7 @@ NAMES = {
     "accounts": "known",  # sorted set: accounts, by when a worker last announced them
     "account": "account:",  # hash: an account's state
     "flight": "flight:",  # sorted set: an account's slots in use (job:attempt:worker), by when they expire
+    "blame": "blame:",  # hash: the clients whose questions failed at an account since its last success, and how
     "spent": "spent:",  # sorted set: the questions sent with an account, by when, for a day
     "listed": "listed:",  # string: the models that an account's server lists
     "listing": "listing:",  # string: the server was asked for that list, or is being asked, by this worker
@@ -316,6 +317,11 @@ def account_key(name: str) -> str:
 def flight_key(name: str) -> str:
     """Return the key of an account's slots in use."""
     return _key("flight", name, LEDGER)
+
+
+def blame_key(name: str) -> str:
+    """Return the key of the clients whose questions failed at an account."""
+    return _key("blame", name, LEDGER)
 
 
 def spent_key(name: str) -> str:

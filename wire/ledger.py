@@ -13,8 +13,10 @@ from wire.redis.store import Store
 from wire.scripts import encode_arguments
 
 AccountState = Literal["ready", "cooling", "quarantined", "dead"]
-# The outcome of a turn for its account: `none` changes nothing.
-TurnOutcome = Literal["ok", "cooling", "quarantined", "dead", "trouble", "internal", "refused", "doubted", "none"]
+# The outcome of a turn for its account: `none` changes nothing, and `noted` only where its client is asked next.
+TurnOutcome = Literal[
+    "ok", "cooling", "quarantined", "dead", "trouble", "internal", "refused", "doubted", "noted", "none"
+]
 Order = Literal["pause", "resume", "release", "reset"]
 DisplayState = Literal["ready", "cooling", "quarantined", "dead", "paused"]
 # Pictures have quotas and failures of their own, and so an entry of their own: the account's name and this suffix.
@@ -181,12 +183,15 @@ class Ledger:
         *,
         preferred: str = "",
         patient: bool = False,
+        client: str = "",
+        avoids: bool = False,
     ) -> str | NoCapacity:
         """Reserve a slot of the account with the most room among those of the lowest rank that have any.
 
         Returns the account's name. The slot is held for `hold` seconds at most. If none has room, the
         return of `others` counts too. The `preferred` one is taken if it has room and doesn't run more than its share
-        of the turns; `patient`: while it has none there is none elsewhere either.
+        of the turns; `patient`: while it has none there is none elsewhere either. An account where questions of the
+        `client` have failed lately comes after all others, whatever its rank; `avoids`: it isn't taken at all.
         """
         reply = await self._store.run(
             "reserve",
@@ -199,6 +204,8 @@ class Ledger:
                 others=sorted(others),
                 preferred=preferred if preferred in ranks else "",
                 patient=patient,
+                client=client,
+                avoids=avoids,
             ),
         )
         reserved = msgspec.json.decode(reply, type=_Reserved)
@@ -222,7 +229,8 @@ class Ledger:
     ) -> AccountChange:
         """Free the slot, and apply its turn's outcome to the account.
 
-        `pause` is in seconds. `client` is whose turn it was, for the outcome `doubted`.
+        `pause` is in seconds. `client` is whose question it was, if the failure may follow from the question: then it
+        counts once, and only after another client's failed for the same reason (two others', if it is `doubted`).
         """
         reply = await self._store.run(
             "record",

@@ -24,6 +24,12 @@ _AT_LARGEST = ("path", "floor")
 _TWO = "path x2"
 
 
+# Questions whose answers end at once, so that what a round costs is their beginnings and ends: CPU time is counted in
+# steps of 10 ms, so there are many.
+_BRIEF = 600
+BRIEF = "brief"
+
+
 @dataclass(frozen=True)
 class Case:
     """One system under one load. `window`: for how many seconds all streams shall be open."""
@@ -47,6 +53,22 @@ class Case:
         return LoadPlan(list(self.system.ports), self.streams, deltas, self.rate, opening, limit, self.system.transport)
 
 
+@dataclass(frozen=True)
+class BriefCase(Case):
+    """One system that is asked for many answers of one delta, one after the other."""
+
+    @property
+    def name(self) -> str:
+        """Its side."""
+        return f"{self.system.side} {BRIEF}"
+
+    @property
+    def plan(self) -> LoadPlan:
+        """The load client's plan."""
+        opening = _BRIEF / _OPENED_PER_S
+        return LoadPlan(list(self.system.ports), _BRIEF, 1, self.rate, opening, opening + _GRACE, self.system.transport)
+
+
 def compared_cases(options: Options, systems: Mapping[str, System]) -> list[Case]:
     """Return the sides at the first count of streams; `systems` by their sides."""
     streams = options.streams[0]
@@ -59,7 +81,15 @@ def compared_cases(options: Options, systems: Mapping[str, System]) -> list[Case
         if system.name == _TWO and options.gateways[0] == 1:
             # Each of the two with as many streams as the one has, at the same rate.
             cases.append(replace(cases[-1], streams=2 * streams))
-    return cases
+    return cases + _brief_cases(options, systems)
+
+
+def _brief_cases(options: Options, systems: Mapping[str, System]) -> list[Case]:
+    """Return our path and that of another commit, asked for beginnings and ends; nothing without another commit."""
+    sides = (f"{name} {transport}" for transport in options.transports for name in ("path", "before"))
+    if "before" not in {system.name for system in systems.values()}:
+        return []
+    return [BriefCase(systems[side], 1, options.rate, 0.0) for side in sides]
 
 
 def grown_cases(options: Options, systems: Mapping[str, System]) -> list[Case]:

@@ -57,6 +57,9 @@ class Round(msgspec.Struct, frozen=True):
         text = f"{answers.complete} of {answers.asked} complete"
         if answers.wrong:
             text += f", wrong: {answers.wrong}"
+        if self.cpu_us_per_delta is None and self.cpu_us_per_delta_whole:
+            whole = ", ".join(f"{role} {us:g}" for role, us in self.cpu_us_per_delta_whole.items())
+            return f"{text}; µs a delta, with beginnings and ends: {whole}; its streams were never open at once"
         if self.cpu_us_per_delta is None:
             return f"{text}; its streams were never open at once: try more --seconds"
         cpu = ", ".join(f"{role} {us:g}" for role, us in self.cpu_us_per_delta.items())

@@ -12,6 +12,7 @@ from bench.report.ratios import (
     PATH,
     WHOLE,
     Values,
+    brief_rounds,
     cpu,
     differences,
     ratios,
@@ -28,6 +29,8 @@ _COUNTS = {2: "two", 3: "three", 4: "four"}
 _GATEWAYS = 1.1
 # By how much a change may raise what a delta and a stream cost.
 _BEFORE = 1.03
+# And what becomes of a question's beginning and end since each client has its turn.
+_BRIEF_BEFORE = 0.9
 
 
 class Goal(msgspec.Struct, frozen=True):
@@ -161,6 +164,10 @@ def _before(document: Document) -> list[Goal]:
             goals.append(
                 _goal(f"{role} memory per stream, {name}, over that before", _BEFORE, "×", ratios(current, earlier))
             )
+        brief = [brief_rounds(document, side, transport) for side in ("path", "before")]
+        figure = f"question's beginning and end, all processes, {name}, over that before"
+        ours, earlier = (cpu(rounds, *PATH, key=WHOLE) for rounds in brief)
+        goals.append(_goal(figure, _BRIEF_BEFORE, "×", ratios(ours, earlier)))
     return goals
 
 

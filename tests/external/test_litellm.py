@@ -114,7 +114,7 @@ def test_stop_reaches_the_server_behind_it(proxy: Proxy, valkey_url: str, tmp_pa
     ("model", "key", "code", "message", "state", "reason"),
     [
         ("throttled", KEY, 120, "已上限,20秒后尝试", "cooling", "account.throttled"),
-        ("broken", KEY, 500, "上游内部错误", "ready", "upstream.internal"),
+        ("broken", KEY, 500, "上游内部错误", "ready", None),
         ("too-long", KEY, 500, "对话内容超过了上游的长度限制", "ready", None),
         ("no-such-model", KEY, 503, "没有可用的上游账号", "dead", "account.refused"),
         ("mock", "sk-wrong", 503, "没有可用的上游账号", "dead", "account.refused"),

@@ -39,7 +39,8 @@ elseif known ~= print then
   redis.call('HSET', KEYS[1], 'replaced', known, 'replaced_at', now)
   enter(KEYS[1], 'ready')
   redis.call('HSET', KEYS[1], 'until', 0, 'reason', '', 'failures', 0)
-  redis.call('HDEL', KEYS[1], 'trial', 'refused_for', 'refused_since', 'refused_last', 'doubted_by')
+  redis.call('HDEL', KEYS[1], 'trial')
+  forget_failures(name)
   redis.call('DEL', key('listed', name), key('listing', name))
   log_event('kind', 'cookie', 'before', fields[4] or '', standing(name))
   return 1

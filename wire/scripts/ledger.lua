@@ -26,6 +26,19 @@ local function asked_today(name, now)
   return redis.call('ZCARD', spent), oldest[2] and tonumber(oldest[2]) + DAY - now or 0
 end
 
+-- Returns what is noted of a client's failures at an account since its last success, nil if there is nothing: n of them, the
+-- reason of the last one, until when (Unix ms) the client is asked elsewhere first, and whether one of them has counted.
+local function read_blame(name, client)
+  local entry = redis.call('HGET', key('blame', name), client)
+  return entry and cjson.decode(entry) or nil
+end
+
+-- Ends an account's series of failures.
+local function forget_failures(name)
+  redis.call('HDEL', key('account', name), 'refused_for', 'refused_since', 'refused_last', 'blamed')
+  redis.call('DEL', key('blame', name))
+end
+
 -- Appends an event to the audit log, which keeps about the last 500.
 local function log_event(...)
   redis.call('XADD', key('events'), 'MAXLEN', '~', 500, '*', ...)

@@ -5,8 +5,9 @@
 local name, order, by = ARGV[2], ARGV[3], ARGV[4]
 local before = redis.call('HGET', KEYS[1], 'state')
 if not before then return false end
-local function forget_refusals()
-  redis.call('HDEL', KEYS[1], 'trial', 'refused_for', 'refused_since', 'refused_last', 'doubted_by')
+local function start_anew()
+  redis.call('HDEL', KEYS[1], 'trial')
+  forget_failures(name)
 end
 if order == 'pause' then
   if redis.call('HSET', KEYS[1], 'paused', '1') == 1 then note_change(KEYS[1]) end
@@ -18,13 +19,13 @@ elseif order == 'release' then
   local released = before == 'cooling' and tonumber(back[1] or '0') <= now_ms() and tonumber(back[2] or '0') == 0
   if before ~= 'ready' and not released then
     redis.call('HSET', KEYS[1], 'state', 'cooling', 'until', now_ms(), 'failures', 0)
-    forget_refusals()
+    start_anew()
     note_change(KEYS[1])
   end
 else
   enter(KEYS[1], 'ready')
   redis.call('HSET', KEYS[1], 'until', 0, 'reason', '', 'failures', 0)
-  forget_refusals()
+  start_anew()
   if redis.call('HDEL', KEYS[1], 'paused') == 1 then note_change(KEYS[1]) end
   changed = redis.call('DEL', key('spent', name)) == 1 or changed
 end

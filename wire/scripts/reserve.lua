@@ -1,7 +1,8 @@
 -- Chooses the account with the most room for a turn, and takes a slot of it.
 -- KEYS: the set of accounts. ARGV: prefix, then JSON: slot (job:attempt:worker), hold (ms), choices (pairs of an account and
 -- its rank; the lowest that has room is taken), others (accounts whose return counts all the same), preferred (one of the
--- choices, or ''; taken if it has room, unless it has more than its share of the turns), patient (it may be waited for).
+-- choices, or ''; taken if it has room, unless it has more than its share of the turns), patient (it may be waited for), client
+-- (whose turn it is, or '': an account where its questions have failed comes last), avoids (such an account isn't taken at all).
 -- Returns JSON: {"account"} or, if none has room, {"busy": a turn's end makes room, "returns": in how many ms the first
 -- one returns by itself (-1: none does), "reason": why that one is away}.
 local args = cjson.decode(ARGV[2])
@@ -13,7 +14,7 @@ local now = now_ms()
 -- Returns an account's load, most weighty part first; or false, in how many ms it returns (-1: not by itself), whether a
 -- turn's end makes room, and why it is away.
 local function burden(name, rank)
-  local fields = redis.call('HMGET', key('account', name), 'state', 'until', 'paused', 'failures', 'weight', 'turns', 'daily', 'used', 'failed', 'reason', 'trial')
+  local fields = redis.call('HMGET', key('account', name), 'state', 'until', 'paused', 'failures', 'weight', 'turns', 'daily', 'used', 'failed', 'reason', 'trial', 'blamed')
   local state, back, weight, most = fields[1], tonumber(fields[2] or '0'), tonumber(fields[5] or '1'), tonumber(fields[6] or '0')
   if not state or fields[3] or state == 'quarantined' then return false, -1, false end
   local away = state == 'cooling' or state == 'dead'
@@ -22,10 +23,12 @@ local function burden(name, rank)
     back = tonumber(fields[11])
   end
   local flying = in_flight(name, now)
+  local blamed = fields[12] and args.client ~= ''
+  local own = blamed and read_blame(name, args.client) or nil
   if away then
     if back > now then return false, back - now, false, fields[10] end
-    -- One turn tries it before all may.
-    most = 1
+    -- One turn tries it before all may; beside one whose client may be at fault another client's does.
+    most = blamed and not own and most ~= 1 and 2 or 1
   end
   local sent, forgotten = asked_today(name, now)
   local daily = tonumber(fields[7] or '0')
@@ -33,7 +36,7 @@ local function burden(name, rank)
   if most > 0 and flying >= most then return false, -1, true end
   local failing = now - tonumber(fields[9] or '0') < REMEMBERED and tonumber(fields[4] or '0') or 0
   if away then failing = -1 end
-  return { rank, failing, flying / weight, sent / weight, tonumber(fields[8] or '0') }
+  return { own and own.back > now and own.n or 0, rank, failing, flying / weight, sent / weight, tonumber(fields[8] or '0') }
 end
 
 local function lighter(left, right)
@@ -77,7 +80,7 @@ for _, choice in ipairs(args.choices) do
 end
 if args.preferred ~= '' then
   local load, _, room = burden(args.preferred, 0)
-  if (load or room) and has_share(args.preferred) then
+  if (load and load[1] == 0 or room) and has_share(args.preferred) then
     if load then return take(args.preferred) end
     if args.patient then return cjson.encode({ busy = true, returns = -1, reason = '' }) end
   end
@@ -85,6 +88,7 @@ end
 for _, choice in ipairs(args.choices) do
   local name, rank = unpack(choice)
   local load, back, room, why = burden(name, rank)
+  if load and args.avoids and load[1] > 0 then load, back, room = false, -1, false end
   if load and (not least or lighter(load, least)) then best, least = name, load end
   take_note(load, back, why)
   busy = busy or room

@@ -1,6 +1,6 @@
 """The penalty of an account after a failed turn."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wire.ledger import TurnOutcome
 from wire.reasons import Reason
@@ -18,22 +18,37 @@ _TRIAL = 15.0
 # Seconds of the pause after several clients' questions were taken for invalid.
 _DOUBTED_PAUSE = 10.0
 
+# Bytes of a whole prompt above which its failures count nowhere: about 32,000 tokens, for which a server that reads 500
+# a second needs all of the default FIRST_TEXT_TIMEOUT (60 s). An ordinary conversation stays below: of its transcript
+# there are 64 kB at most.
+VERY_LONG = 128 * 1024
+
 _TRANSPORT_REASONS = ("transport.", Reason.TIMEOUT_CONNECT)
-_REFUSED_REASONS = frozenset({Reason.ACCOUNT_BLOCKED, Reason.UPSTREAM_BUSY, Reason.UPSTREAM_GATEWAY})
-_INTERNAL_REASONS = frozenset({Reason.UPSTREAM_INTERNAL, Reason.UPSTREAM_PROTOCOL, Reason.TIMEOUT_FIRST})
+# What is in front of a server may block a question for its words, or give up on one that takes long.
+_REFUSED_REASONS = frozenset({Reason.ACCOUNT_BLOCKED, Reason.UPSTREAM_GATEWAY})
+_INTERNAL_REASONS = frozenset(
+    {Reason.UPSTREAM_INTERNAL, Reason.UPSTREAM_PROTOCOL, Reason.TIMEOUT_FIRST, Reason.TIMEOUT_IDLE}
+)
 
 
 @dataclass(frozen=True)
 class Penalty:
     """The entry for the ledger: a turn's outcome for its account, the reason, and the pause in seconds.
 
-    `client` is whose question it was, where the number of clients counts.
+    `by_question`: the failure may follow from the question, and so doesn't count at once; `client` is whose it was.
     """
 
     outcome: TurnOutcome
     reason: str = ""
     pause: float = 0.0
+    by_question: bool = False
     client: str = ""
+
+    def attribute(self, client: str, size: int) -> "Penalty":
+        """Return the penalty for a question of `client` with a whole prompt of `size` bytes."""
+        if not self.by_question:
+            return self
+        return replace(self, client=client, outcome="noted" if size > VERY_LONG else self.outcome)
 
 
 SUCCESS = Penalty("ok")
@@ -57,11 +72,14 @@ def penalty_for(error: UpstreamError, *, sent: bool) -> Penalty:
         return Penalty("cooling", reason, error.retry_after)
     if reason == Reason.QUESTION_INVALID and error.refused:
         # Without consequence, unless several clients meet it.
-        return Penalty("doubted", reason, _DOUBTED_PAUSE)
-    if reason in _REFUSED_REASONS:
+        return Penalty("doubted", reason, _DOUBTED_PAUSE, by_question=True)
+    if reason == Reason.UPSTREAM_BUSY:
         return Penalty("refused", reason, _REFUSED_PAUSE)
+    if reason in _REFUSED_REASONS:
+        return Penalty("refused", reason, _REFUSED_PAUSE, by_question=sent)
     if reason.startswith(_TRANSPORT_REASONS):
-        return Penalty("trouble", reason, _TRANSPORT_PAUSE)
-    if reason in _INTERNAL_REASONS:
-        return Penalty("internal", reason, _INTERNAL)
+        return Penalty("trouble", reason, _TRANSPORT_PAUSE, by_question=sent)
+    # An answer without text that has a reason for it, such as its limit of tokens, is as it was asked for.
+    if reason in _INTERNAL_REASONS or (reason == Reason.ANSWER_EMPTY and not error.words):
+        return Penalty("internal", reason, _INTERNAL, by_question=sent)
     return NO_PENALTY

@@ -52,7 +52,8 @@ class ReservationRequest:
     """A request for any of the accounts `names`, or for the first that returns within `wait` seconds.
 
     `preferred` is the one to take unless it is busy for long. `others` are those whose return would help as well; None
-    is all that there are.
+    is all that there are. `client` is whose turn it is: those where its questions failed lately come last, and are no
+    choice if it `avoids` them.
     """
 
     names: Collection[str]
@@ -60,6 +61,8 @@ class ReservationRequest:
     wait: float = 0.0
     preferred: str = ""
     others: Collection[str] | None = None
+    client: str = ""
+    avoids: bool = False
 
 
 class Reservation:
@@ -297,7 +300,16 @@ class AccountPool:
         hold = max(limits, default=self._settings.answer_timeout) + _MARGIN
         try:
             return await retry_unavailable(
-                lambda: self._ledger.reserve(slot, chosen, hold, others, preferred=request.preferred, patient=patient),
+                lambda: self._ledger.reserve(
+                    slot,
+                    chosen,
+                    hold,
+                    others,
+                    preferred=request.preferred,
+                    patient=patient,
+                    client=request.client,
+                    avoids=request.avoids,
+                ),
                 until,
             )
         except asyncio.CancelledError:

@@ -84,6 +84,11 @@ class AttemptRouter:
         work = self._job.work
         return work.history if isinstance(work, Chat) else ()
 
+    def measure_prompt(self) -> int:
+        """Return the bytes of the whole prompt: of the request with its pictures, and of a transcript that was read."""
+        transcript = () if self._client_history else self._history or ()
+        return len(msgspec.json.encode((self._job.work, transcript)))
+
     async def load_history(self) -> History:
         """Return the messages before the question. Raises StoreUnavailableError."""
         work = self._job.work
@@ -173,18 +178,29 @@ class AttemptRouter:
             # A server remembers nothing: any account of the model may continue.
             pinned = is_style or self._repeats
             if pinned and self._account in entry.names:
-                try:
-                    return await self._reserve_among([self._account], _SHORT_WAIT)
-                except NoAccountError:
-                    await self._leave_account(self._account)
-            elif isinstance(self._pool.get(self._account), ServerAccount) and not is_style:
+                return await self._reserve_pinned(self._account, entry)
+            if isinstance(self._pool.get(self._account), ServerAccount) and not is_style:
                 self._account = None
             else:
                 await self._leave_conversation()
+        return await self._reserve_any(entry)
+
+    async def _reserve_pinned(self, name: str, entry: ChainEntry) -> Reservation:
+        """Reserve the conversation's account or, if it isn't available, another one of the model. NoAccountError."""
+        # A server remembers nothing: where a question failed, another account continues.
+        movable = isinstance(self._pool.get(name), ServerAccount) and not self._repeats and len(entry.names) > 1
+        try:
+            return await self._reserve_among([name], _SHORT_WAIT, avoids=movable)
+        except NoAccountError:
+            await (self._leave_conversation() if movable else self._leave_account(name))
+        return await self._reserve_any(entry)
+
+    async def _reserve_any(self, entry: ChainEntry) -> Reservation:
+        """Reserve any account of one model that wasn't tried yet. NoAccountError."""
         names = [name for name in entry.names if (entry.model, name) not in self._tried]
         if len(self._entries) > 1:
             until = min(self._deadline, asyncio.get_running_loop().time() + _CHAIN_WAIT)
-            return await self._reserve_among(names, until=until)
+            return await self._reserve_among(names, until=until, avoids=True)
         return await self._reserve_or_wait(names)
 
     async def _find_preferred(self, names: list[str]) -> str:
@@ -250,10 +266,21 @@ class AttemptRouter:
         await retry_unavailable(lambda: self._sessions.record_wait(self._job, returns), self._deadline)
         return await self._reserve_among(names, self._job.work.wait)
 
-    async def _reserve_among(self, names: list[str], wait: float = 0.0, until: float = math.inf) -> Reservation:
-        """Reserve one of the accounts; busy ones are waited for up to `until` or the deadline. NoAccountError."""
+    async def _reserve_among(
+        self, names: list[str], wait: float = 0.0, until: float = math.inf, *, avoids: bool = False
+    ) -> Reservation:
+        """Reserve one of the accounts; busy ones are waited for up to `until` or the deadline. NoAccountError.
+
+        `avoids`: none where questions of this client failed lately.
+        """
         request = ReservationRequest(
-            names, isinstance(self._job.work, Image), wait, await self._find_preferred(names), self._others
+            names,
+            isinstance(self._job.work, Image),
+            wait,
+            await self._find_preferred(names),
+            self._others,
+            client=self._job.asker,
+            avoids=avoids,
         )
         return await self._pool.reserve(self._next_slot(), request, min(until, self._deadline))
 

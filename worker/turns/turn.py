@@ -150,9 +150,9 @@ class Turn:
         penalty = NO_PENALTY if error.repeat else penalty_for(error, sent=self.sent)
         if isinstance(self.job.work, Call) and penalty.outcome in _BESIDE_ANSWERS:
             return NO_PENALTY
-        if penalty.outcome != "doubted":
+        if not penalty.by_question:
             return penalty
-        return replace(penalty, client=self.job.asker)
+        return penalty.attribute(self.job.asker, self._router.measure_prompt())
 
     async def _prepare_retry(self, account: Account, error: UpstreamError) -> None:
         """Prepare another attempt after one without any event. Raises UpstreamError if none is allowed."""

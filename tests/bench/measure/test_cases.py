@@ -80,5 +80,18 @@ def test_all_streams_are_open_for_the_whole_window(streams: int) -> None:
 def test_the_path_of_another_commit_is_asked_over_the_wanted_transports() -> None:
     before = {f"before {transport}": System("before", [1], {}, transport=transport) for transport in ("sse", "ws")}
     options = read_options(["--transports", "sse", "--streams", "300,50"])
-    assert names(compared_cases(options, PATH | before | FLOOR)) == ["path sse 300", "before sse 300", "floor sse 300"]
+    assert names(compared_cases(options, PATH | before | FLOOR)) == [
+        "path sse 300",
+        "before sse 300",
+        "floor sse 300",
+        "path sse brief",
+        "before sse brief",
+    ]
     assert names(largest_cases(options, PATH | before | FLOOR)) == ["floor sse 300"]
+
+
+def test_beginnings_and_ends_are_asked_for_with_answers_of_one_delta() -> None:
+    before = {f"before {transport}": System("before", [1], {}, transport=transport) for transport in ("sse", "ws")}
+    path, earlier = compared_cases(read_options(["--transports", "sse"]), PATH | before)[-2:]
+    assert (path.plan, path.plan.deltas) == (earlier.plan, 1)
+    assert path.plan.streams / path.plan.opening <= 150

@@ -60,3 +60,7 @@ def test_a_round_is_one_line() -> None:
         "200 deltas/s, 1 an event; cores elsewhere 0.1"
     )
     assert "try more --seconds" in str(Round(counts, None))
+    brief = Round(counts, None, cpu_us_per_delta_whole={"gateway": 900.0})
+    assert str(brief) == (
+        "10 of 10 complete; µs a delta, with beginnings and ends: gateway 900; its streams were never open at once"
+    )

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec.json import decode, encode
+
 from wire import keys
 from wire.redis.store import Store
 
@@ -20,3 +22,8 @@ async def advance(store: Store, seconds: float) -> None:
         for times in (keys.flight_key(name), keys.spent_key(name)):
             for member in await redis.zrange(times, 0, -1):
                 await redis.zincrby(times, back, member)
+        for client, entry in (await redis.hgetall(keys.blame_key(name))).items():
+            moved = {
+                field: value + back if field in ("at", "back") else value for field, value in decode(entry).items()
+            }
+            await redis.hset(keys.blame_key(name), client, encode(moved))

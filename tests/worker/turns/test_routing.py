@@ -311,3 +311,45 @@ async def test_a_context_that_is_too_long_for_a_server_is_asked_once(harness: Wo
     with pytest.raises(UpstreamError) as raised:
         await attempts.prepare_retry(UpstreamError(Reason.SESSION_TOO_LONG, refused=True), account, sent=True)
     assert raised.value.reason == "session.toolong"
+
+
+async def note_failure(attempts: AttemptRouter, job: ClaimedJob) -> None:
+    """Let a question of the job's client fail at the account that it gets."""
+    reservation, failure = await attempts.reserve(), penalty_for(UpstreamError(Reason.TRANSPORT_CLOSED), sent=True)
+    await reservation.release(failure.attribute(job.asker, attempts.measure_prompt()), sent=True)
+
+
+@pytest.mark.parametrize(("names", "next_account"), [(("one", "two"), "two"), (("one",), "one")])
+async def test_a_servers_conversation_continues_elsewhere_after_a_failure(
+    harness: WorkerHarness, names: tuple[str, ...], next_account: str
+) -> None:
+    pool = await pool_of(harness, *(served(name, "m") for name in names))
+    job = replace(await harness.task(), work=Chat("balanced", "two", history=EARLIER))
+    job = harness.with_session(job, encode(SessionState("one", b"")), sent=1)
+    for expected in ("one", next_account):
+        attempts = router(harness, pool, job)
+        attempts.restore_session()
+        reservation = await attempts.reserve()
+        assert (reservation.account.name, attempts.reset) == (expected, False)
+        failure = penalty_for(UpstreamError(Reason.TIMEOUT_FIRST), sent=True)
+        await reservation.release(failure.attribute(job.asker, 1), sent=True)
+
+
+async def test_a_model_that_failed_a_client_gives_way_to_the_next_for_it_alone(harness: WorkerHarness) -> None:
+    pool = await pool_of(harness, served("one", "m"), served("two", "n"), both=("m", "n"))
+    job = await prompted(harness, "both")
+    await note_failure(router(harness, pool, job), job)
+    attempts = router(harness, pool, job)
+    assert (await reserve(attempts), attempts.model) == ("two", "n")
+    attempts = router(harness, pool, await prompted(harness, "both"))
+    assert (await reserve(attempts), attempts.model) == ("one", "m")
+
+
+async def test_a_prompts_size_is_that_of_the_request_and_the_transcript(harness: WorkerHarness) -> None:
+    pool = await pool_of(harness, served("s", "m"))
+    job = await prompted(harness, "m", "x" * 1000)
+    attempts = router(harness, pool, job)
+    await reserve(attempts)
+    assert 2000 < attempts.measure_prompt() < 3000
+    job = replace(await harness.task(), work=Chat("balanced", "two", history=(HistoryMessage("user", "字" * 1000),)))
+    assert 3000 < router(harness, pool, job).measure_prompt() < 3500
