@@ -1,6 +1,7 @@
 """Jobs are accepted once, refused with a reason, and expire only while they wait."""
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -320,6 +321,47 @@ async def test_a_full_mailbox_refuses_and_makes_room_for_what_has_ended(store: S
         await scenario.ask(token=question.token)
     mailbox = await scenario.redis.lrange(keys.mailbox_key(question.token), 0, -1)
     assert mailbox == [waiting[1].answer.encode(), last.answer.encode()]
+
+
+async def fill(scenario: Scenario, client: Client) -> int:
+    """Ask as the client until it is refused; return how often it was not."""
+    for accepted in itertools.count():
+        try:
+            await scenario.ask(client=client)
+        except ClientFullError:
+            return accepted
+    raise AssertionError
+
+
+async def test_however_many_fill_the_queue_who_comes_finds_a_place(store: Store) -> None:
+    scenario = Scenario(store, GatewaySettings(queue_limit=12))
+    assert [await fill(scenario, Client(f"address:{number}")) for number in range(3)] == [6, 3, 2]
+    await scenario.ask(client=Client("address:newcomer"))
+    with pytest.raises(QueueFullError):
+        await scenario.ask(client=Client("address:too late"))
+
+
+async def test_with_more_weight_a_client_may_hold_more_of_the_queue(store: Store) -> None:
+    scenario = Scenario(store, GatewaySettings(queue_limit=12))
+    assert await fill(scenario, Client("key:heavy", "heavy", weight=3)) == 9
+    assert await fill(scenario, Client("address:light")) == 2
+
+
+async def test_in_a_nearly_full_queue_a_client_may_hold_as_many_as_its_weight(store: Store) -> None:
+    scenario = Scenario(store, GatewaySettings(queue_limit=6))
+    for _ in range(4):
+        await scenario.ask()
+    assert await fill(scenario, Client("key:heavy", "heavy", weight=2)) == 2
+
+
+async def test_what_a_client_runs_counts_towards_its_share_of_the_queue(store: Store) -> None:
+    scenario = Scenario(store, GatewaySettings(queue_limit=12))
+    await scenario.hire("w1")
+    client = Client("address:1")
+    for _ in range(4):
+        await scenario.ask(client=client)
+        await scenario.take("w1")
+    assert await fill(scenario, client) == 4
 
 
 async def refused_after(scenario: Scenario, **ask: object) -> int:

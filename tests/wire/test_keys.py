@@ -18,6 +18,7 @@ ONLY_IN_SCRIPTS = {"again", "credit", "jobs"}
 OF_THE_LEDGER = {
     "accounts_key",
     "account_key",
+    "blame_key",
     "flight_key",
     "spent_key",
     "listed_key",

@@ -275,6 +275,36 @@ async def test_a_token_that_was_given_back_goes_to_others(scenario: Scenario) ->
     assert await scenario.sessions.read_leases("w") == []
 
 
+async def test_a_turn_that_its_worker_never_got_goes_to_another(scenario: Scenario) -> None:
+    question = await scenario.ask()
+    await scenario.take("w")
+    await scenario.redis.hset(keys.run_key(), "at", 0)
+    await disclaimed(scenario, "w")
+    assert await scenario.events(question.answer) == []
+    assert (await scenario.take("other")).answer == question.answer
+    assert await scenario.sessions.read_leases("w") == []
+
+
+async def test_a_turn_that_was_taken_before_redis_lost_data_ends_as_lost(scenario: Scenario) -> None:
+    """Its worker may have sent it."""
+    question = await scenario.ask()
+    await scenario.take("w")
+    await restarted(scenario)
+    await disclaimed(scenario, "w")
+    assert await scenario.events(question.answer) == [STATE_LOST]
+
+
+async def test_a_session_that_was_ending_ends_with_a_turn_that_its_worker_never_got(scenario: Scenario) -> None:
+    question = await scenario.ask()
+    await scenario.take("w")
+    await scenario.sessions.end(question.token)
+    await disclaimed(scenario, "w")
+    await scenario.redis.hset(keys.run_key(), "at", 0)
+    await scenario.jobs.stop(question.answer)
+    assert await scenario.take_all("other") == []
+    assert await scenario.redis.exists(keys.token_key(question.token)) == 0
+
+
 async def test_a_turn_that_its_worker_does_not_know_ends_explicitly(scenario: Scenario) -> None:
     question = await scenario.ask()
     await scenario.sent("w")

@@ -1,9 +1,12 @@
 """Turns go round by client, each is handed out once, and none is lost."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.settings import GatewaySettings
 from tests.support.conditions import until
@@ -92,6 +95,35 @@ async def test_a_client_with_more_weight_gets_more_turns_of_a_round(scenario: Sc
     turns = await scenario.turns("w1")
     assert clients_of(turns) == [A, A, A, B, B, C, A, A, A, B, B, C, A, C]
     assert await waits_nothing(scenario)
+
+
+def simulated(clients: list[Client]) -> list[Client]:
+    """Return whose turns come in which order, while nobody asks any more."""
+    waiting, ring = Counter(clients), list(dict.fromkeys(clients))
+    order = []
+    while ring:
+        client = ring.pop(0)
+        turns = min(client.weight, waiting[client])
+        order += [client] * turns
+        waiting[client] -= turns
+        if waiting[client]:
+            ring.append(client)
+    return order
+
+
+@given(st.lists(st.sampled_from([A, replace(B, weight=2), replace(C, weight=3)]), max_size=20), st.integers(1, 5))
+@settings(max_examples=30)
+async def test_any_number_of_calls_takes_the_turns_of_a_plain_ring(clients: list[Client], free: int) -> None:
+    store = Store("memory://")
+    scenario = Scenario(store)
+    await scenario.hire("w1")
+    await ask(scenario, *clients)
+    taken = list[str]()
+    while turns := (await scenario.turns("w1", free)).jobs:
+        taken += [job.client for job, _ in turns]
+    assert taken == [client.name for client in simulated(clients)]
+    assert await waits_nothing(scenario)
+    await store.close()
 
 
 async def test_what_is_left_of_a_clients_weight_ends_with_its_line(scenario: Scenario) -> None:

@@ -24,7 +24,7 @@ from wire.result_store import ResultStore
 from wire.store_memory import StoreMemory
 
 pytestmark = pytest.mark.anyio
-ALICE = Client("key:alice", "alice", weight=2)
+ALICE = Client("key:alice", "alice", weight=2, daily=100)
 PICTURE = "s0-" + "0a" * 24
 RECORD = CallRecord("openai", "m", {"a": 1})
 RESPONSE = StoredResponse("t", "o", About("chat"), 1, ())
@@ -144,7 +144,18 @@ async def test_all_keys_of_a_life_share_one_tag(store: Store) -> None:
     await HmacSecret(store).read()
     names.update(await commands.keys("*"))
     assert {key[: len(keys.prefix())].decode() for key in names} == {"bing:{s0}:"}
-    of_the_ledger = {"accounts", "account", "flight", "spent", "few", "handed_in", "export", "listed", "listing"}
+    of_the_ledger = {
+        "accounts",
+        "account",
+        "flight",
+        "spent",
+        "few",
+        "handed_in",
+        "export",
+        "listed",
+        "listing",
+        "blame",
+    }
     elsewhere = {"channel", "bell", "probe", "processes", "facts", "minute", "events"} | of_the_ledger
     kinds = {name for kind, name in keys.NAMES.items() if kind not in elsewhere}
     assert {kind for kind in kinds if not any(key.startswith(f"bing:{{s0}}:{kind}".encode()) for key in names)} == set()
