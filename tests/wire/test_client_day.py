@@ -3,12 +3,15 @@
 import asyncio
 
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from gateway.settings import GatewaySettings
 from tests.support.wire.scenario import Asked, Scenario
 from wire import keys
 from wire.errors import ClientDailyError, ClientFullError, KeyReusedError, QueueFullError, TokenUnknownError
-from wire.jobs import Client, IdempotencyKey, new_token
+from wire.jobs import Client, IdempotencyKey, Jobs, new_answer_id, new_token
 from wire.messages import Chat
 from wire.redis.store import Store
 
@@ -138,3 +141,37 @@ async def test_gateways_count_together_also_at_the_same_time(store: Store) -> No
     accepted = await asyncio.gather(*(ask(gateways[number % 2], BOB) for number in range(20)))
     assert sum(accepted) == 7
     assert await counted(gateways[0], BOB) == 7
+
+
+# Which of a client's questions is asked, in which way it can be known again, and at which of two gateways.
+QUESTIONS = st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["job", "key", "attempt"]), st.booleans()))
+
+
+async def submit(jobs: Jobs, client: Client, kind: str, job: tuple[str, str]) -> bool:
+    """Ask a question, maybe again; return whether it was accepted, now or before."""
+    (answer, token), name = job, f"{client.name}-{job[0]}"
+    once = IdempotencyKey(name, "digest") if kind == "key" else None
+    work, attempt = Chat("balanced", "hello"), name if kind == "attempt" else ""
+    answer = answer if kind == "job" else new_answer_id()
+    try:
+        await jobs.submit(answer, work, token, create=True, client=client, once=once, attempt=attempt)
+    except ClientDailyError:
+        return False
+    return True
+
+
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(1, 8), QUESTIONS)
+async def test_whatever_is_sent_again_each_question_counts_once_within_the_limit(
+    store: Store, daily: int, questions: list[tuple[int, str, bool]]
+) -> None:
+    limits = GatewaySettings(queue_limit=10**6, mailbox_limit=10**6, client_limit=10**6)
+    gateways, client = [Scenario(store, limits) for _ in range(2)], Client(new_token(), daily=daily)
+    jobs: dict[tuple[int, str], tuple[str, str]] = {}
+    accepted: set[tuple[int, str]] = set()
+    for number, kind, other in questions:
+        job = jobs.setdefault((number, kind), (new_answer_id(), new_token()))
+        if await submit(gateways[other].jobs, client, kind, job):
+            accepted.add((number, kind))
+        assert (number, kind) in accepted or len(accepted) == daily
+        assert await counted(gateways[0], client) == len(accepted) <= daily
