@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 # A process that a test's time limit ended isn't replaced: xdist would run that test in it again and again.
 PYTEST := $(BIN)/python -m pytest --max-worker-restart=0
 
-.PHONY: run test check coverage install lock faults soak external external-all browser package bench load reference docs links translations up
+.PHONY: run test check coverage install lock faults abuse abuse-long soak external external-all browser package bench load reference docs links translations up
 
 run: $(VENV)/.run
 	@exec $(BIN)/python -m bing_chat_gateway serve
@@ -14,16 +14,24 @@ run: $(VENV)/.run
 # All but the long kinds of tests, and a sample of each of those. Four at once keep two cores busy, since tests wait half
 # of the time; three with coverage, which costs time of its own. In the order of their names: files of few long tests
 # would be last otherwise, alone.
-SHORT := --dist loadfile --no-loadscope-reorder -m "(not faults and not external and not browser and not package) or sample"
+SHORT := --dist loadfile --no-loadscope-reorder -m "(not faults and not abuse and not external and not browser and not package) or sample"
 
 test: $(VENV)/.ready
 	$(PYTEST) -n 4 $(SHORT) $(TEST_OPTIONS)
-	@echo "left out, because they take minutes: make browser, make faults, make soak, make external, make package"
+	@echo "left out, because they take minutes: make browser, make faults, make abuse, make soak, make external, make package"
 
 # Real processes that are killed, frozen and cut off, with the upstream's ledger as the truth; and the state machine of all
 # scripts for longer than `make test` has it.
 faults: $(VENV)/.ready
 	MACHINE_EXAMPLES=80 $(PYTEST) tests/faults tests/wire/test_machine.py -n 2 --dist loadfile $(TEST_OPTIONS)
+
+# What one client can do to the others, with the upstream's ledger as the measure of time.
+abuse: $(VENV)/.ready
+	$(PYTEST) tests/abuse -n 2 --dist loadfile $(TEST_OPTIONS)
+
+# One client at its worst beside six others: `make abuse-long ABUSE_OPTIONS="--minutes 1"`.
+abuse-long: $(VENV)/.ready
+	$(BIN)/python -m tools.abuse $(ABUSE_OPTIONS)
 
 soak: $(VENV)/.ready
 	$(BIN)/python -m tools.soak $(SOAK_OPTIONS)

@@ -141,7 +141,7 @@ def test_every_kind_of_tests_that_takes_long_is_marked() -> None:
     """Else `make test` would run it, or ask a registry."""
     short = re.search(r'^SHORT := .*-m "\((.+)\) or sample"$', (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert short
-    assert set(re.findall(r"not (\w+)", short[1])) == {"faults", "external", "browser", "package"}
+    assert set(re.findall(r"not (\w+)", short[1])) == {"faults", "abuse", "external", "browser", "package"}
 
 
 @pytest.mark.parametrize("path", FORMS, ids=lambda path: path.name)

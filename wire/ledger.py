@@ -121,11 +121,23 @@ class AccountAlert(msgspec.Struct, frozen=True):
     few: bool | None = None
 
 
-class _Reserved(msgspec.Struct):
+class ReserveReply(msgspec.Struct, frozen=True):
+    """The reply to a reservation: `account`, or None and what NoCapacity has.
+
+    `room`: how many more turns the counted accounts can take now; None if all of them are away, so that a turn doesn't
+    wait for a place.
+    """
+
     account: str | None = None
     busy: bool = False
     returns: int = -1
     reason: str = ""
+    room: int | None = None
+
+    @property
+    def outcome(self) -> str | NoCapacity:
+        """The account's name, or why there is none."""
+        return NoCapacity(self.busy, self.returns, self.reason) if self.account is None else self.account
 
 
 @dataclass(frozen=True)
@@ -185,13 +197,16 @@ class Ledger:
         patient: bool = False,
         client: str = "",
         avoids: bool = False,
-    ) -> str | NoCapacity:
+        counted: Collection[str] = (),
+        enough: int = 0,
+    ) -> ReserveReply:
         """Reserve a slot of the account with the most room among those of the lowest rank that have any.
 
         Returns the account's name. The slot is held for `hold` seconds at most. If none has room, the
         return of `others` counts too. The `preferred` one is taken if it has room and doesn't run more than its share
         of the turns; `patient`: while it has none there is none elsewhere either. An account where questions of the
-        `client` have failed lately comes after all others, whatever its rank; `avoids`: it isn't taken at all.
+        `client` have failed lately comes after all others, whatever its rank; `avoids`: it isn't taken at all. The room
+        at the `counted` accounts is returned too, up to `enough`.
         """
         reply = await self._store.run(
             "reserve",
@@ -206,14 +221,16 @@ class Ledger:
                 patient=patient,
                 client=client,
                 avoids=avoids,
+                counted=sorted(counted),
+                enough=enough,
             ),
         )
-        reserved = msgspec.json.decode(reply, type=_Reserved)
-        return (
-            reserved.account
-            if reserved.account is not None
-            else NoCapacity(reserved.busy, reserved.returns, reserved.reason)
-        )
+        return msgspec.json.decode(reply, type=ReserveReply)
+
+    async def read_room(self, counted: Collection[str], enough: int) -> int | None:
+        """Return how many more turns the accounts can take now, up to `enough`; see ReserveReply."""
+        reply = await self.reserve(AccountSlot("", 0, ""), {}, 0, counted=counted, enough=enough)
+        return reply.room
 
     async def record(
         self,

@@ -126,7 +126,7 @@ class System(NamedTuple):
         ledger, slot = Ledger(self.store), AccountSlot("a turn", 1, "another worker")
         for entry in entries():
             fingerprint: Any = await self.store.commands.hget(keys.account_key(entry), "fingerprint")
-            assert await ledger.reserve(slot, {entry: 0}, 60) == entry
+            assert (await ledger.reserve(slot, {entry: 0}, 60)).account == entry
             await ledger.record(entry, slot, fingerprint.decode(), outcome, reason, sent=False, pause=pause)
 
     async def order(self, order: Order) -> None:

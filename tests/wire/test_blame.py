@@ -33,7 +33,8 @@ class Desk:
     async def reserve(self, client: str, *names: str, avoids: bool = False, preferred: str = "") -> str | NoCapacity:
         self.turns += 1
         ranks = {name: rank for rank, name in enumerate(names)} or {"a": 0, "b": 0}
-        return await self.ledger.reserve(self.slot, ranks, 300.0, client=client, avoids=avoids, preferred=preferred)
+        reply = await self.ledger.reserve(self.slot, ranks, 300.0, client=client, avoids=avoids, preferred=preferred)
+        return reply.outcome
 
     @property
     def slot(self) -> AccountSlot:
@@ -131,6 +132,8 @@ async def test_failures_of_very_long_questions_count_nowhere(desk: Desk) -> None
     for client in ("x", "y", "z"):
         assert await desk.fail(client, "noted") == "ready"
     assert [await desk.fail("v"), (await desk.standing()).failures] == ["ready", 0]
+    # Nor does one beside another client's short question.
+    assert await desk.fail("x", "noted") == "ready"
     assert await desk.reserve("x") == "b"
 
 

@@ -44,7 +44,8 @@ class Book:
         return await self.ledger.announce(AccountRecord(name, print_, **more), last or AccountStatus(name))
 
     async def reserve(self, job: str, *names: str, worker: str = "w", hold: float = HOLD) -> str | NoCapacity:
-        return await self.ledger.reserve(AccountSlot(job, 1, worker), dict.fromkeys(names or ("a", "b"), 0), hold)
+        ranks = dict.fromkeys(names or ("a", "b"), 0)
+        return (await self.ledger.reserve(AccountSlot(job, 1, worker), ranks, hold)).outcome
 
     async def end(
         self,
@@ -99,7 +100,7 @@ async def test_the_lowest_rank_that_has_room_goes_first_whatever_its_load(book: 
     await book.announce("c")
 
     async def reserve(job: str) -> str | NoCapacity:
-        return await book.ledger.reserve(AccountSlot(job, 1, "w"), {"a": 0, "b": 1, "c": 1}, HOLD)
+        return (await book.ledger.reserve(AccountSlot(job, 1, "w"), {"a": 0, "b": 1, "c": 1}, HOLD)).outcome
 
     assert [await reserve(job) for job in ("1", "2", "3", "4", "5")] == ["a", "a", "b", "c", "b"]
     await book.end("1", "a")
@@ -786,7 +787,7 @@ class Crowd:
         self.jobs += 1
         ranks = dict.fromkeys(names or ("a", "b"), 0)
         slot = AccountSlot(str(self.jobs), 1, "w")
-        return await self.book.ledger.reserve(slot, ranks, HOLD, preferred=preferred, patient=patient)
+        return (await self.book.ledger.reserve(slot, ranks, HOLD, preferred=preferred, patient=patient)).outcome
 
 
 async def test_the_preferred_account_is_taken_up_to_a_quarter_above_its_share(book: Book) -> None:
@@ -820,9 +821,73 @@ async def test_a_preferred_account_without_room_is_waited_for_only_by_the_patien
 async def test_a_repeated_reservation_with_a_preference_is_the_same(book: Book) -> None:
     await book.reserve("1", "b")
     slot = AccountSlot("1", 1, "w")
-    assert await book.ledger.reserve(slot, {"a": 0, "b": 0}, HOLD, preferred="a") == "b"
+    assert (await book.ledger.reserve(slot, {"a": 0, "b": 0}, HOLD, preferred="a")).account == "b"
     assert (await book.standing("a")).in_flight == 0
 
 
 async def test_a_preference_for_an_account_that_is_not_asked_is_none(book: Book) -> None:
     assert await Crowd(book).reserve("c") == "a"
+
+
+async def test_the_room_is_what_the_counted_accounts_can_still_take(book: Book) -> None:
+    async def room(enough: int = 64) -> int | None:
+        return await book.ledger.read_room(("a", "b"), enough)
+
+    assert await room() == 64
+    await book.announce("a", turns=3)
+    await book.announce("b", turns=5, daily=4)
+    assert (await room(), await room(6), await book.ledger.read_room(("a",), 64)) == (7, 6, 3)
+    await book.reserve("1", "a")
+    for job in ("2", "3"):
+        await book.reserve(job, "b")
+    await book.end("3", "b")
+    assert await room() == 4
+    await book.reserve("4", "a")
+    await book.reserve("5", "a")
+    assert await room() == 2
+    await book.end("1", "a", "cooling", pause=50)
+    assert await room() == 2
+    await advance(book.store, 51)
+    for job in ("4", "5"):
+        await book.end(job, "a", "none")
+    assert await room() == 3
+    await book.reserve("trial", "a")
+    assert await room() == 2
+
+
+async def test_there_is_no_room_only_while_the_end_of_a_turn_makes_some(book: Book) -> None:
+    async def room() -> int | None:
+        return await book.ledger.read_room(("a", "b"), 64)
+
+    await book.announce("a", turns=1)
+    await book.reserve("1", "a")
+    await book.reserve("2", "b")
+    await book.end("2", "b", "cooling", pause=50)
+    assert await room() == 0
+    await book.end("1", "a", "quarantined")
+    assert await room() is None
+    assert await book.ledger.read_room((), 64) is None
+
+
+async def test_every_reply_to_a_reservation_has_the_room_after_it(book: Book) -> None:
+    for name in ("a", "b"):
+        await book.announce(name, turns=1)
+    await book.announce("c", turns=2)
+
+    async def room(job: str, *names: str, preferred: str = "", patient: bool = False) -> int | None:
+        reply = await book.ledger.reserve(
+            AccountSlot(job, 1, "w"),
+            dict.fromkeys(names, 0),
+            HOLD,
+            preferred=preferred,
+            patient=patient,
+            counted=("a", "b", "c"),
+            enough=64,
+        )
+        return reply.room
+
+    assert [await room("1", "a", "b"), await room("1", "a", "b")] == [3, 3]
+    assert await room("2", "b", "c", preferred="b") == 2
+    assert await room("3", "b", "c", preferred="b", patient=True) == 2
+    assert await room("3", "a", "b") == 2
+    assert [await room("4", "c"), await room("5", "c"), await room("6", "c")] == [1, 0, 0]

@@ -268,7 +268,7 @@ async def test_accounts_show_as_all_workers_know_them(client: Client) -> None:
         answer = await client.ask("one")
         metrics = await scraped_until(address, lambda metrics: of("a", metrics)["in_flight"] == 1)
         slot = AccountSlot("elsewhere", 1, "other worker")
-        assert await ledger.reserve(slot, {"b": 0}, 60) == "b"
+        assert (await ledger.reserve(slot, {"b": 0}, 60)).account == "b"
         print_ = ACCOUNTS[1].fingerprint
         change = await ledger.record("b", slot, print_, "cooling", "account.throttled", sent=True, pause=60)
         await ledger.execute_order("b", "pause")

@@ -3,8 +3,11 @@
 -- its rank; the lowest that has room is taken), others (accounts whose return counts all the same), preferred (one of the
 -- choices, or ''; taken if it has room, unless it has more than its share of the turns), patient (it may be waited for), client
 -- (whose turn it is, or '': an account where its questions have failed comes last), avoids (such an account isn't taken at all).
+-- Of the accounts in counted, of which there may be more than the choices, the room is counted up to enough; without any
+-- choices that is all that is done.
 -- Returns JSON: {"account"} or, if none has room, {"busy": a turn's end makes room, "returns": in how many ms the first
--- one returns by itself (-1: none does), "reason": why that one is away}.
+-- one returns by itself (-1: none does), "reason": why that one is away}; and "room": how many more turns the counted ones
+-- can take now, enough at most; none if all are away, so that no turn's end makes room: a turn needn't wait to be refused.
 local args = cjson.decode(ARGV[2])
 local slot = args.slot
 -- For how many ms a failure counts against an account, and how much more than its share the preferred one may have.
@@ -13,7 +16,7 @@ local now = now_ms()
 
 -- Returns an account's load, most weighty part first; or false, in how many ms it returns (-1: not by itself), whether a
 -- turn's end makes room, and why it is away.
-local function burden(name, rank)
+local function weigh(name)
   local fields = redis.call('HMGET', key('account', name), 'state', 'until', 'paused', 'failures', 'weight', 'turns', 'daily', 'used', 'failed', 'reason', 'trial', 'blamed')
   local state, back, weight, most = fields[1], tonumber(fields[2] or '0'), tonumber(fields[5] or '1'), tonumber(fields[6] or '0')
   if not state or fields[3] or state == 'quarantined' then return false, -1, false end
@@ -36,7 +39,16 @@ local function burden(name, rank)
   if most > 0 and flying >= most then return false, -1, true end
   local failing = now - tonumber(fields[9] or '0') < REMEMBERED and tonumber(fields[4] or '0') or 0
   if away then failing = -1 end
-  return { own and own.back > now and own.n or 0, rank, failing, flying / weight, sent / weight, tonumber(fields[8] or '0') }
+  local free = math.min(most > 0 and most - flying or math.huge, daily > 0 and daily - sent - flying or math.huge)
+  return { own and own.back > now and own.n or 0, 0, failing, flying / weight, sent / weight, tonumber(fields[8] or '0'), free = free }
+end
+
+local weighed = {}
+local function burden(name, rank)
+  if not weighed[name] then weighed[name] = { weigh(name) } end
+  local load, back, room, why = unpack(weighed[name], 1, 4)
+  if load then load[2] = rank end
+  return load, back, room, why
 end
 
 local function lighter(left, right)
@@ -44,6 +56,17 @@ local function lighter(left, right)
     if left[at] ~= right[at] then return left[at] < right[at] end
   end
   return false
+end
+
+-- Returns the room of the accounts that are counted, or nil.
+local function count_room()
+  local free, full = 0, false
+  for _, name in ipairs(args.counted) do
+    local load, _, busy = burden(name, 0)
+    free, full = free + (load and load.free or 0), full or load or busy
+    if free >= args.enough then return args.enough end
+  end
+  if full then return free end
 end
 
 local best, least, returns, busy, reason = false, false, -1, false, ''
@@ -57,7 +80,8 @@ local function take(name)
   redis.call('ZADD', key('flight', name), now + args.hold, slot)
   redis.call('PEXPIRE', key('flight', name), DAY)
   redis.call('HSET', key('account', name), 'used', now)
-  return cjson.encode({ account = name })
+  weighed[name] = nil
+  return cjson.encode({ account = name, room = count_room() })
 end
 
 -- Returns whether one more turn leaves an account within its share of all that run, by weight.
@@ -76,13 +100,13 @@ local function has_share(name)
 end
 
 for _, choice in ipairs(args.choices) do
-  if holds_slot(choice[1]) then return cjson.encode({ account = choice[1] }) end
+  if holds_slot(choice[1]) then return cjson.encode({ account = choice[1], room = count_room() }) end
 end
 if args.preferred ~= '' then
   local load, _, room = burden(args.preferred, 0)
   if (load and load[1] == 0 or room) and has_share(args.preferred) then
     if load then return take(args.preferred) end
-    if args.patient then return cjson.encode({ busy = true, returns = -1, reason = '' }) end
+    if args.patient then return cjson.encode({ busy = true, returns = -1, reason = '', room = count_room() }) end
   end
 end
 for _, choice in ipairs(args.choices) do
@@ -94,9 +118,9 @@ for _, choice in ipairs(args.choices) do
   busy = busy or room
 end
 for _, name in ipairs(args.others) do
-  if holds_slot(name) then return cjson.encode({ account = name }) end
+  if holds_slot(name) then return cjson.encode({ account = name, room = count_room() }) end
   local load, back, _, why = burden(name, 0)
   take_note(load, back, why)
 end
-if not best then return cjson.encode({ busy = busy, returns = returns, reason = reason }) end
+if not best then return cjson.encode({ busy = busy, returns = returns, reason = reason, room = count_room() }) end
 return take(best)

@@ -2,15 +2,23 @@
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Coroutine, Iterable, Iterator
-from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Coroutine, Iterable
+from contextlib import aclosing
 from typing import Any
 
 import structlog
 
 from wire.errors import StoreUnavailableError
-from wire.ledger import PICTURES, AccountRecord, AccountSlot, AccountStatus, DisplayState, Ledger, NoCapacity
+from wire.ledger import (
+    PICTURES,
+    AccountChange,
+    AccountRecord,
+    AccountSlot,
+    AccountStatus,
+    DisplayState,
+    Ledger,
+    NoCapacity,
+)
 from wire.messages import Operation
 from wire.model_reader import ModelReader
 from wire.model_table import STYLES, ModelTable, Offer
@@ -20,67 +28,17 @@ from worker.accounts.account import Account, CookieAccount
 from worker.accounts.config import Aliases
 from worker.accounts.penalties import NO_PENALTY, Penalty
 from worker.accounts.ranking import ProviderOrder
+from worker.accounts.reservation import Reservation, ReservationRequest
+from worker.accounts.room import AccountRoom
+from worker.accounts.slot_search import SlotSearch, WaitingTurns, waiting_share
 from worker.accounts.watcher import DirectoryWatcher
 from worker.settings import WorkerSettings
 
 # Seconds that a reservation lasts beyond the longest answer, and for which its end is sent again while Redis is away.
 _MARGIN = 60.0
 _PATIENCE = 30.0
-# Seconds for which a preferred account is waited for that is busy.
-_PREFERENCE = 1.0
-# Seconds between two attempts to reserve a busy account.
-_LOOK_AGAIN = 0.25
 REFRESH_INTERVAL = 2.0
 _LOG = structlog.get_logger()
-
-
-class NoAccountError(Exception):
-    """No account can be used; the first one can be again in `returns` seconds, None if that is unknown.
-
-    `busy`: the end of a turn makes room before.
-    """
-
-    def __init__(self, returns: float | None, reason: str, *, busy: bool = False) -> None:
-        super().__init__("no account may be asked")
-        self.returns = returns
-        self.reason = reason
-        self.busy = busy
-
-
-@dataclass(frozen=True)
-class ReservationRequest:
-    """A request for any of the accounts `names`, or for the first that returns within `wait` seconds.
-
-    `preferred` is the one to take unless it is busy for long. `others` are those whose return would help as well; None
-    is all that there are. `client` is whose turn it is: those where its questions failed lately come last, and are no
-    choice if it `avoids` them.
-    """
-
-    names: Collection[str]
-    pictures: bool = False
-    wait: float = 0.0
-    preferred: str = ""
-    others: Collection[str] | None = None
-    client: str = ""
-    avoids: bool = False
-
-
-class Reservation:
-    """One of an account's slots, held for one attempt."""
-
-    def __init__(self, pool: "AccountPool", account: Account, entry: str, slot: AccountSlot) -> None:
-        self.account = account
-        self._pool = pool
-        self._entry = entry
-        self._slot = slot
-
-    async def release(self, penalty: Penalty, *, sent: bool) -> None:
-        """Free the slot and record how the attempt ended, even if the caller is cancelled meanwhile."""
-        await asyncio.shield(self.release_soon(penalty, sent=sent))
-
-    def release_soon(self, penalty: Penalty, *, sent: bool) -> asyncio.Task[None]:
-        """Free the slot and record how the attempt ended, in a task of its own."""
-        return self._pool.spawn(self._pool.record(self._entry, self.account, self._slot, penalty, sent=sent))
 
 
 class AccountPool:
@@ -112,8 +70,11 @@ class AccountPool:
         # The last change of each account (AccountStatus.since) that was logged, and the state after it.
         self._logged: dict[str, tuple[int, DisplayState]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        # The number of turns that wait for an account's return.
-        self._waiting_turns = 0
+        # Called when there is room again, after there was none.
+        self.on_room: Callable[[], None] = lambda: None
+        share = waiting_share(settings.worker_slots)
+        self._room = AccountRoom(self._count_room, share, self._notify_room)
+        self._turns = WaitingTurns(settings.worker_slots, self._room)
 
     def __len__(self) -> int:
         return len(self._accounts)
@@ -156,6 +117,21 @@ class AccountPool:
         """Return how long an answer of the account with the longest limit may take, in seconds."""
         limits = (account.answer_limit(settings) for account in self._accounts.values())
         return max(limits, default=settings.answer_timeout)
+
+    @property
+    def room(self) -> float:
+        """How many more turns the accounts can take; math.inf if they aren't limited, or a turn is refused at once."""
+        return self._room.places
+
+    def want_room(self) -> None:
+        """Look for room in the ledger four times a second while there is none; `on_room` follows."""
+        self._room.want()
+
+    def _notify_room(self) -> None:
+        self.on_room()
+
+    async def _count_room(self) -> int | None:
+        return await self._ledger.read_room(self.names(pictures=False), self._settings.worker_slots)
 
     def get(self, name: str) -> Account | None:
         """Return the account of that name, if it is still there."""
@@ -216,6 +192,7 @@ class AccountPool:
         """Follow changes of the folder, and synchronize with the ledger, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._refresh())
+            tasks.create_task(self._room.run())
             if self._folder is not None:
                 tasks.create_task(self._watch(self._folder))
 
@@ -233,6 +210,7 @@ class AccountPool:
             try:
                 await self.announce()
                 await self.refresh()
+                await self._room.refresh()
             except StoreUnavailableError:
                 pass  # the heartbeat logs it
             await asyncio.sleep(self._refresh_every)
@@ -249,57 +227,26 @@ class AccountPool:
 
         Busy accounts are waited for up to `until` (loop time). NoAccountError, StoreUnavailableError.
         """
-        async with AsyncExitStack() as patience:
-            return await self._reserve(slot, request, until, patience)
 
-    async def _reserve(
-        self, slot: AccountSlot, request: ReservationRequest, until: float, patience: AsyncExitStack
-    ) -> Reservation:
-        loop, accounts, waits = asyncio.get_running_loop(), self._accounts, False
-        longest, preferred_until = min(loop.time() + request.wait, until), loop.time() + _PREFERENCE
-        while True:
-            patient = bool(request.preferred) and loop.time() < min(preferred_until, until)
-            result = await self._try_reserve(slot, request, until, patient=patient)
-            if isinstance(result, str):
-                return Reservation(self, accounts[result.removesuffix(PICTURES)], result, slot)
-            returns = None if result.returns < 0 else result.returns / 1000
-            if result.busy and loop.time() < until:
-                await asyncio.sleep(_LOOK_AGAIN)
-            elif returns is not None and loop.time() + returns < longest and (waits or self._may_wait):
-                if not waits:
-                    waits = True
-                    patience.enter_context(self._waiting())
-                await asyncio.sleep(min(returns + 0.001, 1.0))
-            else:
-                raise NoAccountError(returns, result.reason, busy=result.busy)
+        async def ask(patient: bool) -> Reservation | NoCapacity:
+            return await self._ask(slot, request, until, patient=patient)
 
-    @property
-    def _may_wait(self) -> bool:
-        """Whether another turn may wait for an account's return: half of the worker's slots stay free of those."""
-        return self._waiting_turns < max(1, self._settings.worker_slots // 2)
+        return await SlotSearch(self._turns, request, until, ask).run()
 
-    @contextlib.contextmanager
-    def _waiting(self) -> Iterator[None]:
-        self._waiting_turns += 1
-        try:
-            yield
-        finally:
-            self._waiting_turns -= 1
-
-    async def _try_reserve(
+    async def _ask(
         self, slot: AccountSlot, request: ReservationRequest, until: float, *, patient: bool
-    ) -> str | NoCapacity:
-        suffix = PICTURES if request.pictures else ""
+    ) -> Reservation | NoCapacity:
+        """Ask the ledger once for a slot. StoreUnavailableError."""
+        suffix, accounts = PICTURES if request.pictures else "", self._accounts
         ranks = {
-            name + suffix: self._provider_order.rank(self._accounts[name])
-            for name in self.names(pictures=request.pictures)
+            name + suffix: self._provider_order.rank(accounts[name]) for name in self.names(pictures=request.pictures)
         }
         chosen = {entry: ranks[entry] for entry in (name + suffix for name in request.names) if entry in ranks}
         others = (ranks.keys() if request.others is None else set(request.others) & ranks.keys()) - chosen.keys()
-        limits = [self._accounts[entry.removesuffix(PICTURES)].answer_limit(self._settings) for entry in chosen]
+        limits = [accounts[entry.removesuffix(PICTURES)].answer_limit(self._settings) for entry in chosen]
         hold = max(limits, default=self._settings.answer_timeout) + _MARGIN
         try:
-            return await retry_unavailable(
+            reply = await retry_unavailable(
                 lambda: self._ledger.reserve(
                     slot,
                     chosen,
@@ -309,18 +256,44 @@ class AccountPool:
                     patient=patient,
                     client=request.client,
                     avoids=request.avoids,
+                    counted=self.names(pictures=False),
+                    enough=self._settings.worker_slots,
                 ),
                 until,
             )
         except asyncio.CancelledError:
             # The ledger may have made the reservation.
             for entry in chosen:
-                account = self._accounts[entry.removesuffix(PICTURES)]
-                self.spawn(self.record(entry, account, slot, NO_PENALTY, sent=False))
+                account = accounts[entry.removesuffix(PICTURES)]
+                self.spawn(self._discard(entry, account, slot))
             raise
+        self._room.update(reply.room)
+        outcome = reply.outcome
+        if isinstance(outcome, NoCapacity):
+            return outcome
+        return self._reservation(outcome, accounts[outcome.removesuffix(PICTURES)], slot)
 
-    async def record(self, entry: str, account: Account, slot: AccountSlot, penalty: Penalty, *, sent: bool) -> None:
-        """Record in the ledger how an attempt ended; a reservation that can't be ended expires by itself."""
+    def _reservation(self, entry: str, account: Account, slot: AccountSlot) -> Reservation:
+        def end(penalty: Penalty, sent: bool) -> asyncio.Task[None]:
+            return self.spawn(self._end(entry, account, slot, penalty, sent=sent))
+
+        return Reservation(account, end)
+
+    async def _discard(self, entry: str, account: Account, slot: AccountSlot) -> None:
+        """Free a slot that may have been taken."""
+        await self.record(entry, account, slot, NO_PENALTY, sent=False)
+
+    async def _end(self, entry: str, account: Account, slot: AccountSlot, penalty: Penalty, *, sent: bool) -> None:
+        """Record how an attempt ended; its slot is for the turn that waits longest for it, or for one more."""
+        change = await self.record(entry, account, slot, penalty, sent=sent)
+        waits = self._turns.lines.wake(entry)
+        if not waits and change is not None and change.state == "ready" and not entry.endswith(PICTURES):
+            self._room.add_one()
+
+    async def record(
+        self, entry: str, account: Account, slot: AccountSlot, penalty: Penalty, *, sent: bool
+    ) -> AccountChange | None:
+        """Record in the ledger how an attempt ended; None if that fails: then the reservation expires by itself."""
         until = asyncio.get_running_loop().time() + _PATIENCE
         try:
             change = await retry_unavailable(
@@ -338,9 +311,10 @@ class AccountPool:
             )
         except StoreUnavailableError as error:
             _LOG.warning("could not record how a turn ended", account=entry, cause=str(error))
-            return
+            return None
         if change.state != change.before:
             self._log_change(entry, change.before, change.state, change.since, penalty.reason, change.until)
+        return change
 
     def _log_change(
         self, entry: str, before: DisplayState, state: DisplayState, since: int, reason: str, until: int

@@ -71,9 +71,9 @@ async def _try_account(provider: AccountCheck, ledger: Ledger, account: Account,
     except UpstreamError as error:
         reason = error.reason
         penalty = penalty_for(error, sent=False) if reason in ACCOUNT_REASONS else NO_PENALTY
-    if isinstance(reserved, str):
-        key = account.fingerprint
-        await ledger.record(reserved, slot, key, penalty.outcome, penalty.reason, sent=False, pause=penalty.pause)
+    if reserved.account is not None:
+        entry, key = reserved.account, account.fingerprint
+        await ledger.record(entry, slot, key, penalty.outcome, penalty.reason, sent=False, pause=penalty.pause)
     return CheckResult(account.name, reason, before, await _display_state(ledger, account.name))
 
 

@@ -19,7 +19,8 @@ from wire.redis.retry import retry_unavailable
 from wire.sessions import ClaimedJob, Sessions
 from worker.accounts.account import Account, ServerAccount
 from worker.accounts.penalties import NO_PENALTY
-from worker.accounts.pool import AccountPool, NoAccountError, Reservation, ReservationRequest
+from worker.accounts.pool import AccountPool
+from worker.accounts.reservation import NoAccountError, Reservation, ReservationRequest
 from worker.accounts.stickiness import preferred, sticky_key
 from worker.errors import FRESH_SESSION_REASONS, UpstreamError
 from worker.providers import SavedConversation
@@ -190,18 +191,32 @@ class AttemptRouter:
         # A server remembers nothing: where a question failed, another account continues.
         movable = isinstance(self._pool.get(name), ServerAccount) and not self._repeats and len(entry.names) > 1
         try:
-            return await self._reserve_among([name], _SHORT_WAIT, avoids=movable)
-        except NoAccountError:
+            return await self._reserve_among([name], _SHORT_WAIT, avoids=movable, own=True)
+        except NoAccountError as error:
+            if error.busy:
+                return await self._reserve_beside(name, entry)
             await (self._leave_conversation() if movable else self._leave_account(name))
         return await self._reserve_any(entry)
 
-    async def _reserve_any(self, entry: ChainEntry) -> Reservation:
+    async def _reserve_beside(self, own: str, entry: ChainEntry) -> Reservation:
+        """Reserve whichever account has room while the conversation's own one is busy. NoAccountError."""
+        reservation = await self._reserve_any(entry, own)
+        if reservation.account.name == own:
+            return reservation
+        try:
+            await self._leave_conversation()
+        except BaseException:
+            reservation.release_soon(NO_PENALTY, sent=False)
+            raise
+        return reservation
+
+    async def _reserve_any(self, entry: ChainEntry, preferred: str = "") -> Reservation:
         """Reserve any account of one model that wasn't tried yet. NoAccountError."""
         names = [name for name in entry.names if (entry.model, name) not in self._tried]
         if len(self._entries) > 1:
             until = min(self._deadline, asyncio.get_running_loop().time() + _CHAIN_WAIT)
-            return await self._reserve_among(names, until=until, avoids=True)
-        return await self._reserve_or_wait(names)
+            return await self._reserve_among(names, until=until, preferred=preferred, avoids=True)
+        return await self._reserve_or_wait(names, preferred)
 
     async def _find_preferred(self, names: list[str]) -> str:
         """Return the account that the conversation prefers for the current model; '' where its session decides."""
@@ -255,32 +270,40 @@ class AttemptRouter:
         reason = Reason.ACCOUNT_THROTTLED if none.reason == Reason.ACCOUNT_THROTTLED else Reason.ACCOUNT_NONE
         return UpstreamError(reason, none.reason, retry_after=returns)
 
-    async def _reserve_or_wait(self, names: list[str]) -> Reservation:
+    async def _reserve_or_wait(self, names: list[str], preferred: str) -> Reservation:
         """Wait briefly for one of the accounts, then for as long as the client asked, if one returns by then."""
         try:
-            return await self._reserve_among(names, _SHORT_WAIT if names else 0.0)
+            return await self._reserve_among(names, _SHORT_WAIT if names else 0.0, preferred=preferred)
         except NoAccountError as error:
             if not names or error.returns is None or error.returns >= self._job.work.wait:
                 raise
             returns = error.returns
         await retry_unavailable(lambda: self._sessions.record_wait(self._job, returns), self._deadline)
-        return await self._reserve_among(names, self._job.work.wait)
+        return await self._reserve_among(names, self._job.work.wait, preferred=preferred)
 
     async def _reserve_among(
-        self, names: list[str], wait: float = 0.0, until: float = math.inf, *, avoids: bool = False
+        self,
+        names: list[str],
+        wait: float = 0.0,
+        until: float = math.inf,
+        *,
+        preferred: str = "",
+        avoids: bool = False,
+        own: bool = False,
     ) -> Reservation:
         """Reserve one of the accounts; busy ones are waited for up to `until` or the deadline. NoAccountError.
 
-        `avoids`: none where questions of this client failed lately.
+        `avoids`: none where questions of this client failed lately. `own`: it is the conversation's.
         """
         request = ReservationRequest(
             names,
             isinstance(self._job.work, Image),
             wait,
-            await self._find_preferred(names),
+            preferred or await self._find_preferred(names),
             self._others,
             client=self._job.asker,
             avoids=avoids,
+            own=own,
         )
         return await self._pool.reserve(self._next_slot(), request, min(until, self._deadline))
 

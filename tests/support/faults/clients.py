@@ -6,7 +6,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any
@@ -29,13 +29,21 @@ def unique(words: str) -> str:
 
 
 class Clients:
-    """Asks questions in the background, at one gateway after the other. An async context manager."""
+    """Asks questions in the background, at one gateway after the other. An async context manager.
 
-    def __init__(self, urls: list[str]) -> None:
+    `headers` go with each request, those that open a socket included. `patience` is in seconds.
+    """
+
+    def __init__(self, urls: list[str], headers: Mapping[str, str] | None = None, patience: float = PATIENCE) -> None:
         self._urls = urls
         self._next = itertools.cycle(urls)
+        self._headers = dict(headers or {})
+        self._patience = patience
         self._http = httpx.AsyncClient(
-            verify=False, timeout=httpx.Timeout(PATIENCE, connect=3), limits=httpx.Limits(max_keepalive_connections=0)
+            verify=False,
+            timeout=httpx.Timeout(patience, connect=3 if patience == PATIENCE else patience),
+            limits=httpx.Limits(max_keepalive_connections=0),
+            headers=self._headers,
         )
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self.exchanges: list[Exchange] = []
@@ -87,7 +95,7 @@ class Clients:
 
     async def _bounded(self, running: Any, exchange: Exchange) -> None:
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(self._patience):
                 await running
         except TimeoutError:
             exchange.hung = True
@@ -184,7 +192,7 @@ class Clients:
     async def socket(self, gateway: str | None = None) -> AsyncIterator["Socket"]:
         """A WebSocket on /ws_stream."""
         url = (gateway or next(self._next)).replace("http", "ws")
-        connection = await connect(f"{url}/ws_stream", proxy=None, compression=None)
+        connection = await connect(f"{url}/ws_stream", proxy=None, compression=None, additional_headers=self._headers)
         try:
             yield Socket(connection, self)
         finally:

@@ -71,7 +71,7 @@ class Book:
 
     async def fall(self, name: str, outcome: TurnOutcome, pause: float = 0.0) -> None:
         slot = AccountSlot(f"fall of {name}", 1, "elsewhere")
-        assert await self.ledger.reserve(slot, {name: 0}, 60) == name
+        assert (await self.ledger.reserve(slot, {name: 0}, 60)).account == name
         await self.ledger.record(name, slot, "print", outcome, f"because.{outcome}", sent=True, pause=pause)
 
 

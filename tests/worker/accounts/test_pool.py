@@ -1,6 +1,8 @@
 """A worker's places in its accounts."""
 
 import asyncio
+import math
+from functools import partial
 
 import pytest
 from structlog.testing import capture_logs
@@ -12,7 +14,8 @@ from tests.support.worker.harness import ACCOUNTS, Away, Held, HookedStore, pool
 from wire.ledger import AccountSlot, Ledger, Order
 from worker.accounts.account import CookieAccount
 from worker.accounts.penalties import NO_PENALTY, SUCCESS, Penalty
-from worker.accounts.pool import AccountPool, NoAccountError, ReservationRequest
+from worker.accounts.pool import AccountPool
+from worker.accounts.reservation import NoAccountError, Reservation, ReservationRequest
 from worker.providers import require_cookies
 
 pytestmark = pytest.mark.anyio
@@ -240,22 +243,138 @@ async def test_a_turn_that_ends_while_it_takes_a_place_leaves_none(store: Hooked
     assert (status.in_flight, status.turns_today) == (0, 0)
 
 
-async def test_half_of_the_slots_stay_for_those_that_need_not_wait(store: HookedStore) -> None:
-    pool = pool_on(store, settings_with(worker_slots=4))
+async def test_three_quarters_of_the_slots_stay_for_those_that_need_not_wait(store: HookedStore) -> None:
+    pool = pool_on(store, settings_with(worker_slots=12))
     await pool.announce()
     for name in ("a", "b"):
         reservation = await pool.reserve(place(name), ReservationRequest([name]), soon())
         await reservation.release(Penalty("cooling", "account.throttled", 30), sent=True)
-    patient = ReservationRequest(["a", "b"], wait=100)
     far = asyncio.get_running_loop().time() + 100
-    waiting = [asyncio.create_task(pool.reserve(place(f"w{n}"), patient, far)) for n in range(2)]
-    await until(lambda: pool._waiting_turns == 2)
+
+    async def wait_for_return(client: str, number: int) -> Reservation:
+        request = ReservationRequest(["a", "b"], wait=100, client=client)
+        return await pool.reserve(place(f"{client}{number}"), request, far)
+
+    store.tried.clear()
+    waiting = [asyncio.create_task(wait_for_return(client, n)) for n, client in enumerate("xxy")]
+    await until(lambda: store.calls.count("reserve") == 5)
+    for client in "xz":
+        with pytest.raises(NoAccountError):
+            await wait_for_return(client, 3)
+    assert pool.room == math.inf
+    await end_all(waiting)
+
+
+async def end_all(tasks: list[asyncio.Task[Reservation]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def in_flight(store: HookedStore) -> dict[str, int]:
+    return {status.name: status.in_flight for status in await Ledger(store).read_statuses() if status.in_flight}
+
+
+async def test_forty_turns_that_wait_cost_the_ledger_no_more_than_one(store: HookedStore, pool: AccountPool) -> None:
+    reserve = partial(pool.reserve, request=BOTH, until=asyncio.get_running_loop().time() + 100)
+    for name in ("one", "two"):
+        await reserve(place(name))
+    began, waiting = asyncio.get_running_loop().time(), [asyncio.create_task(reserve(place("first")))]
+    await until(lambda: store.tried["reserve"] == 4)
+    waiting += [asyncio.create_task(reserve(place(f"w{number}"))) for number in range(40)]
+    await until(lambda: store.tried["reserve"] == 8)
+    assert asyncio.get_running_loop().time() - began > 5 * 0.24
+    assert pool.room == 0
+    await end_all(waiting)
+    await pool.close(SOON)
+    assert await in_flight(store) == {"a": 1, "b": 1}
+
+
+async def test_who_waits_first_is_served_first_when_turns_end(store: HookedStore, pool: AccountPool) -> None:
+    running = await pool.reserve(place("held"), ReservationRequest(["a"]), soon())
+    served: list[int] = []
+
+    async def take(number: int) -> Reservation:
+        reservation = await pool.reserve(place(str(number)), ReservationRequest(["a"]), soon())
+        served.append(number)
+        return reservation
+
+    waiting = [asyncio.create_task(take(0))]
+    await until(lambda: store.calls.count("reserve") >= 2)
+    waiting += [asyncio.create_task(take(number)) for number in range(1, 6)]
+    for turn in waiting:
+        await running.release(SUCCESS, sent=True)
+        running = await turn
+    assert served == [0, 1, 2, 3, 4, 5]
+
+
+async def test_the_pool_knows_the_room_at_its_accounts(store: HookedStore, pool: AccountPool) -> None:
+    heard: list[float] = []
+    assert pool.room == math.inf
+    first = await pool.reserve(place("one"), BOTH, soon())
+    assert pool.room == 1
+    pool.on_room = lambda: heard.append(pool.room)
+    second = await pool.reserve(place("two"), BOTH, soon())
+    assert (pool.room, heard) == (0, [])
+    await first.release(SUCCESS, sent=True)
+    assert (pool.room, heard) == (1, [1])
+    await pool.reserve(place("three"), BOTH, soon())
+    await second.release(Penalty("cooling", "account.throttled", 60), sent=True)
+    assert (pool.room, heard) == (0, [1])
+
+
+async def test_turns_that_would_be_refused_at_once_are_taken(pool: AccountPool) -> None:
+    for name in ("a", "b"):
+        reservation = await pool.reserve(place(name), ReservationRequest([name]), soon())
+        await reservation.release(Penalty("cooling", "account.throttled", 60), sent=True)
     with pytest.raises(NoAccountError):
-        await pool.reserve(place("third"), patient, far)
-    for status in waiting:
-        status.cancel()
-    await asyncio.gather(*waiting, return_exceptions=True)
-    assert pool._waiting_turns == 0
+        await pool.reserve(place("more"), BOTH, soon())
+    assert pool.room == math.inf
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_room_that_another_worker_frees_is_seen(store: HookedStore, pool: AccountPool, wanted: bool) -> None:
+    """By a look at the ledger if there is work, and by the next refresh anyway."""
+    pool = pool_on(store, settings_with(account_turns=1), refresh_every=SOON * 20 if wanted else 0.01)
+    other = pool_on(store, settings_with(account_turns=1), worker="other")
+    held = [await other.reserve(place(name, "other"), BOTH, soon()) for name in ("one", "two")]
+    running = asyncio.create_task(pool.run())
+    await until(lambda: pool.room == 0)
+    heard = asyncio.Event()
+    pool.on_room = heard.set
+    if wanted:
+        pool.want_room()
+    await held[0].release(SUCCESS, sent=True)
+    await asyncio.wait_for(heard.wait(), SOON)
+    assert pool.room == 1
+    running.cancel()
+
+
+async def test_a_reply_that_was_lost_costs_no_room(store: HookedStore, pool: AccountPool) -> None:
+    store.after["reserve"] = Away(1)
+    await pool.reserve(place("one"), BOTH, soon())
+    assert pool.room == 1
+    assert await in_flight(store) == {"a": 1}
+
+
+async def test_a_turn_that_waits_while_its_account_changes_gets_it_as_it_is_then(
+    store: HookedStore, pool: AccountPool
+) -> None:
+    held = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
+    waiting = asyncio.create_task(pool.reserve(place("two"), ReservationRequest(["a"]), soon()))
+    await until(lambda: store.calls.count("reserve") >= 2)
+    await pool.replace([CookieAccount("a", {"_U": "new"}), ACCOUNTS[1]])
+    await held.release(SUCCESS, sent=True)
+    assert require_cookies((await waiting).account).cookies == {"_U": "new"}
+
+
+async def test_a_turn_that_waits_for_an_account_that_goes_is_refused(store: HookedStore, pool: AccountPool) -> None:
+    await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
+    waiting = asyncio.create_task(pool.reserve(place("two"), ReservationRequest(["a"]), soon()))
+    await until(lambda: store.calls.count("reserve") >= 2)
+    await pool.replace(ACCOUNTS[1:])
+    with pytest.raises(NoAccountError):
+        await waiting
 
 
 async def test_a_place_is_held_for_as_long_as_its_answer_may_take(store: HookedStore) -> None:

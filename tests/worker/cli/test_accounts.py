@@ -75,7 +75,7 @@ class Terminal:
 
         async def fallen(ledger: Ledger) -> None:
             slot = AccountSlot("one", 1, "w")
-            assert await ledger.reserve(slot, {entry: 0}, 60) == entry
+            assert (await ledger.reserve(slot, {entry: 0}, 60)).account == entry
             print_ = CookieAccount("", {"_U": entry.removesuffix("/images")}).fingerprint
             await ledger.record(entry, slot, print_, outcome, f"because.{outcome}", sent=True, pause=pause)
 

@@ -11,7 +11,8 @@ from tests.support.worker.openai_server import OpenAIServer
 from wire.ledger import AccountSlot, Ledger
 from worker.accounts.account import CookieAccount
 from worker.accounts.penalties import SUCCESS, Penalty
-from worker.accounts.pool import AccountPool, NoAccountError, ReservationRequest
+from worker.accounts.pool import AccountPool
+from worker.accounts.reservation import NoAccountError, ReservationRequest
 from worker.providers.prober import ServerProber
 from worker.providers.registry import ProviderRegistry
 

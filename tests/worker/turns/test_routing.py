@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.conditions import until
 from tests.support.worker.harness import ACCOUNTS, WorkerHarness, pool_on, settings_with
 from wire.jobs import RETRY_AFTER
 from wire.ledger import AccountSlot
@@ -17,7 +18,8 @@ from wire.sessions import ClaimedJob
 from worker.accounts.account import CookieAccount, ServerAccount
 from worker.accounts.config import Aliases
 from worker.accounts.penalties import NO_PENALTY, penalty_for
-from worker.accounts.pool import AccountPool, ReservationRequest
+from worker.accounts.pool import AccountPool
+from worker.accounts.reservation import ReservationRequest
 from worker.errors import UpstreamError
 from worker.providers import SavedConversation
 from worker.providers.registry import PROVIDERS, ProviderSpec
@@ -313,6 +315,44 @@ async def test_a_context_that_is_too_long_for_a_server_is_asked_once(harness: Wo
     assert raised.value.reason == "session.toolong"
 
 
+async def continued(harness: WorkerHarness, pool: AccountPool) -> AttemptRouter:
+    """Return a router of a question in a conversation at the account `a`."""
+    attempts = router(harness, pool, harness.with_session(await harness.task(), encode(SessionState("a", b"old")), 2))
+    attempts.restore_session()
+    return attempts
+
+
+async def test_of_many_turns_that_wait_for_their_account_the_others_take_one_with_room(harness: WorkerHarness) -> None:
+    store = harness.client.store
+    pool = pool_on(store, settings_with(account_turns=1))
+    await pool.announce()
+    held = await pool.reserve(AccountSlot("other", 1, "desk"), ReservationRequest(["a"]), 0.0)
+    patient, other = await continued(harness, pool), await continued(harness, pool)
+    waiting = asyncio.create_task(patient.reserve())
+    await until(lambda: store.calls.count("reserve") >= 3)
+    assert (await reserve(other), other.conversation, other.reset) == ("b", None, True)
+    await held.release(NO_PENALTY, sent=False)
+    assert ((await waiting).account.name, patient.conversation, patient.reset) == (
+        "a",
+        SavedConversation(b"old", 2),
+        False,
+    )
+
+
+async def test_a_turn_whose_account_is_the_only_one_keeps_its_conversation(harness: WorkerHarness) -> None:
+    store = harness.client.store
+    pool = pool_on(store, settings_with(account_turns=1), ACCOUNTS[:1])
+    await pool.announce()
+    held = await pool.reserve(AccountSlot("other", 1, "desk"), ReservationRequest(["a"]), 0.0)
+    turns = [await continued(harness, pool) for _ in range(3)]
+    waiting = [asyncio.create_task(reserve(turn)) for turn in turns]
+    await until(lambda: store.calls.count("reserve") >= 6)
+    assert pool.room == 0
+    await held.release(NO_PENALTY, sent=False)
+    assert await asyncio.gather(*waiting) == ["a"] * 3
+    assert [turn.reset for turn in turns] == [False] * 3
+
+
 async def note_failure(attempts: AttemptRouter, job: ClaimedJob) -> None:
     """Let a question of the job's client fail at the account that it gets."""
     reservation, failure = await attempts.reserve(), penalty_for(UpstreamError(Reason.TRANSPORT_CLOSED), sent=True)
@@ -353,3 +393,34 @@ async def test_a_prompts_size_is_that_of_the_request_and_the_transcript(harness:
     assert 2000 < attempts.measure_prompt() < 3000
     job = replace(await harness.task(), work=Chat("balanced", "two", history=(HistoryMessage("user", "字" * 1000),)))
     assert 3000 < router(harness, pool, job).measure_prompt() < 3500
+
+
+async def test_a_servers_only_account_keeps_its_conversation_after_a_failure(harness: WorkerHarness) -> None:
+    pool = await pool_of(harness, served("one", "m"))
+    job = harness.with_session(await harness.task(), encode(SessionState("one", b"")), sent=1)
+    for _ in range(2):
+        attempts = router(harness, pool, job)
+        attempts.restore_session()
+        await note_failure(attempts, job)
+        assert (attempts.reset, attempts.conversation) == (False, SavedConversation(b"", 1))
+
+
+async def test_a_conversation_stays_where_a_question_failed_if_the_others_are_away(harness: WorkerHarness) -> None:
+    pool = await pool_of(harness, served("one", "m"), served("two", "m"))
+    away = await pool.reserve(AccountSlot("other", 1, "desk"), ReservationRequest(["two"]), 0.0)
+    await away.release(penalty_for(UpstreamError(Reason.ACCOUNT_REFUSED), sent=True), sent=True)
+    job = harness.with_session(await harness.task(), encode(SessionState("one", b"")), sent=1)
+    for _ in range(2):
+        attempts = router(harness, pool, job)
+        attempts.restore_session()
+        reservation = await attempts.reserve()
+        assert reservation.account.name == "one"
+        failure = penalty_for(UpstreamError(Reason.TIMEOUT_FIRST), sent=True)
+        await reservation.release(failure.attribute(job.asker, 1), sent=True)
+
+
+async def test_a_transcript_that_was_read_counts_for_a_prompts_size(harness: WorkerHarness, pool: AccountPool) -> None:
+    attempts = router(harness, pool, await harness.task())
+    before = attempts.measure_prompt()
+    attempts._history = (HistoryMessage("user", "x" * 1000),)
+    assert attempts.measure_prompt() - before > 1000
