@@ -80,7 +80,8 @@ local function take(name)
   redis.call('ZADD', key('flight', name), now + args.hold, slot)
   redis.call('PEXPIRE', key('flight', name), DAY)
   redis.call('HSET', key('account', name), 'used', now)
-  weighed[name] = nil
+  local load = burden(name, 0)
+  load.free = load.free - 1
   return cjson.encode({ account = name, room = count_room() })
 end
 

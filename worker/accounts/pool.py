@@ -284,10 +284,10 @@ class AccountPool:
         await self.record(entry, account, slot, NO_PENALTY, sent=False)
 
     async def _end(self, entry: str, account: Account, slot: AccountSlot, penalty: Penalty, *, sent: bool) -> None:
-        """Record how an attempt ended; its slot is for the turn that waits longest for it, or for one more."""
+        """Record how an attempt ended; its slot is for the turn that waits longest for it, if any does."""
         change = await self.record(entry, account, slot, penalty, sent=sent)
-        waits = self._turns.lines.wake(entry)
-        if not waits and change is not None and change.state == "ready" and not entry.endswith(PICTURES):
+        self._turns.lines.wake(entry)
+        if change is not None and change.state == "ready" and not entry.endswith(PICTURES):
             self._room.add_one()
 
     async def record(

@@ -77,10 +77,8 @@ class WaitingLines:
         if place.is_woken or self._has_room():
             line[0].wake()
 
-    def wake(self, account: str) -> bool:
-        """Wake the turn that has waited longest for the account, one of whose turns has ended; False if none waits."""
+    def wake(self, account: str) -> None:
+        """Wake the turn that has waited longest for the account, one of whose turns has ended."""
         first = [line[0] for accounts, line in self._lines.items() if account in accounts]
-        if not first:
-            return False
-        min(first, key=lambda place: place.number).wake()
-        return True
+        if first:
+            min(first, key=lambda place: place.number).wake()

@@ -293,6 +293,8 @@ async def test_forty_turns_that_wait_cost_the_ledger_no_more_than_one(store: Hoo
 async def test_who_waits_first_is_served_first_when_turns_end(store: HookedStore, pool: AccountPool) -> None:
     running = await pool.reserve(place("held"), ReservationRequest(["a"]), soon())
     served: list[int] = []
+    # Nobody asks again but for the end of a turn.
+    pool._turns.pause = SOON * 20
 
     async def take(number: int) -> Reservation:
         reservation = await pool.reserve(place(str(number)), ReservationRequest(["a"]), soon())

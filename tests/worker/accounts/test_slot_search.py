@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -56,7 +57,7 @@ class Desk:
     async def end_turn(self, account: str, turn: asyncio.Task[str]) -> None:
         """End a turn of the account, whose slot `turn` gets."""
         self.replies.append(account)
-        assert self.turns.lines.wake(account)
+        self.turns.lines.wake(account)
         assert await turn == account
 
 
@@ -110,12 +111,14 @@ async def test_turns_that_wait_for_busy_accounts_take_the_workers_room(desk: Des
 
 
 async def test_one_turn_of_a_client_waits_for_its_own_account_and_a_quarter_in_all(desk: Desk) -> None:
+    desk.room.update(4)
     own = {client: await desk.enter(client, asks(client, "a", own=True)) for client in ("x", "y")}
     for client in ("x", "z"):
         with pytest.raises(NoAccountError) as refusal:
             await desk.search(client, asks(client, "a", own=True))
         assert refusal.value.busy
-    assert desk.room.places == math.inf
+    assert desk.room.places == 4
+    desk.room.update(None)
     await desk.end_turn("a", own["x"])
     third = await desk.enter("x", asks("x", "a", own=True))
     await desk.end_turn("a", own["y"])
@@ -129,6 +132,22 @@ async def test_a_preferred_account_is_waited_for_within_the_same_bounds(desk: De
     assert await desk.search("two", asks("x", preferred="a")) == "b"
     assert desk.asked[1:] == [("two", False)]
     await desk.end_turn("a", waiting)
+
+
+async def test_a_turn_whose_place_at_its_account_was_taken_meanwhile_takes_another(desk: Desk) -> None:
+    asked: list[bool] = []
+    with ExitStack() as stack:
+
+        async def ask(patient: bool) -> Reservation | NoCapacity:
+            asked.append(patient)
+            if not patient:
+                return _reservation("b")
+            stack.enter_context(desk.turns.own.hold("x"))
+            return BUSY
+
+        limit = asyncio.get_running_loop().time() + SOON
+        reservation = await SlotSearch(desk.turns, asks("x", preferred="a"), limit, ask).run()
+    assert (reservation.account.name, asked) == ("b", [True, False])
 
 
 async def test_a_client_whose_turns_wait_already_asks_no_more_and_another_one_once(desk: Desk) -> None:
@@ -192,7 +211,7 @@ async def test_a_line_whose_accounts_are_all_away_is_refused_at_once(desk: Desk)
     turns = [await desk.enter(f"t{number}", asks("x")) for number in range(3)]
     desk.reply = away(50)
     desk.room.update(None)
-    assert desk.turns.lines.wake("a")
+    desk.turns.lines.wake("a")
     for turn in turns:
         with pytest.raises(NoAccountError):
             await turn
