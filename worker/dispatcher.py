@@ -65,6 +65,7 @@ class Dispatcher:
         # The numbers of the last call that took turns, and of the last reply to one.
         self._number = self._seen = 0
         self._timeouts: dict[str, asyncio.Timeout] = {}
+        upstream.pool.on_room = self.look
 
     @property
     def slots_used(self) -> int:
@@ -103,13 +104,16 @@ class Dispatcher:
         """Return how many more turns can be taken now; `ending` turns are about to leave their slots."""
         if self.draining.is_set() or not self._takes_work():
             return 0
-        return max(0, self._settings.worker_slots - len(self._serving) + ending)
+        slots = self._settings.worker_slots - len(self._serving) + ending
+        return max(0, int(min(slots, self._upstream.pool.room)))
 
     async def _take(self) -> float | None:
         """Take turns and begin to serve them. Return in how many seconds to take again, None when something changes."""
         free = self._count_free()
         self._missed = not free
         if self._missed:
+            if len(self._serving) < self._settings.worker_slots:
+                self._upstream.pool.want_room()
             return None
         self._number += 1
         running = {client: turns / weight for (client, weight), turns in self._running.items()}
@@ -121,6 +125,8 @@ class Dispatcher:
             self._seen = turns.number
             for job, short in turns.jobs:
                 self._begin(job, short)
+        # They look for accounts now, which is counted as room that is taken.
+        await asyncio.sleep(0)
         return turns.again
 
     def _begin(self, job: ClaimedJob, short: bytes) -> None:

@@ -62,8 +62,10 @@ def _keys(cluster: Cluster) -> Iterator[str]:
 
 
 def _subscriptions(cluster: Cluster) -> Iterator[str]:
+    """Other than processes' probes and the bells of workers that are there."""
+    bells = {keys.bell_channel(worker).encode() for worker in cluster.alive()}
     for channel in cluster.client.pubsub_channels():
-        if b"probe:" not in channel:
+        if b"probe:" not in channel and channel not in bells:
             yield f"{channel!r} is subscribed"
 
 
