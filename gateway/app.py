@@ -19,6 +19,7 @@ from gateway.answering.abandonment import Abandonment
 from gateway.answering.calls import Calls
 from gateway.answering.drain import ActiveRequests, background
 from gateway.answering.idempotency import Idempotency
+from gateway.answering.overdue import OverdueJobs
 from gateway.answering.presence import WorkerPresence
 from gateway.answering.relay import Relay
 from gateway.answering.submit import Questions
@@ -122,7 +123,8 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         reporting = report_status(store, active_requests, metrics, jobs, first_text, report_every=timings.report_every)
-        async with answers, reporting, background(presence.watch()):
+        overdue = OverdueJobs(jobs, look_every=timings.overdue_look_every)
+        async with answers, reporting, background(presence.watch()), background(overdue.watch()):
             yield
         await model_reader.close()
         await abandonment.close()

@@ -16,12 +16,17 @@ class GatewaySettings(SharedSettings):
     queue_limit: int = Field(default=1000, ge=1, description="how many questions may wait for a worker in all")
     mailbox_limit: int = Field(default=32, ge=1, description="how many questions of one token may wait")
     client_limit: int = Field(default=100, ge=1, description="how many questions of one client may wait or run")
+    client_daily: int | None = Field(
+        default=None,
+        ge=1,
+        description="how many questions one client may ask in a day of UTC; then 429. None: as many as it likes",
+    )
     client_bytes: int | None = Field(
         default=None,
         ge=1024 * 1024,
         description=(
-            "how many bytes of one client's questions and answers are kept; then 429. None: half of `STORE_BYTES`. "
-            "In any case a client leaves as much room as it takes"
+            "how many bytes of one client's questions and answers are kept; then 429. None: half of `STORE_BYTES`, or "
+            "more by its key's weight. In any case a client leaves as much room as it takes, divided by its weight"
         ),
     )
     trusted_proxies: str | None = Field(

@@ -158,7 +158,7 @@ LAYERS = {
         "accounts",
         "providers",
         "turns",
-        "leases reaper cli",
+        "leases reaper cli bell",
         "dispatcher",
         "worker",
         "metrics status",

@@ -10,6 +10,7 @@ WireError
  ├── QueueFullError         too much is waiting; `retry_after` says when to come back
  ├── ClientFullError        too much of this one client is waiting or running; `retry_after` likewise
  ├── ClientBytesError       too many bytes of this one client are kept; `retry_after` likewise
+ ├── ClientDailyError       this one client has asked as much as it may in a day; `retry_after` likewise
  ├── KeyReusedError         the Idempotency-Key belongs to another question
  ├── KeySpentError          the Idempotency-Key's answer is no longer kept
  ├── AnswerNotFoundError    no such answer of this client's, or no longer kept
@@ -76,6 +77,14 @@ class ClientBytesError(WireError):
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"the client has too many bytes, come back in {retry_after} s")
+        self.retry_after = retry_after
+
+
+class ClientDailyError(WireError):
+    """The client has asked as much as it may in a day."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"the client's day is used up, come back in {retry_after} s")
         self.retry_after = retry_after
 
 

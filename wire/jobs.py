@@ -20,6 +20,7 @@ from wire.about import describe, encode_about, weigh
 from wire.errors import (
     AnswerNotFoundError,
     ClientBytesError,
+    ClientDailyError,
     ClientFullError,
     ConversationMovedError,
     KeyReusedError,
@@ -52,10 +53,14 @@ _MOST_WITHDRAWN = 1000
 # For how many seconds a proxy's attempt is known.
 _ATTEMPT_TTL = 60
 _AWAY_PAUSE = 0.2
+# For how many ms longer than it may a job waits until it is ended without a worker: workers do that, and gateways for
+# jobs that they follow.
+_OVERDUE_MS = 15_000
 _REFUSALS: dict[type[WireError], Reason] = {
     QueueFullError: Reason.QUEUE_FULL,
     ClientFullError: Reason.CLIENT_LIMIT,
     ClientBytesError: Reason.CLIENT_BYTES,
+    ClientDailyError: Reason.CLIENT_DAILY,
     StoreFullError: Reason.STORE_FULL,
     OutdatedWorkerError: Reason.WORKER_OUTDATED,
 }
@@ -76,14 +81,19 @@ def new_token() -> str:
 class Client:
     """A client. Its jobs count for `name` (an API key's, or an address; '' for none) up to `limit`, or CLIENT_LIMIT.
 
+    In a day of UTC `daily` of them are accepted, or CLIENT_DAILY.
+
     Only the `holder` that made a token can use it; '' is everybody without an API key. `models` are the names, perhaps
-    with `*` in them, of the models that it may ask for; None is all of them.
+    with `*` in them, of the models that it may ask for; None is all of them. While others wait as well it gets `weight`
+    turns in a row.
     """
 
     name: str = ""
     holder: str = ""
     limit: int | None = None
     models: tuple[str, ...] | None = None
+    weight: int = 1
+    daily: int | None = None
 
 
 ANYBODY = Client()
@@ -103,7 +113,8 @@ class JobLimits(Protocol):
     Times are in seconds; `follow_grace` is how long a job waits although nobody follows its answer, and `queue_timeout`
     how long it waits at all.
     `queue_limit` counts the jobs that wait in all, `mailbox_limit` those of one token, and `client_limit` those of one
-    client that wait or run. `store_bytes` and `client_bytes` may be kept in all, and of one client; see their settings.
+    client that wait or run; `client_daily` those of one client that are accepted in a day of UTC. `store_bytes` and
+    `client_bytes` may be kept in all, and of one client; see their settings.
     """
 
     session_ttl: int
@@ -114,6 +125,7 @@ class JobLimits(Protocol):
     queue_limit: int
     mailbox_limit: int
     client_limit: int
+    client_daily: int | None
     store_bytes: int | None
     client_bytes: int | None
 
@@ -152,9 +164,10 @@ class Jobs:
         trace. `attempt` is the name under which a proxy may send the same request to another gateway.
 
         Returns that id, or with `once` or `attempt` the id of the existing answer. TokenUnknownError, QueueFullError,
-        ClientFullError, ClientBytesError, StoreFullError, KeyReusedError, KeySpentError. OutdatedWorkerError: a worker
-        is alive that can't read a prompt, or a call. StoreUnavailableError: a job that Redis may have accepted
-        nevertheless is withdrawn as soon as it answers; with `once` it remains, for the next attempt to find.
+        ClientFullError, ClientDailyError, ClientBytesError, StoreFullError, KeyReusedError, KeySpentError.
+        OutdatedWorkerError: a worker is alive that can't read a prompt, or a call. StoreUnavailableError: a job that
+        Redis may have accepted nevertheless is withdrawn as soon as it answers; with `once` it remains, for the next
+        attempt to find.
         """
         try:
             accepted = await self._submit(answer, work, token, create, client, once, after, attempt)
@@ -225,15 +238,20 @@ class Jobs:
         arguments = encode_arguments(
             job=answer,
             outdated=outdated,
+            as_before=await self._outdated.are_workers_without_ring(),
+            answer_ttl=limits.answer_ttl,
+            overdue=_OVERDUE_MS,
             token=token,
             create=create,
             session_ttl=limits.session_ttl,
             queue_limit=limits.queue_limit,
             mailbox_limit=limits.mailbox_limit,
             store_bytes=memory.allowed,
-            client_bytes=limits.client_bytes or memory.allowed // 2,
+            client_bytes=limits.client_bytes or memory.allowed,
             client=client.name,
             client_limit=limits.client_limit if client.limit is None else client.limit,
+            weight=client.weight,
+            daily=limits.client_daily if client.daily is None else client.daily,
             holder=client.holder,
             idem=once.name if once else "",
             question=once.question if once else "",
@@ -300,6 +318,13 @@ class Jobs:
         """
         prefix = keys.prefix(keys.shard_of_answer(answer))
         return bool(await self._store.run("follow", keys.job_key(answer), prefix, self._grace_ms))
+
+    async def sweep(self) -> None:
+        """End jobs that have waited for longer than they may, a few at a time. StoreUnavailableError.
+
+        To be called every few seconds: after a gap none is ended for a while, since Redis may have been away.
+        """
+        await self._store.run("sweep", keys.looks_key(), keys.prefix(), self._limits.answer_ttl, _OVERDUE_MS)
 
     async def expire(self, answer: str, reason: Reason = Reason.QUEUE_TIMEOUT) -> bool:
         """End a job that still waits, with Retry-After; return whether it did. StoreUnavailableError."""
@@ -376,6 +401,8 @@ def _accepted(answer: str, status: bytes, detail: Any) -> str:
             raise ConversationMovedError("the conversation has been continued elsewhere")
         case b"client":
             raise ClientFullError(int(detail))
+        case b"daily":
+            raise ClientDailyError(int(detail))
         case b"full":
             raise QueueFullError(int(detail))
         case b"client_bytes":

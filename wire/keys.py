@@ -7,13 +7,19 @@ is one shard, `s0`; an answer's id begins with its shard.
 SHARD = "s0"
 # The tag of the account ledger, which all shards share.
 LEDGER = "accounts"
-GROUP = "workers"
 
 # The part of a name between the shard's prefix and an id. The Lua scripts get this table too (scripts/__init__.py).
 NAMES = {
-    "jobs": "jobs",  # stream: tokens with work, for any worker
-    "jobs_of": "jobs:",  # stream of one worker: tokens with work whose lease it holds
-    "token": "token:",  # hash: owner, fence, running job, saved session
+    "ring": "ring",  # list: the clients that have a token waiting, in the order of their next turns
+    "jobs_of": "jobs:",  # stream of one client, its line: its tokens with work that wait for a turn
+    "again": "again:",  # list of one client: those that a worker has given back, ahead of these
+    "credit": "credit",  # hash: how many turns a client has had in this visit of the ring
+    "idle": "idle",  # sorted set: workers with free places, by how many
+    "bell": "bell:",  # pub/sub: a worker's bell; `0 ` for work, `1 ` for an answer to stop
+    "took": "took:",  # hash: the turns that a worker took last, and the number of that call
+    "looks": "looks",  # hash that lives for seconds: since when gateways look after the queue, and when one did last
+    "jobs": "jobs",  # stream: tokens with work, for workers of version 0.2
+    "token": "token:",  # hash: owner, fence, running job, saved session, place in its client's line
     "mailbox": "mailbox:",  # list: a token's waiting jobs, oldest first
     "transcript": "transcript:",  # list: what was asked and answered in a token's conversation, oldest first
     "job": "job:",  # hash: its state, its last seq, about its work
@@ -32,6 +38,7 @@ NAMES = {
     "conversations": "conversations",  # sorted set: the states of such conversations, by when they were added
     "secret": "secret",  # string: derives the tokens of new conversations under an Idempotency-Key
     "client": "client:",  # sorted set: a client's jobs that wait or run, by the time they were accepted
+    "day": "day:",  # string that lives until the end of a day: how many questions a client has asked in it
     "rate": "rate",  # hash: how fast jobs end
     "accounts": "known",  # sorted set: accounts, by when a worker last announced them
     "account": "account:",  # hash: an account's state
@@ -142,14 +149,34 @@ def probe_channel(process: str) -> str:
     return _key("probe", process)
 
 
-def shared_stream() -> str:
-    """Return the key of the schedule that all workers read."""
-    return _key("jobs")
+def ring_key() -> str:
+    """Return the key of the clients that wait for a turn."""
+    return _key("ring")
 
 
-def own_stream(worker: str) -> str:
-    """Return the key of a worker's own schedule."""
-    return _key("jobs_of", worker)
+def line_key(client: str) -> str:
+    """Return the key of a client's line."""
+    return _key("jobs_of", client)
+
+
+def idle_key() -> str:
+    """Return the key of the workers with free places."""
+    return _key("idle")
+
+
+def bell_channel(worker: str) -> str:
+    """Return the channel on which a worker is woken."""
+    return _key("bell", worker)
+
+
+def took_key(worker: str) -> str:
+    """Return the key of the turns that a worker took last."""
+    return _key("took", worker)
+
+
+def looks_key() -> str:
+    """Return the key of gateways' looks at the queue."""
+    return _key("looks")
 
 
 def worker_key(worker: str) -> str:
@@ -200,6 +227,11 @@ def secret_key() -> str:
 def client_key(client: str) -> str:
     """Return the key of a client's jobs."""
     return _key("client", client)
+
+
+def day_key(client: str) -> str:
+    """Return the key of the number of questions that a client has asked today."""
+    return _key("day", client)
 
 
 def rate_key() -> str:

@@ -36,6 +36,7 @@ class Reason(StrEnum):
     # There is no room, or not now.
     CLIENT_LIMIT = "client.limit"
     CLIENT_BYTES = "client.bytes"
+    CLIENT_DAILY = "client.daily"
     SOCKET_LIMIT = "socket.limit"
     QUEUE_FULL = "queue.full"
     QUEUE_TIMEOUT = "queue.timeout"

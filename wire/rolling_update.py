@@ -1,5 +1,7 @@
 """For the rolling update from 0.1, whose processes know only work inside its job, and 0.2, whose workers know no calls.
 
+Workers of both read streams of their own, and know nothing of the ring.
+
 To be removed with the next one.
 """
 
@@ -36,6 +38,10 @@ class OutdatedProcesses:
     async def are_workers_without_calls(self) -> bool:
         """Return whether there are workers that know no calls, as of the last second. StoreUnavailableError."""
         return any(not load.calls for load in await self._workers())
+
+    async def are_workers_without_ring(self) -> bool:
+        """Return whether there are workers that read streams, as of the last second. StoreUnavailableError."""
+        return any(not load.ring for load in await self._workers())
 
     async def _workers(self) -> list[ProcessLoad]:
         return [load for name, load in (await self._loads()).items() if name.startswith("worker:")]

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any, Literal, NamedTuple, Protocol
@@ -33,22 +34,16 @@ _BATCH = 100
 State = Literal["DONE", "FAILED", "STOPPED"]
 
 
-class _Claimed(msgspec.Struct):
-    status: Literal["claimed", "nothing", "wait"]
-    fence: int = 0
-    job: str = ""
-    session: str | None = None
-    sent: int = 0
-    reset: bool = False
-    waited: int = 0
-
-
-class _Finished(msgspec.Struct):
-    status: Literal["idle", "next", "released", "stale"]
-    has_session: bool = False
-    job: str = ""
-    sent: int = 0
-    waited: int = 0
+class _Granted(msgspec.Struct):
+    token: str
+    fence: int
+    job: str
+    client: str
+    weight: int
+    session: str | None
+    sent: int
+    reset: bool
+    waited: int
 
 
 @dataclass(frozen=True)
@@ -65,7 +60,8 @@ class ClaimedJob:
     """A job to work on under a lease.
 
     `session` is the saved conversation, None for a fresh one; `sent` counts the questions sent in it; `reset`: an
-    earlier attempt at this job has replaced the conversation. `waited` is in seconds, by Redis's clock.
+    earlier attempt at this job has replaced the conversation. `waited` is in seconds, by Redis's clock. `client` is
+    whose it is, '' where clients aren't distinguished, and `weight` how many turns that one gets in a row.
     """
 
     lease: Lease
@@ -75,19 +71,25 @@ class ClaimedJob:
     sent: int = 0
     reset: bool = False
     waited: float = field(default=0.0, compare=False)
+    client: str = ""
+    weight: int = 1
+
+    @property
+    def asker(self) -> str:
+        """Whose job it is, where clients are distinguished; else its token."""
+        return self.client or self.lease.token
 
 
 @dataclass(frozen=True)
-class ScheduleEntry:
-    """A schedule entry as read from a stream: a hint that the token has work.
+class Turns:
+    """What a worker has taken: jobs, each with its work if that came along; else it is to be read.
 
-    `reading` distinguishes two reads of the same entry: only a repeat of one read's claim gets that claim's reply.
+    `number` is the reply's. `again` is in how many seconds to take again, None when the bell rings.
     """
 
-    stream: str
-    id: str
-    token: str
-    reading: str = ""
+    number: int
+    jobs: tuple[tuple[ClaimedJob, bytes], ...]
+    again: float | None
 
 
 @dataclass(frozen=True)
@@ -108,10 +110,14 @@ class Transcript:
 
 @dataclass(frozen=True)
 class HeartbeatReply:
-    """The reply to a heartbeat: since when Redis has run with its current data (ms), and the answers to stop."""
+    """The reply to a heartbeat: since when Redis has run with its current data (ms), and the answers to stop.
+
+    `waiting` is the number of clients that wait for a turn.
+    """
 
     data_since: int
     stopped_answers: list[str]
+    waiting: int = 0
 
 
 class _Heartbeat(NamedTuple):
@@ -148,14 +154,15 @@ class Sessions:
         object.__setattr__(self, "memory", StoreMemory(self.store, self.limits.store_bytes))
         object.__setattr__(self, "works", WorkStore(self.store))
 
-    async def beat(self, worker: str, *, takes_work: bool = True) -> HeartbeatReply:
+    async def beat(self, worker: str, *, free: int = 0, takes_work: bool = True) -> HeartbeatReply:
         """Renew the worker's heartbeat, and with it all its leases. Without an account it takes no work.
 
-        Each answer to stop is returned until it is finished. If `data_since` changes, Redis may have lost data, and the
-        worker reports what it holds (`report_end`, `reassert`, `disclaim`) before any worker claims anything.
+        `free` is how many more turns it can take now. Each answer to stop is returned until it is finished. If
+        `data_since` changes, Redis may have lost data, and the worker reports what it holds (`report_end`, `reassert`,
+        `disclaim`) before any worker takes anything.
         """
         lease_ms = math.ceil(self.lease_ttl * 1000)
-        began, stopped = await self.store.run(
+        began, stopped, waiting = await self.store.run(
             "beat",
             keys.worker_key(worker),
             keys.prefix(),
@@ -163,8 +170,9 @@ class Sessions:
             lease_ms,
             int(takes_work),
             self.limits.answer_ttl,
+            free,
         )
-        return HeartbeatReply(began, [answer.decode() for answer in stopped])
+        return HeartbeatReply(began, [answer.decode() for answer in stopped], waiting)
 
     async def report_end(self, token: str, answer: str, seq: int) -> None:
         """Report that an answer has ended, with its event `seq`."""
@@ -198,11 +206,12 @@ class Sessions:
         with translate_errors():
             async with self.store.commands.pipeline(transaction=False) as pipe:
                 pipe.delete(keys.worker_key(worker), keys.stops_key(worker))
+                pipe.zrem(keys.idle_key(), worker)
                 pipe.exists(keys.owned_key(worker))
-                _, left = await pipe.execute()
+                *_, left = await pipe.execute()
             if not left:
                 async with self.store.commands.pipeline(transaction=False) as pipe:
-                    pipe.delete(keys.own_stream(worker))
+                    pipe.delete(keys.took_key(worker))
                     pipe.srem(keys.workers_key(), worker)
                     await pipe.execute()
 
@@ -249,41 +258,37 @@ class Sessions:
         )
         return left
 
-    async def claim(self, worker: str, entry: ScheduleEntry) -> ClaimedJob | Literal["nothing", "wait"]:
-        """Claim the token and its next job; return "nothing" without one, "wait" while the owner's fate isn't known.
+    async def take(self, worker: str, number: int, seen: int, free: int, running: Mapping[str, float]) -> Turns:
+        """Take up to `free` turns; `running` counts the worker's turns of each client, over the client's weight.
 
-        After StoreUnavailableError claim the same entry again: what was claimed meanwhile is returned.
+        `number` grows with each call, and `seen` is that of the last reply: what a lost one had in it comes once more.
         """
-        reply = await self.store.run(
-            "claim",
-            keys.token_key(entry.token),
-            keys.prefix(keys.shard_of(entry.token)),
-            entry.token,
+        seen, again_ms, *granted = await self.store.run(
+            "take",
+            keys.took_key(worker),
+            keys.prefix(),
             worker,
-            f"claim:{worker}:{entry.stream}:{entry.id}:{entry.reading}",
-            entry.stream,
-            keys.GROUP,
-            entry.id,
+            number,
+            seen,
+            encode_arguments(free=free, running=running),
             self.limits.answer_ttl,
         )
-        reply, short = reply if isinstance(reply, list) else (reply, b"")
-        claimed = msgspec.json.decode(reply, type=_Claimed)
-        if claimed.status != "claimed":
-            return claimed.status
-        session = None if claimed.session is None else claimed.session.encode()
-        lease = Lease(entry.token, worker, claimed.fence)
-        job = ClaimedJob(lease, claimed.job, _UNREAD, session, claimed.sent, claimed.reset, claimed.waited / 1000)
-        return await self._read(job, short) or "nothing"
+        jobs = tuple((_granted(worker, turn), work) for turn, work in zip(granted[::2], granted[1::2], strict=True))
+        return Turns(seen, jobs, None if again_ms < 0 else again_ms / 1000)
 
-    async def _read(self, job: ClaimedJob, short: bytes) -> ClaimedJob | None:
-        """Return the job with its work. Without work that this version can read it ends, and the token is released."""
+    async def read_work(self, job: ClaimedJob, short: bytes) -> ClaimedJob | None:
+        """Return the job with its work, which is `short` unless that is empty.
+
+        Without work that this version can read it ends, and the token is released.
+        """
         work = short or await self.works.read(job.answer) or await self._read_inside(job)
         try:
             return replace(job, work=fill_text(decode_work(work)))
         except BadMessageError:
             # Without any work it has ended meanwhile, or Redis has lost some data.
             event = _UNREADABLE if work else _LOST
-            return await self.finish(job, "FAILED", event, job.session, takes_more=False, spent=False)
+            await self.finish(job, "FAILED", event, job.session, keeps=False, spent=False)
+            return None
 
     async def _read_inside(self, job: ClaimedJob) -> bytes:
         """Return the work of a job that a gateway of version 0.1 has submitted, or one for workers of that version."""
@@ -307,12 +312,6 @@ class Sessions:
         session = stateless.session if stateless else b""
         reply = await self._run_for(job.lease, "mark_sent", arguments, session, asked)
         _raise_unless(reply, b"sent")
-
-    async def read_client(self, job: ClaimedJob) -> str:
-        """Return whose job it is, where clients are distinguished; else its token."""
-        with translate_errors():
-            client = await self.store.commands.hget(keys.job_key(job.answer), "client")
-        return client.decode() if isinstance(client, bytes) else job.lease.token
 
     async def record_refusal(self, job: ClaimedJob, attempt: int) -> None:
         """Allow another sending, since the upstream refused the `attempt`-th. LeaseLostError, AnswerEndedError."""
@@ -349,29 +348,31 @@ class Sessions:
         event: Final | Failed,
         session: bytes | None,
         *,
-        takes_more: bool,
+        free: int = 0,
+        keeps: bool = True,
         forget: bool = False,
         sent: int | None = None,
         seq: int = 0,
         exchange: tuple[HistoryMessage, ...] = (),
         begins: bool = False,
         spent: bool = True,
-    ) -> ClaimedJob | None:
+    ) -> bool:
         """End a turn: write the terminal event, and save the session (None drops it).
 
         `sent` counts the questions sent in that session's conversation, where the last mark was for another one; `seq`
         is the last event that the worker knows of, in case Redis has lost it. `exchange` is added to the transcript of
         a session that is kept, which `begins` empties first. `spent`: the question may have been answered.
 
-        Returns the token's next job under the same lease, or None when the token has none or was released
-        (`takes_more` False). `forget` keeps the token only as long as the answer. LeaseLostError. After
-        StoreUnavailableError finish again: what was done meanwhile counts, and its next job is returned.
+        `free` is how many more turns the worker can take now; `keeps`: it still holds the token. `forget` keeps the
+        token only as long as the answer. Returns whether turns wait. LeaseLostError. After StoreUnavailableError finish
+        again: what was done meanwhile counts.
         """
         arguments = self._encode_arguments(
             job,
             op=f"finish:{job.lease.fence}:{job.answer}",
             state=state,
-            takes_more=takes_more,
+            free=free,
+            keeps=keeps,
             session_ttl=self.limits.answer_ttl if forget else self.limits.session_ttl,
             answer_ttl=self.limits.answer_ttl,
             sent=sent,
@@ -384,19 +385,9 @@ class Sessions:
         )
         encoded = msgspec.json.encode(exchange) if exchange else b""
         reply = await self._run_for(job.lease, "finish", arguments, encode(event), session or b"", encoded)
-        return await self._next_job(job.lease, session, reply)
-
-    async def _next_job(self, lease: Lease, session: bytes | None, reply: Any) -> ClaimedJob | None:
-        """Return the job that the end of a turn has claimed, if it has. LeaseLostError."""
-        encoded, short = reply if isinstance(reply, list) else (reply, b"")
-        finished = msgspec.json.decode(encoded, type=_Finished)
-        if finished.status == "stale":
+        if reply == b"stale":
             raise LeaseLostError("stale fence")
-        if finished.status != "next":
-            return None
-        next_session, waited = session if finished.has_session else None, finished.waited / 1000
-        following = ClaimedJob(lease, finished.job, _UNREAD, next_session, finished.sent, waited=waited)
-        return await self._read(following, short)
+        return bool(reply == b"more")
 
     async def release(self, lease: Lease) -> bool:
         """Release the token; return False if a question is out. LeaseLostError when it was lost already."""
@@ -451,6 +442,23 @@ def encode_asked(work: Work, *, begins: bool, limit: int) -> bytes:
         return b""
     encoded = msgspec.json.encode(messages)
     return encoded if len(encoded) <= limit else b""
+
+
+def _granted(worker: str, turn: bytes) -> ClaimedJob:
+    granted = msgspec.json.decode(turn, type=_Granted)
+    lease = Lease(granted.token, worker, granted.fence)
+    session = None if granted.session is None else granted.session.encode()
+    return ClaimedJob(
+        lease,
+        granted.job,
+        _UNREAD,
+        session,
+        granted.sent,
+        granted.reset,
+        granted.waited / 1000,
+        granted.client,
+        granted.weight,
+    )
 
 
 def _mark(job: ClaimedJob, attempt: int) -> str:

@@ -1,9 +1,10 @@
-"""Run the jobs of scheduled tokens: claim, turn, end, and the token's next job."""
+"""Take turns into free places and run them: the work, the turn, its end."""
 
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 import structlog
 from prometheus_client import Histogram
@@ -11,10 +12,9 @@ from structlog.contextvars import bind_contextvars
 
 from telemetry import traces
 from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError, WireError
-from wire.keys import own_stream
 from wire.messages import Chat, Final
-from wire.schedule import Schedule
-from wire.sessions import ClaimedJob, ScheduleEntry, Sessions
+from wire.redis.retry import retry_unavailable
+from wire.sessions import ClaimedJob, HeartbeatReply, Sessions
 from worker.heartbeat import Heartbeat
 from worker.leases import LOST_SECONDS, LeaseTable
 from worker.providers.registry import Upstream
@@ -24,72 +24,125 @@ from worker.turns.turn import Turn
 
 _LOG = structlog.get_logger()
 _AWAY_PAUSE = 0.5
-_CLAIM_PAUSE = 0.2
 # In seconds, up to the default QUEUE_TIMEOUT.
 _QUEUE_WAIT_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60)
 
 
 def queue_wait_histogram() -> Histogram:
-    """Return the histogram of how long jobs are queued before a worker claims them."""
-    documentation = "Seconds from accepting a question to a worker's claiming it."
+    """Return the histogram of how long jobs are queued before a worker takes them."""
+    documentation = "Seconds from accepting a question to a worker's taking it."
     return Histogram("bing_queue_wait_seconds", documentation, buckets=_QUEUE_WAIT_BUCKETS, registry=None)
 
 
 class Dispatcher:
-    """Runs the jobs of scheduled tokens, in WORKER_SLOTS slots, until `draining` is set.
+    """Takes turns, up to WORKER_SLOTS at once, and runs them, until `draining` is set.
 
     `turn_counts` counts ended turns by provider, outcome and reason, `token_tally` their tokens; `queue_wait` observes
     how long jobs were queued.
     """
 
-    def __init__(
-        self, upstream: Upstream, sessions: Sessions, schedule: Schedule, *, lost_seconds: float = LOST_SECONDS
-    ) -> None:
+    def __init__(self, upstream: Upstream, sessions: Sessions, *, lost_seconds: float = LOST_SECONDS) -> None:
         self.turn_counts: Counter[tuple[str, str, str]] = Counter()
         self.token_tally = TokenTally()
         self.queue_wait = queue_wait_histogram()
         self.draining = asyncio.Event()
         self._worker_id = upstream.pool.worker
         self.leases = LeaseTable(sessions, self._worker_id, lost_seconds=lost_seconds)
-        self.heartbeat = Heartbeat(sessions, self._worker_id, self._abort, self._reassert, self._takes_work)
+        self.heartbeat = Heartbeat(
+            sessions, self._worker_id, self._heed, self._reassert, self._takes_work, self._count_free
+        )
         self._upstream = upstream
         self._settings = upstream.settings
         self._sessions = sessions
-        self._schedule = schedule
-        self._slots = asyncio.Semaphore(self._settings.worker_slots)
         self._serving: set[asyncio.Task[None]] = set()
+        # The turns of each client, and its weight.
+        self._running: Counter[tuple[str, int]] = Counter()
+        self._look = asyncio.Event()
+        # Whether turns waited when one ended last.
+        self._more = False
+        # Whether it was to take turns while it had no room: the bell may be heard before the end that made some.
+        self._missed = False
+        # The numbers of the last call that took turns, and of the last reply to one.
+        self._number = self._seen = 0
         self._timeouts: dict[str, asyncio.Timeout] = {}
+        upstream.pool.on_room = self.look
 
     @property
     def slots_used(self) -> int:
         """The number of taken slots."""
         return len(self._serving)
 
+    def look(self) -> None:
+        """Take turns soon, if there is room for any."""
+        self._look.set()
+
+    def drain(self) -> None:
+        """Take no more turns."""
+        self.draining.set()
+        self.look()
+
     async def run(self) -> None:
-        """Read schedule entries into free slots, until draining; entries that are read after that go back."""
-        drained = asyncio.create_task(self.draining.wait())
-        try:
-            while not self.draining.is_set():
-                if not self._takes_work():
-                    # Other workers may have accounts: this one's tokens are theirs now.
-                    await self.leases.release_idle()
-                    await asyncio.wait({drained}, timeout=_AWAY_PAUSE)
-                    continue
-                free = self._settings.worker_slots - len(self._serving)
-                if free <= 0:
-                    await asyncio.wait({*self._serving, drained}, return_when=asyncio.FIRST_COMPLETED)
-                    continue
-                try:
-                    for entry in await self._schedule.read(free):
-                        await self._dispatch(entry)
-                except StoreUnavailableError:
-                    await asyncio.sleep(_AWAY_PAUSE)
-        finally:
-            drained.cancel()
+        """Take turns into free slots, until draining; those that arrive after that go back."""
+        again: float | None = 0.0
+        while not self.draining.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(again):
+                    await self._look.wait()
+            self._look.clear()
+            if self._takes_work():
+                again = await self._take()
+            else:
+                # Other workers may have accounts: this one's tokens are theirs now.
+                await self.leases.release_idle()
+                again = _AWAY_PAUSE
 
     def _takes_work(self) -> bool:
         """Return whether there is an account."""
         return len(self._upstream.pool) > 0
+
+    def _count_free(self, ending: int = 0) -> int:
+        """Return how many more turns can be taken now; `ending` turns are about to leave their slots."""
+        if self.draining.is_set() or not self._takes_work():
+            return 0
+        slots = self._settings.worker_slots - len(self._serving) + ending
+        return max(0, int(min(slots, self._upstream.pool.room)))
+
+    async def _take(self) -> float | None:
+        """Take turns and begin to serve them. Return in how many seconds to take again, None when something changes."""
+        free = self._count_free()
+        self._missed = not free
+        if self._missed:
+            if len(self._serving) < self._settings.worker_slots:
+                self._upstream.pool.want_room()
+            return None
+        self._number += 1
+        running = {client: turns / weight for (client, weight), turns in self._running.items()}
+        async with self.leases.taking:
+            try:
+                turns = await self._sessions.take(self._worker_id, self._number, self._seen, free, running)
+            except StoreUnavailableError:
+                return _AWAY_PAUSE
+            self._seen = turns.number
+            for job, short in turns.jobs:
+                self._begin(job, short)
+        # They look for accounts now, which is counted as room that is taken.
+        await asyncio.sleep(0)
+        return turns.again
+
+    def _begin(self, job: ClaimedJob, short: bytes) -> None:
+        """Serve a turn in a task of its own. From here on its token counts as this worker's."""
+        self.leases.add_served(job.lease.token)
+        self._running[job.client, job.weight] += 1
+        serving = asyncio.create_task(self._serve(job, short))
+        self._serving.add(serving)
+        serving.add_done_callback(partial(self._end, job))
+
+    def _end(self, job: ClaimedJob, serving: asyncio.Task[None]) -> None:
+        self._serving.discard(serving)
+        self.leases.remove_served(job.lease.token)
+        self._running -= Counter([(job.client, job.weight)])
+        if self._more or self._missed:
+            self.look()
 
     async def close(self, grace: float) -> None:
         """Wait up to DRAIN_TIMEOUT for running turns. Then cancel them, twice, with `grace` seconds to end each time.
@@ -104,57 +157,33 @@ class Dispatcher:
                 if unfinished:
                     _, unfinished = await asyncio.wait(unfinished, timeout=grace)
 
-    async def _dispatch(self, entry: ScheduleEntry) -> None:
-        """Start serving the entry's token. Entries of the worker's own wait for a slot, shared ones go back."""
-        own, has_room = entry.stream == own_stream(self._worker_id), len(self._serving) < self._settings.worker_slots
-        if self.draining.is_set() or not (own or has_room):
-            await self._schedule.give_back(entry)
-            return
-        serving = asyncio.create_task(self._serve(entry))
-        self._serving.add(serving)
-        serving.add_done_callback(self._serving.discard)
-
-    async def _serve(self, entry: ScheduleEntry) -> None:
-        """Run the jobs of one token, one after another, until it has none."""
-        async with self._slots:
-            try:
-                with self.leases.claiming(entry.token):
-                    first = job = await self._claim(entry)
-                    while job is not None:
-                        job = await self._execute(job)
-                    if first is not None and isinstance(first.work, Chat):
-                        # Also if draining has begun meanwhile: `release` ignores what `finish` has given back already.
-                        self.leases.add_idle(first.lease)
-            except TimeoutError:
-                _LOG.error("gave up waiting for Redis", entry=entry.id)
-            except LeaseLostError as error:
-                _LOG.warning("lease lost", cause=str(error))
-            except WireError as error:
-                _LOG.error("turn dropped", cause=f"{type(error).__name__}: {error}")
-            else:
+    async def _serve(self, job: ClaimedJob, short: bytes) -> None:
+        """Run one turn."""
+        try:
+            if self.draining.is_set():
+                await self._sessions.release(job.lease)
                 return
-            # Redis may still count the token as this worker's.
-            self.heartbeat.request_reassert()
+            until = asyncio.get_running_loop().time() + 2 * self._settings.lease_ttl
+            read = await retry_unavailable(lambda: self._sessions.read_work(job, short), until)
+            if read is None:
+                return
+            await self._execute(read)
+            if isinstance(read.work, Chat):
+                # Also if draining has begun meanwhile: `release` ignores what `finish` has given back already.
+                self.leases.add_idle(job.lease)
+        except TimeoutError:
+            _LOG.error("gave up waiting for Redis", answer=job.answer)
+        except LeaseLostError as error:
+            _LOG.warning("lease lost", cause=str(error))
+        except WireError as error:
+            _LOG.error("turn dropped", cause=f"{type(error).__name__}: {error}")
+        else:
+            return
+        # Redis may still count the token as this worker's.
+        self.heartbeat.request_reassert()
 
-    async def _claim(self, entry: ScheduleEntry) -> ClaimedJob | None:
-        """Claim the entry's job; None if it has none.
-
-        Waits while it isn't known whether the token's owner is alive. Raises TimeoutError after two leases.
-        """
-        async with asyncio.timeout(2 * self._settings.lease_ttl):
-            while True:
-                try:
-                    claimed = await self._sessions.claim(self._worker_id, entry)
-                except StoreUnavailableError:
-                    claimed = "wait"
-                if not isinstance(claimed, str):
-                    return claimed
-                if claimed == "nothing":
-                    return None
-                await asyncio.sleep(_CLAIM_PAUSE)
-
-    async def _execute(self, job: ClaimedJob) -> ClaimedJob | None:
-        """Run one job and write its end. Return the token's next job, if any."""
+    async def _execute(self, job: ClaimedJob) -> None:
+        """Run one job and write its end."""
         # Bound for the rest of this task, so that the log lines of later errors have them too.
         bind_contextvars(request=job.work.request, answer=job.answer)
         traces.set_current(job.work.trace)
@@ -166,25 +195,20 @@ class Dispatcher:
             with self.leases.running(turn):
                 outcome = await self._supervise(turn)
                 self.turn_counts[outcome.label] += 1
-                await self._count_tokens(turn, outcome)
-                following = await self._finish(turn, outcome)
+                self._count_tokens(turn, outcome)
+                self._more = await self._finish(turn, outcome)
                 self.leases.record_end(turn)
             provider, state, reason = outcome.label
             span.set_attributes(bing_provider=provider, bing_outcome=state)
             if reason:
                 span.fail(reason)
             _LOG.info("turn ended", provider=provider, outcome=state, reason=reason)
-            return following
 
-    async def _count_tokens(self, turn: Turn, outcome: Outcome) -> None:
+    def _count_tokens(self, turn: Turn, outcome: Outcome) -> None:
         """Count the tokens of an answer whose server has reported them."""
         event = outcome.event
-        if not isinstance(event, Final) or event.usage is None:
-            return
-        client = ""
-        with suppress(StoreUnavailableError):
-            client = await self._sessions.read_client(turn.job)
-        self.token_tally.add(event.usage, account=turn.account, model=event.model, client=client)
+        if isinstance(event, Final) and event.usage is not None:
+            self.token_tally.add(event.usage, account=turn.account, model=event.model, client=turn.job.asker)
 
     async def _supervise(self, turn: Turn) -> Outcome:
         """Run the turn and return its outcome, whatever breaks it off. Raises CancelledError if its job went back."""
@@ -221,6 +245,12 @@ class Dispatcher:
         if timeout.expired():
             raise AnswerEndedError("the answer was stopped")
 
+    def _heed(self, beat: HeartbeatReply) -> None:
+        """End the turns that were stopped, and take some if any wait."""
+        self._abort(beat.stopped_answers)
+        if beat.waiting:
+            self.look()
+
     def _abort(self, answers: list[str]) -> None:
         """End the turns of answers that can't continue. Those that have ended or are ending are left alone."""
         for answer in answers:
@@ -233,8 +263,8 @@ class Dispatcher:
         await self._upstream.pool.announce()
         self._abort(await self.leases.reassert(last_beat))
 
-    async def _finish(self, turn: Turn, outcome: Outcome) -> ClaimedJob | None:
-        """Write the turn's end and return the token's next job.
+    async def _finish(self, turn: Turn, outcome: Outcome) -> bool:
+        """Write the turn's end and return whether turns wait.
 
         Tries again while Redis is away (a repeat is harmless). Raises TimeoutError after the longest limit of an
         answer, and LeaseLostError.
@@ -252,15 +282,16 @@ class Dispatcher:
                     # Redis may have forgotten the lease; a beat reasserts it. The question must not be asked again.
                     reasserted = await self._beat()
 
-    async def _write_end(self, turn: Turn, outcome: Outcome) -> ClaimedJob | None:
+    async def _write_end(self, turn: Turn, outcome: Outcome) -> bool:
         job = turn.job
         return await self._sessions.finish(
             job,
             outcome.state,
             outcome.event,
             outcome.session,
+            free=self._count_free(ending=1),
             # The token of an image request, or of a call, has no second turn.
-            takes_more=isinstance(job.work, Chat) and not self.draining.is_set(),
+            keeps=isinstance(job.work, Chat) and not self.draining.is_set(),
             forget=not isinstance(job.work, Chat),
             sent=outcome.sent,
             seq=turn.seq,

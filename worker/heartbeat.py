@@ -1,14 +1,15 @@
 """A worker's heartbeat: its leases are valid for as long as it beats."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 import structlog
 
 from wire.errors import StoreUnavailableError
-from wire.sessions import Sessions
+from wire.sessions import HeartbeatReply, Sessions
 
-# Seconds. A beat brings the answers to stop, and a stop must reach the upstream within a second.
+# Seconds. A beat brings the answers to stop, and a stop must reach the upstream within a second, also without the bell.
 _EVERY = 0.9
 _LOG = structlog.get_logger()
 
@@ -16,24 +17,27 @@ _LOG = structlog.get_logger()
 class Heartbeat:
     """Beats every min(0.9 s, lease/6).
 
-    `on_stopped` gets the answers that were stopped, with each beat until they are finished. `reassert` reports to Redis
-    what the worker holds: it is called when Redis may have lost data or is back, with the loop time of the last beat
-    before that. `takes_work` returns whether the worker has an account: gateways don't count on one that hasn't.
+    `on_beat` gets each reply. `reassert` reports to Redis what the worker holds: it is called when Redis may have lost
+    data or is back, with the loop time of the last beat before that. `takes_work` returns whether the worker has an
+    account: gateways don't count on one that hasn't. `free` returns how many more turns it can take.
     """
 
     def __init__(
         self,
         sessions: Sessions,
         worker: str,
-        on_stopped: Callable[[list[str]], None],
+        on_beat: Callable[[HeartbeatReply], None],
         reassert: Callable[[float], Awaitable[None]],
         takes_work: Callable[[], bool],
+        free: Callable[[], int],
     ) -> None:
         self._sessions = sessions
         self._worker = worker
-        self._on_stopped = on_stopped
+        self._on_beat = on_beat
         self._reassert = reassert
         self._takes_work = takes_work
+        self._free = free
+        self._hurry = asyncio.Event()
         self._ttl = sessions.lease_ttl
         self._last_beat = self._last_asserted = float("-inf")
         # When the Redis that last got the worker's leases began to run with its data; None before the first beat.
@@ -54,21 +58,26 @@ class Heartbeat:
         """Reassert with the next beat: Redis may count more as this worker's than it holds."""
         self._must_reassert = True
 
+    def hurry(self) -> None:
+        """Beat soon: there is an answer to stop."""
+        self._hurry.set()
+
     async def beat(self) -> None:
         """Beat once. Raises StoreUnavailableError."""
         began = asyncio.get_running_loop().time()
-        beat = await self._sessions.beat(self._worker, takes_work=self._takes_work())
+        beat = await self._sessions.beat(self._worker, free=self._free(), takes_work=self._takes_work())
         self._last_beat = began
         if self._must_reassert or self._redis_began not in (None, beat.data_since):
             _LOG.warning("redis may not know what this worker holds, reporting it")
             await self._reassert(self._last_asserted)
         self._redis_began, self._last_asserted, self._must_reassert = beat.data_since, began, False
-        self._on_stopped(beat.stopped_answers)
+        self._on_beat(beat)
 
     async def run(self) -> None:
         """Beat until cancelled. Log once when Redis goes away, and once when it is back."""
         away = False
         while True:
+            self._hurry.clear()
             try:
                 await self.beat()
                 if away:
@@ -78,4 +87,6 @@ class Heartbeat:
                 if not away:
                     _LOG.error("redis is away, trying again", cause=str(error))
                 away = self._must_reassert = True
-            await asyncio.sleep(min(_EVERY, self._ttl / 6))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(_EVERY, self._ttl / 6)):
+                    await self._hurry.wait()

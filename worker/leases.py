@@ -43,7 +43,9 @@ class LeaseTable:
         self._sessions = sessions
         self._worker = worker
         self._lost_seconds = lost_seconds
-        self._claiming: Counter[str] = Counter()
+        self._served: Counter[str] = Counter()
+        # Held while turns are taken, until their tokens are counted as served.
+        self.taking = asyncio.Lock()
         self._turns: dict[str, Turn] = {}
         self._idle: dict[str, _IdleLease] = {}
         self._ended: deque[_EndedAnswer] = deque(maxlen=_MAX_ENDED)
@@ -58,16 +60,15 @@ class LeaseTable:
         """The jobs whose turns are running."""
         return [turn.job for turn in self._turns.values()]
 
-    @contextmanager
-    def claiming(self, token: str) -> Iterator[None]:
-        """Count the token as claimed or about to be claimed during the body."""
-        self._claiming[token] += 1
-        try:
-            yield
-        finally:
-            self._claiming[token] -= 1
-            if not self._claiming[token]:
-                del self._claiming[token]
+    def add_served(self, token: str) -> None:
+        """Count the token as this worker's until `remove_served`."""
+        self._served[token] += 1
+
+    def remove_served(self, token: str) -> None:
+        """End what `add_served` began."""
+        self._served[token] -= 1
+        if not self._served[token]:
+            del self._served[token]
 
     @contextmanager
     def running(self, turn: Turn) -> Iterator[None]:
@@ -118,9 +119,10 @@ class LeaseTable:
         for token, idle in list(self._idle.items()):
             if not await self._sessions.reassert(idle.lease) and self._idle.get(token) is idle:
                 del self._idle[token]
-        for lease in await self._sessions.read_leases(self._worker):
-            if lease.token not in self._claiming and lease.token not in self._idle:
-                await self._sessions.disclaim(lease)
+        async with self.taking:
+            for lease in await self._sessions.read_leases(self._worker):
+                if lease.token not in self._served and lease.token not in self._idle:
+                    await self._sessions.disclaim(lease)
         return lost
 
 

@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 from wire.ledger import Ledger
 from wire.redis.store import Store
-from wire.schedule import BLOCK
 from worker.accounts.account import Account
 from worker.accounts.pool import REFRESH_INTERVAL, AccountPool
 from worker.accounts.watcher import DirectoryWatcher
@@ -34,13 +33,12 @@ async def open_worker(
     accounts: list[Account],
     watcher: DirectoryWatcher | None = None,
     *,
-    block: float = BLOCK,
     refresh_every: float = REFRESH_INTERVAL,
 ) -> AsyncIterator[Worker]:
     """Open a worker that is ready to `run`, with its providers and its metrics.
 
-    With `watcher` it follows changes in COOKIES_DIR. `block` is how long a read waits for work, `refresh_every` the
-    interval at which the accounts' states are read, in seconds.
+    With `watcher` it follows changes in COOKIES_DIR. `refresh_every` is the interval at which the accounts'
+    states are read, in seconds.
 
     Raises ValueError, with a sentence for users, if PROVIDER or METRICS_PORT can't be used.
     """
@@ -58,7 +56,7 @@ async def open_worker(
             watcher,
             refresh_every=refresh_every,
         )
-        worker = Worker(settings, store, Upstream(settings, pool, providers), status_reporter, block=block)
+        worker = Worker(settings, store, Upstream(settings, pool, providers), status_reporter)
         if settings.metrics_port is not None:
             await stack.enter_async_context(serve_metrics(worker, settings.metrics_host, settings.metrics_port))
         yield worker

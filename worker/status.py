@@ -39,7 +39,9 @@ def status_reporter(worker: Worker, store: Store, interval: float = REPORT_INTER
 
     def load() -> ProcessLoad:
         running = tuple((job.answer, _kind(job.work)) for job in worker.running_jobs[:_MAX_RUNNING])
-        return ProcessLoad(slots=worker.slots, used=worker.slots_used, running=running, apart=True, calls=True)
+        return ProcessLoad(
+            slots=worker.slots, used=worker.slots_used, running=running, apart=True, calls=True, ring=True
+        )
 
     counters = _WorkerCounters(worker)
     return Reporter(store, "worker", worker.id, load, counters, lambda: worker.draining, interval=interval)

@@ -14,11 +14,12 @@ from wire.audit_log import AuditLog
 from wire.errors import StoreFullError, StoreUnavailableError
 from wire.ledger import AccountStatus, Ledger
 from wire.redis.store import Store
+from wire.redis.subscriptions import Subscriptions
 from wire.reporter import Reporter
-from wire.schedule import BLOCK, Schedule
 from wire.sessions import ClaimedJob, Sessions
 from worker.accounts.alerts import AlertSender
 from worker.accounts.remote_import import RemoteImporter
+from worker.bell import Bell
 from worker.dispatcher import Dispatcher
 from worker.leases import LOST_SECONDS
 from worker.providers.lister import ModelLister
@@ -30,8 +31,8 @@ from worker.turns.token_tally import TokenTally
 
 _LOG = structlog.get_logger()
 _AWAY_PAUSE = 0.5
-# Seconds for the read that began before draining: it may bring entries, which then go back.
-_LAST_READ = 2.0
+# Seconds for the call that began before draining: it may bring turns, which then go back.
+_LAST_TAKE = 2.0
 # Seconds for each step of the end that needs Redis, such as writing the ends of turns that were cut short.
 GRACE = 5.0
 
@@ -44,8 +45,8 @@ def new_worker_id() -> str:
 class Worker:
     """One worker process. `run` serves until `drain` is called, then ends.
 
-    `make_reporter` returns what reports the worker's status, once it is ready. `block` is how long a read waits for
-    work, and `grace` how long each step of the end may take, both in seconds. `lost_seconds`: see LeaseTable.
+    `make_reporter` returns what reports the worker's status, once it is ready. `grace` is how long each step of the end
+    may take, in seconds. `lost_seconds`: see LeaseTable.
     """
 
     def __init__(
@@ -55,7 +56,6 @@ class Worker:
         upstream: Upstream,
         make_reporter: Callable[["Worker", Store], Reporter],
         *,
-        block: float = BLOCK,
         grace: float = GRACE,
         lost_seconds: float = LOST_SECONDS,
     ) -> None:
@@ -66,8 +66,7 @@ class Worker:
         self._make_reporter = make_reporter
         self._ledger = Ledger(store)
         self._sessions = Sessions(store, settings, settings.lease_ttl)
-        self._schedule = Schedule(store, self.id, settings.lease_ttl, block=block)
-        self._dispatcher = Dispatcher(upstream, self._sessions, self._schedule, lost_seconds=lost_seconds)
+        self._dispatcher = Dispatcher(upstream, self._sessions, lost_seconds=lost_seconds)
         self._heartbeat = self._dispatcher.heartbeat
         self._leases = self._dispatcher.leases
         self._grace = grace
@@ -126,21 +125,24 @@ class Worker:
 
     def drain(self) -> None:
         """Take no more jobs; `run` returns when the running turns have ended or DRAIN_TIMEOUT is over."""
-        self._dispatcher.draining.set()
+        self._dispatcher.drain()
+        # Others take its tokens from now on.
+        self._heartbeat.hurry()
 
     async def run(self) -> None:
         """Serve. A background task that fails ends the worker."""
-        async with self._schedule, asyncio.TaskGroup() as tasks:
+        async with Subscriptions(self._store) as subscriptions, asyncio.TaskGroup() as tasks:
             background = [tasks.create_task(self._heartbeat.run())]
             await self._prepare()
             reporter = self._make_reporter(self, self._store)
             _LOG.info("worker ready", worker=self.id, accounts=len(self._upstream.pool))
             self.ready.set()
-            background += [tasks.create_task(work) for work in (*self._background(), reporter.run())]
-            reading = tasks.create_task(self._dispatcher.run())
+            bell = Bell(subscriptions, self.id, self._dispatcher.look, self._heartbeat.hurry)
+            background += [tasks.create_task(work) for work in (*self._background(), bell.run(), reporter.run())]
+            taking = tasks.create_task(self._dispatcher.run())
             await self._dispatcher.draining.wait()
-            await asyncio.wait([reading], timeout=_LAST_READ)
-            reading.cancel()
+            await asyncio.wait([taking], timeout=_LAST_TAKE)
+            taking.cancel()
             await self._dispatcher.close(self._grace)
             await self._upstream.pool.close(self._grace)
             await self._leave(reporter)
@@ -164,7 +166,6 @@ class Worker:
         logged = False
         while not self.draining:
             try:
-                await self._schedule.prepare()
                 await self._upstream.pool.announce()
                 await self._heartbeat.beat()
             except StoreUnavailableError as error:

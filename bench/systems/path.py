@@ -122,7 +122,8 @@ def _worker_settings(folder: Path, slots: int) -> dict[str, object]:
     return {
         "PROVIDER": SYNTHETIC,
         "COOKIES_DIR": folder / "cookies",
-        "WORKER_SLOTS": slots,
+        # All are one client's, and a single client gets three quarters of the places.
+        "WORKER_SLOTS": slots * 3 // 2,
         # The path is measured, not the limit of an account.
         "ACCOUNT_TURNS": 0,
         "LEASE_TTL": LEASE_TTL,

@@ -28,7 +28,7 @@ class Questions:
     request with an Idempotency-Key needs none.
 
     Raises NoWorkerError, DrainingError, KeyLengthError, TokenUnknownError, QueueFullError, ClientFullError,
-    KeyReusedError, KeySpentError, ConversationMovedError and StoreUnavailableError.
+    ClientDailyError, KeyReusedError, KeySpentError, ConversationMovedError and StoreUnavailableError.
     """
 
     relay: Relay

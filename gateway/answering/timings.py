@@ -21,6 +21,8 @@ class Timings:
     # For how long no worker may be alive before questions are refused, and between two looks at the workers.
     worker_patience: float = 10.0
     worker_look_every: float = 1.0
+    # Between two looks for questions that have waited for too long.
+    overdue_look_every: float = 2.0
     # Before a question's place in the queue is read for the first time, and between two reads.
     first_place_after: float = 0.3
     place_every: float = 1.0

@@ -28,7 +28,7 @@ class Clients:
             key = find_key(self.keys, read_api_key(connection))
             if key is None:
                 raise HTTPException(401, headers={"www-authenticate": "Bearer"})
-            return Client(f"key:{key.name}", key.name, key.limit, key.models)
+            return Client(f"key:{key.name}", key.name, key.limit, key.models, key.weight, key.daily)
         peer = connection.client.host if connection.client else "unknown"
         address = client_address(peer, connection.headers.getlist("x-forwarded-for"), self.trusted)
         return Client(f"address:{address}")

@@ -13,6 +13,7 @@ _SERVICE_REASONS = (
     Reason.QUEUE_FULL,
     Reason.CLIENT_LIMIT,
     Reason.CLIENT_BYTES,
+    Reason.CLIENT_DAILY,
     Reason.STORE_FULL,
     Reason.STORE_UNAVAILABLE,
 )

@@ -15,9 +15,9 @@ from bing_chat_gateway.command import app
 from gateway.auth.api_keys import find_key, load_keys
 
 
-def new(name: str, file: Path | None = None) -> Result:
+def new(name: str, file: Path | None = None, *options: str) -> Result:
     """Run `keys new`."""
-    return CliRunner().invoke(app, ["keys", "new", name, *(["--file", str(file)] if file else [])])
+    return CliRunner().invoke(app, ["keys", "new", name, *(["--file", str(file)] if file else []), *options])
 
 
 def test_a_key_is_printed_with_the_line_for_the_file(tmp_path: Path) -> None:
@@ -28,6 +28,33 @@ def test_a_key_is_printed_with_the_line_for_the_file(tmp_path: Path) -> None:
     assert (ended.exit_code, found and found.name) == (0, "olivia@home")
     assert len(key) >= 43
     assert key not in line
+
+
+def test_a_key_may_get_limits_models_and_a_weight_of_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    ended = new("olivia", file, "--daily", "200", "--weight", "4", "--models", "gpt-4o,bing-*", "--limit", "7")
+    assert ended.stdout.splitlines()[1].endswith(" 7 models=gpt-4o,bing-* weight=4 daily=200")
+    assert file.read_text() == ended.stdout.splitlines()[1] + "\n"
+    (key,) = load_keys(file)
+    assert (key.limit, key.models, key.weight, key.daily) == (7, ("gpt-4o", "bing-*"), 4, 200)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--weight", "0"], "0 is not in the range 1<=x<=100"),
+        (["--weight", "101"], "101 is not in the range 1<=x<=100"),
+        (["--daily", "0"], "0 is not in the range 1<=x<=999999999"),
+        (["--limit", "many"], "'many' is not a valid int"),
+        (["--models", "a, b"], "'a, b' can't be models: use names with commas between them"),
+        (["--models", ""], "'' can't be models"),
+    ],
+)
+def test_what_no_line_can_have_makes_no_key(tmp_path: Path, options: list[str], sentence: str) -> None:
+    ended = new("olivia", tmp_path / "keys", *options)
+    assert ended.exit_code != 0
+    assert sentence in " ".join(ended.stderr.split())
+    assert not (tmp_path / "keys").exists()
 
 
 def test_two_keys_differ() -> None:

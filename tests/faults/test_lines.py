@@ -39,7 +39,7 @@ async def proxy_of(scenario: FaultScenario, exchange: Exchange) -> TcpProxy:
 
 
 # What each script's request holds and others' don't.
-REPLIES = {"claim": b"claim:", "mark sent": b"sent:", "append": b'"delta"', "finish": b"finish:"}
+REPLIES = {"take": b'"running":{', "mark sent": b"sent:", "append": b'"delta"', "finish": b"finish:"}
 
 
 @pytest.mark.parametrize("call", REPLIES)
@@ -55,7 +55,7 @@ async def test_a_lost_reply_to_a_worker_costs_nothing_and_repeats_nothing(scenar
 
 
 # Where replies to workers and to gateways are cut in two.
-CUT_FOR_WORKERS = {"claim": b'"claimed"', "mark sent": b"\r\nsent\r\n", "finish": b'"idle"'}
+CUT_FOR_WORKERS = {"take": b'"waited":', "mark sent": b"\r\nsent\r\n", "finish": b"\r\nidle\r\n"}
 CUT_FOR_GATEWAYS = {"acceptance": b"accepted", "event": b'"delta"', "end": b'"final"'}
 
 

@@ -1,8 +1,9 @@
-"""A rolling update from version 0.1: gateways of both versions, with a worker of either, are one service."""
+"""A rolling update: gateways and workers of this version and of the one before are one service."""
 
 import json
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -29,31 +30,40 @@ def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return unpack(tmp_path_factory.mktemp("earlier"))
 
 
-@pytest.fixture(scope="module", params=["earlier worker", "later worker"])
+def worker_settings(folder: Path, upstream: int) -> dict[str, str]:
+    """Of a worker with the accounts in a folder, and the emulator at this port as its upstream."""
+    return {
+        "COOKIES_DIR": str(folder / "cookies"),
+        "BING_CREATE_URL": f"http://127.0.0.1:{upstream}/turing/conversation/create",
+        "BING_CHAT_URL": f"ws://127.0.0.1:{upstream}/sydney/ChatHub",
+        "BING_IMAGE_URL": f"http://127.0.0.1:{upstream}",
+    }
+
+
+def emulator_settings(port: int) -> dict[str, str]:
+    return {"EMULATOR_PORT": str(port), "EMULATOR_PACE": "0", "EMULATOR_DAILY_QUOTA": "0"}
+
+
+@pytest.fixture(scope="module", params=["earlier worker", "later worker", "both workers"])
 def mixed(
     request: pytest.FixtureRequest, earlier: Path, tmp_path_factory: pytest.TempPathFactory, valkey: ValkeyServer
 ) -> Iterator[Deployment]:
-    """A gateway of each version, the earlier one first, and one worker."""
+    """A gateway of each version, the earlier one first, and a worker of either or of both."""
     folder = tmp_path_factory.mktemp("mixed")
     log, upstream, ports = folder / "log.txt", free_port(), (free_port(), free_port())
     write_accounts(folder / "cookies", "first", "second")
     emulator = f"http://127.0.0.1:{upstream}"
     valkey.client().flushall()
     common = {"REDIS_URL": f"redis://127.0.0.1:{valkey.port}/0"}
-    worker = common | {
-        "COOKIES_DIR": str(folder / "cookies"),
-        "BING_CREATE_URL": f"{emulator}/turing/conversation/create",
-        "BING_CHAT_URL": f"ws://127.0.0.1:{upstream}/sydney/ChatHub",
-        "BING_IMAGE_URL": emulator,
-    }
+    worker = common | worker_settings(folder, upstream)
     with ExitStack() as stack:
         start = stack.enter_context
-        start(process("emulator", log, EMULATOR_PORT=str(upstream), EMULATOR_PACE="0", EMULATOR_DAILY_QUOTA="0"))
+        start(process("emulator", log, **emulator_settings(upstream)))
         start(earlier_process("gateway", earlier, log, GATEWAY_PORT=str(ports[EARLIER]), **common))
         start(process("gateway", log, GATEWAY_PORT=str(ports[LATER]), **common))
-        if request.param == "earlier worker":
+        if request.param != "later worker":
             start(earlier_process("worker", earlier, log, **worker))
-        else:
+        if request.param != "earlier worker":
             start(process("worker", log, **worker))
         running = Deployment([f"http://127.0.0.1:{port}" for port in ports], emulator, folder / "cookies", ("first",))
         for address in (f"{emulator}/_health", *(f"{gateway}/readyz" for gateway in running.gateways)):
@@ -175,3 +185,66 @@ def test_a_stream_of_completions_resumes_at_the_other_version(mixed: Deployment,
     whole = content(post(mixed, first, body(question), **{"idempotency-key": uuid.uuid4().hex}))
     assert (len(text), chunks[-1]["finish_reason"]) == (len(whole), "stop")
     assert [turn["outcome"] for turn in mixed.turns(question)] == ["Success"] * 2
+
+
+class Users:
+    """People with a conversation each, who ask until they are to leave, at the gateway that `address` names then."""
+
+    def __init__(self, address: str, count: int) -> None:
+        self.address = address
+        self.answered = 0
+        self._leaving = False
+        self._threads = ThreadPoolExecutor(count)
+        self._users = [self._threads.submit(self._converse) for _ in range(count)]
+
+    def _converse(self) -> None:
+        token: dict[str, str] = {}
+        while not self._leaving:
+            params = {"style": "balanced", "question": unique("!deltas=10 !rate=30 hello")} | token
+            reply = httpx.get(f"{self.address}/api", params=params, timeout=60).json()
+            assert reply["code"] == 200, reply
+            token = {"token": reply["data"]["token"]}
+            self.answered += 1
+
+    def await_answers(self, count: int) -> None:
+        """Wait for so many more."""
+        wanted = self.answered + count
+        wait_until(lambda: self.answered >= wanted or any(user.done() for user in self._users), "they get answers")
+
+    def leave(self) -> None:
+        """Let them get their last answers. AssertionError if anybody has got none."""
+        self._leaving = True
+        for user in self._users:
+            user.result(60)
+        self._threads.shutdown()
+
+
+def test_nothing_fails_while_workers_and_then_gateways_are_replaced(
+    earlier: Path, tmp_path: Path, valkey: ValkeyServer
+) -> None:
+    log, upstream, ports = tmp_path / "log.txt", free_port(), (free_port(), free_port())
+    write_accounts(tmp_path / "cookies", *(f"account {number}" for number in range(8)))
+    # Other tests' processes may still use the first database.
+    redis = {"REDIS_URL": f"redis://127.0.0.1:{valkey.port}/1"}
+    worker = redis | worker_settings(tmp_path, upstream)
+    addresses = [f"http://127.0.0.1:{port}" for port in ports]
+    with ExitStack() as stack, ExitStack() as earlier_gateway, ExitStack() as earlier_worker:
+        stack.enter_context(process("emulator", log, **emulator_settings(upstream)))
+        earlier_gateway.enter_context(
+            earlier_process("gateway", earlier, log, GATEWAY_PORT=str(ports[EARLIER]), **redis)
+        )
+        earlier_worker.enter_context(earlier_process("worker", earlier, log, **worker))
+        wait_until(partial(answers, f"{addresses[EARLIER]}/readyz"), f"the earlier gateway answers, see {log}")
+        users = Users(addresses[EARLIER], 6)
+        users.await_answers(12)
+        stack.enter_context(process("worker", log, **worker))
+        wait_until(lambda: log.read_text().count("worker ready") == 2, f"the later worker is ready, see {log}")
+        users.await_answers(12)
+        earlier_worker.close()
+        users.await_answers(12)
+        stack.enter_context(process("gateway", log, GATEWAY_PORT=str(ports[LATER]), **redis))
+        wait_until(partial(answers, f"{addresses[LATER]}/readyz"), f"the later gateway answers, see {log}")
+        users.address = addresses[LATER]
+        earlier_gateway.close()
+        users.await_answers(12)
+        users.leave()

@@ -217,10 +217,10 @@ async def test_a_worker_that_drains_while_it_opens_a_conversation_returns_the_qu
     await scenario.verify()
 
 
-async def test_entries_read_twice_while_dead_workers_hold_their_tokens_are_asked_once(
+async def test_turns_of_dead_workers_tokens_are_asked_once_by_a_worker_that_freezes(
     scenario: FaultScenario, tmp_path: Path
 ) -> None:
-    """It may judge the dead after a lease without a gap; by then its reading counts as abandoned and is repeated."""
+    """It takes them before it may judge the dead, and freezes before it has sent them."""
     first = [scenario.clients.start("whole", unique("!internal")) for _ in range(4)]
     await scenario.clients.ended()
     tokens = [scenario.cluster.token(exchange.question) for exchange in first]
@@ -233,7 +233,7 @@ async def test_entries_read_twice_while_dead_workers_hold_their_tokens_are_asked
         waiting = [scenario.clients.start("eventsource", unique("!deltas=20 !rate=30"), token) for token in tokens]
         await until(lambda: all(scenario.cluster.job(exchange.question) for exchange in waiting), "all are accepted")
         write_accounts(tmp_path, "a0")
-        await until(lambda: scenario.cluster.pending == len(waiting), "it has read them")
+        await until(lambda: all(_is_taken(scenario.cluster, exchange.question) for exchange in waiting), "it has them")
         newcomer.freeze()
         await asyncio.sleep(LEASE_TTL * 2 / 3)
         newcomer.thaw()
@@ -241,6 +241,11 @@ async def test_entries_read_twice_while_dead_workers_hold_their_tokens_are_asked
         assert all(exchange.answered for exchange in waiting)
         assert [len(scenario.cluster.turns(exchange.question)) for exchange in waiting] == [1] * len(waiting)
         await scenario.verify()
+
+
+def _is_taken(cluster: Cluster, question: str) -> bool:
+    job = cluster.job(question)
+    return job is not None and job[b"state"] != b"QUEUED"
 
 
 async def test_a_worker_that_starts_late_answers_what_waited(scenario: FaultScenario, tmp_path: Path) -> None:

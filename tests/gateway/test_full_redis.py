@@ -18,7 +18,6 @@ from wire.jobs import Client, new_answer_id, new_token
 from wire.messages import Chat, Delta, Final, HistoryMessage, Prompted
 from wire.prompt import Message, Picture, Prompt, Text
 from wire.redis.store import Store
-from wire.sessions import ClaimedJob
 
 pytestmark = pytest.mark.anyio
 MIB = 1024 * 1024
@@ -86,7 +85,7 @@ async def test_many_conversations_of_one_client_fill_redis_neither_at_once_nor_s
             refused += 1
             continue
         exchange = (HistoryMessage("user", "x" * 60_000),)
-        await scenario.finish(await scenario.sent("w1"), answer, exchange=exchange, begins=True, takes_more=False)
+        await scenario.finish(await scenario.sent("w1"), answer, exchange=exchange, begins=True)
     assert bool(refused) == is_refused
     assert await used(small) < 0.6 * MEMORY
     await scenario.ask(client=Client("somebody"))
@@ -124,13 +123,13 @@ async def test_the_memory_of_questions_with_large_pictures_is_back_when_they_hav
     for number in range(30):
         await scenario.jobs.submit(new_answer_id(), work, new_token(), create=True, client=Client(f"c{number}"))
     assert await used(store) > before + 30 * size
-    for entry in await scenario.hints("w1"):
-        task = await scenario.sessions.claim("w1", entry)
-        assert isinstance(task, ClaimedJob)
+    tasks = await scenario.take_all("w1")
+    assert len(tasks) == 30
+    for task in tasks:
         assert isinstance(task.work, Prompted)
         assert task.work.prompt == work.prompt
         await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
-        await scenario.finish(task, takes_more=False)
+        await scenario.finish(task)
 
     async def is_back() -> bool:
         return await used(store) < before + 3 * size

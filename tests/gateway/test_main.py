@@ -66,6 +66,7 @@ async def test_it_runs_as_a_process_until_sigterm(store_url: str) -> None:
         ("TRUSTED_PROXIES", "nginx"),
         ("CLIENT_LIMIT", "0"),
         ("QUESTION_LIMIT", "0"),
+        ("CLIENT_DAILY", "0"),
         ("MAILBOX_LIMIT", "0"),
         ("IDEMPOTENCY_TTL", "0"),
         ("QUEUE_TIMEOUT", "0"),

@@ -13,7 +13,6 @@ from wire.errors import AnswerNotFoundError
 from wire.jobs import Client, new_answer_id
 from wire.messages import Chat, Delta
 from wire.redis.store import Store
-from wire.sessions import ClaimedJob
 
 pytestmark = pytest.mark.anyio
 
@@ -94,9 +93,7 @@ async def test_a_question_that_waits_has_a_place_until_it_is_taken(scenario: Sce
     ]
     await scenario.jobs.stop(second.answer)
     assert await answers.read_position(third.answer) == QueuePosition(2, 14)
-    task = await scenario.sessions.claim("w1", (await scenario.hints("w1"))[0])
-    assert isinstance(task, ClaimedJob)
-    assert task.answer == first.answer
+    assert (await scenario.take("w1")).answer == first.answer
     assert await answers.read_position(third.answer) == QueuePosition(1, 7)
     for answer in (first.answer, second.answer, new_answer_id()):
         assert await answers.read_position(answer) is None
@@ -108,7 +105,6 @@ async def test_progress_shows_the_place_while_there_is_one(scenario: Scenario, s
     _, question = await waiting(scenario, 2)
     progress = await answers.read_progress(question.answer)
     assert (progress.state, progress.position) == ("queued", QueuePosition(2, 10))
-    for hint in await scenario.hints("w1"):
-        await scenario.sessions.claim("w1", hint)
+    await scenario.turns("w1")
     progress = await answers.read_progress(question.answer)
     assert (progress.state, progress.position) == ("running", None)

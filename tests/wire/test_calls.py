@@ -64,7 +64,7 @@ async def test_a_call_reaches_a_worker_and_its_work_is_gone_at_its_end(scenario:
     answer = await submit(scenario, work)
     task = await scenario.take("w1")
     assert task.work == work
-    await scenario.sessions.finish(task, "DONE", Final(""), None, takes_more=False, forget=True)
+    await scenario.sessions.finish(task, "DONE", Final(""), None, forget=True)
     assert await scenario.redis.exists(keys.work_key(answer)) == 0
     assert await scenario.events(answer) == [Final("")]
 
@@ -116,7 +116,7 @@ async def test_a_call_is_stopped_when_its_client_leaves_also_after_it_was_sent(s
     assert await scenario.jobs.stop_abandoned(waiting)
     await scenario.sessions.mark_sent(task, 1, 1, fresh=True, stateless=StatelessSession(b"{}", begins=True))
     assert await scenario.jobs.stop_abandoned(answer)
-    await scenario.sessions.finish(task, "STOPPED", Final(""), b"{}", takes_more=False, forget=True)
+    await scenario.sessions.finish(task, "STOPPED", Final(""), b"{}", forget=True)
     assert await scenario.state(answer) == "STOPPED"
     assert await scenario.redis.exists(keys.transcript_key(task.lease.token)) == 0
 
@@ -133,4 +133,4 @@ async def test_a_call_whose_worker_dies_after_it_was_sent_ends_and_is_not_sent_a
     (end,) = await scenario.events(answer)
     assert isinstance(end, Failed)
     assert end.reason == "interrupted"
-    assert await scenario.hints("w2") == []
+    assert await scenario.take_all("w2") == []

@@ -91,12 +91,12 @@ async def test_a_question_that_ended_unspent_leaves_the_conversation_where_it_wa
     await scenario.settle()
     await scenario.hire("w1")
     first = await scenario.ask()
-    await scenario.finish(await scenario.sent("w1"), takes_more=False)
+    await scenario.finish(await scenario.sent("w1"))
     for _ in range(2):
         second = await follow_up(scenario, first.token, first.answer)
         assert await scenario.jobs.expire(second)
     third = await follow_up(scenario, first.token, first.answer)
-    await scenario.finish(await scenario.sent("w1"), takes_more=False)
+    await scenario.finish(await scenario.sent("w1"))
     with pytest.raises(ConversationMovedError):
         await follow_up(scenario, first.token, first.answer)
     assert await follow_up(scenario, first.token, third)
@@ -107,7 +107,7 @@ async def test_a_spent_question_moves_the_conversation_also_when_it_failed(store
     await scenario.settle()
     await scenario.hire("w1")
     first = await scenario.ask()
-    await scenario.finish(await scenario.sent("w1"), takes_more=False)
+    await scenario.finish(await scenario.sent("w1"))
     second = await follow_up(scenario, first.token, first.answer)
     await scenario.sent("w1")
     await scenario.jobs.stop(second)

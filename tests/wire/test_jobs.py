@@ -1,6 +1,7 @@
 """Jobs are accepted once, refused with a reason, and expire only while they wait."""
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -38,7 +39,7 @@ async def test_the_same_job_again_is_the_existing_one(scenario: Scenario) -> Non
         await scenario.jobs.submit(question.answer, Chat("balanced", "hello"), question.token, create=False)
     await scenario.finish(await scenario.take("w1"))
     await scenario.jobs.submit(question.answer, Chat("balanced", "hello"), question.token, create=True)
-    assert await scenario.hints("w1") == []
+    assert await scenario.take_all("w1") == []
     assert await scenario.events(question.answer) == [Final("done")]
 
 
@@ -61,8 +62,7 @@ async def test_a_full_queue_refuses_and_says_when_to_come_back(store: Store) -> 
     await scenario.jobs.submit(second.answer, Chat("balanced", "hello"), second.token, create=True)
     assert await scenario.jobs.expire(first.answer)
     third = await scenario.ask()
-    (_, *hints) = await scenario.hints("w1")
-    await scenario.sessions.claim("w1", hints[0])
+    assert (await scenario.take("w1")).answer == second.answer
     await scenario.ask()
     with pytest.raises(QueueFullError):
         await scenario.ask()
@@ -138,7 +138,7 @@ async def test_a_key_leads_to_its_answer_as_long_as_that_is_kept(scenario: Scena
     await scenario.redis.delete(keys.token_key(first.token))
     for token in (first.token, None):
         assert (await scenario.ask(token=token, once=ONCE)).answer == first.answer
-    assert await scenario.hints("w1") == []
+    assert await scenario.take_all("w1") == []
     assert 0 < await scenario.redis.ttl(keys.idem_key("name")) <= 24 * 3600
 
 
@@ -180,7 +180,7 @@ async def test_a_job_that_ends_unsent_frees_its_key(scenario: Scenario, end: str
                 await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
                 await scenario.sessions.record_refusal(task, 1)
             unspent = Failed("throttled", code=120, message="none left")
-            await scenario.sessions.finish(task, "FAILED", unspent, None, takes_more=False, spent=False)
+            await scenario.sessions.finish(task, "FAILED", unspent, None, spent=False)
     assert len(await scenario.events(question.answer)) == 1
     assert (await scenario.ask(once=ONCE)).answer != question.answer
 
@@ -195,7 +195,7 @@ async def test_a_job_that_may_have_been_answered_keeps_its_key(scenario: Scenari
         await scenario.kill("w1")
         await scenario.sessions.reap("w2", "w1")
     else:
-        await scenario.sessions.finish(task, "FAILED", Failed("internal"), None, takes_more=False)
+        await scenario.sessions.finish(task, "FAILED", Failed("internal"), None)
     assert await scenario.state(question.answer) == "FAILED"
     assert (await scenario.ask(token=question.token, once=ONCE)).answer == question.answer
 
@@ -323,6 +323,47 @@ async def test_a_full_mailbox_refuses_and_makes_room_for_what_has_ended(store: S
     assert mailbox == [waiting[1].answer.encode(), last.answer.encode()]
 
 
+async def fill(scenario: Scenario, client: Client) -> int:
+    """Ask as the client until it is refused; return how often it was not."""
+    for accepted in itertools.count():
+        try:
+            await scenario.ask(client=client)
+        except ClientFullError:
+            return accepted
+    raise AssertionError
+
+
+async def test_however_many_fill_the_queue_who_comes_finds_a_place(store: Store) -> None:
+    scenario = Scenario(store, GatewaySettings(queue_limit=12))
+    assert [await fill(scenario, Client(f"address:{number}")) for number in range(3)] == [6, 3, 2]
+    await scenario.ask(client=Client("address:newcomer"))
+    with pytest.raises(QueueFullError):
+        await scenario.ask(client=Client("address:too late"))
+
+
+async def test_with_more_weight_a_client_may_hold_more_of_the_queue(store: Store) -> None:
+    scenario = Scenario(store, GatewaySettings(queue_limit=12))
+    assert await fill(scenario, Client("key:heavy", "heavy", weight=3)) == 9
+    assert await fill(scenario, Client("address:light")) == 2
+
+
+async def test_in_a_nearly_full_queue_a_client_may_hold_as_many_as_its_weight(store: Store) -> None:
+    scenario = Scenario(store, GatewaySettings(queue_limit=6))
+    for _ in range(4):
+        await scenario.ask()
+    assert await fill(scenario, Client("key:heavy", "heavy", weight=2)) == 2
+
+
+async def test_what_a_client_runs_counts_towards_its_share_of_the_queue(store: Store) -> None:
+    scenario = Scenario(store, GatewaySettings(queue_limit=12))
+    await scenario.hire("w1")
+    client = Client("address:1")
+    for _ in range(4):
+        await scenario.ask(client=client)
+        await scenario.take("w1")
+    assert await fill(scenario, client) == 4
+
+
 async def refused_after(scenario: Scenario, **ask: object) -> int:
     """Return the seconds after which a refused client may retry."""
     try:
@@ -343,11 +384,12 @@ async def test_when_to_come_back_is_measured(store: Store) -> None:
     at = (await scenario.redis.time())[0] * 1000
     # One ends every 2 s, and each takes 12 s.
     await scenario.redis.hset(rate, mapping={"at": at, "gap": 2000, "took": 12000})
-    assert await refused_after(scenario) == 20
+    # Two clients wait, and take turns.
+    assert await refused_after(scenario) == 4
     assert await refused_after(scenario, client=client) == 3
     assert await refused_after(scenario, token=token) == 12
     await scenario.redis.hset(rate, "gap", 10)
-    assert await refused_after(scenario) <= 11
+    assert await refused_after(scenario) <= 3
     await scenario.redis.hset(rate, "gap", 600000)
     assert await refused_after(scenario) == 60
 
@@ -359,11 +401,11 @@ async def test_a_queue_of_which_nothing_ends_counts_with_its_longest_wait(store:
     assert await refused_after(scenario) == 1
     now = (await scenario.redis.time())[0] * 1000
     await scenario.redis.zadd(keys.queued_key(), {first.answer: now - 10000})
-    assert 20 <= await refused_after(scenario) <= 22
+    assert 10 <= await refused_after(scenario) <= 12
 
 
 async def test_who_waited_in_vain_gets_the_measured_retry_after(scenario: Scenario) -> None:
-    questions = [await scenario.ask() for _ in range(4)]
+    questions = [await scenario.ask(client=Client(f"address:{number}")) for number in (0, 1, 2, 3, 3)]
     at = (await scenario.redis.time())[0] * 1000
     await scenario.redis.hset(keys.rate_key(), mapping={"at": at, "gap": 5000, "took": 1})
     assert await scenario.jobs.expire(questions[0].answer)
@@ -382,7 +424,7 @@ async def test_finishes_are_measured_from_the_last_one_or_their_own_beginning(sc
         await scenario.redis.hset(keys.job_key(question.answer), "accepted", now - accepted_before)
         if last_end_before:
             await scenario.redis.hset(keys.rate_key(), "at", now - last_end_before)
-        await scenario.finish(task, takes_more=False)
+        await scenario.finish(task)
         gap, took = await scenario.redis.hmget(keys.rate_key(), ["gap", "took"])
         return float(gap), float(took)
 

@@ -19,7 +19,7 @@ from wire.redis.store import Store
 from wire.work_store import SHORT_WORK
 
 # No lease runs out by itself: time passes only where a rule says so.
-LIMITS = GatewaySettings(queue_limit=6, mailbox_limit=3, client_limit=3)
+LIMITS = GatewaySettings(queue_limit=6, mailbox_limit=3, client_limit=5)
 PROFILE = settings(
     max_examples=int(os.environ.get("MACHINE_EXAMPLES", "15")),
     stateful_step_count=50,
@@ -36,23 +36,20 @@ def often(**weights: int) -> Any:
 
 
 FATES = often(arrives=5, twice=1, echoes=2, lost=1, late=1, slow=1)
-WISHES = often(ask=8, expire=1, stop=2, abandon=2, end_session=1)
-TURNS = often(well=4, afresh=1, streams=3, is_refused=2, fails=1, goes_back=1, claims=1)
+WISHES = often(ask=8, expire=1, stop=2, abandon=2, end_session=1, sweep=1)
+TURNS = often(well=4, afresh=1, streams=3, is_refused=2, fails=1, goes_back=1, takes=3)
 CHORES = often(
     goes_on=6,
     gives_up=1,
     beats=1,
-    reads=1,
-    reads_in_vain=1,
-    takes_over=1,
-    gives_back=1,
-    gives_back_twice=1,
+    reasserts=2,
     releases=1,
     reaps=1,
+    drains=1,
 )
 WHICH = st.integers(0, 5)
 ASKS = st.tuples(
-    WISHES, WHICH, st.sampled_from(["", "c"]), st.sampled_from(["", "", "", "a", "b"]), st.booleans(), FATES
+    WISHES, WHICH, st.sampled_from(["", "c", "d"]), st.sampled_from(["", "", "", "a", "b"]), st.booleans(), FATES
 )
 STEPS = st.lists(st.tuples(TURNS | TURNS | CHORES, WHICH, FATES), min_size=1, max_size=10)
 Asks = tuple[Wish, int, str, str, bool, Fate]
@@ -115,11 +112,15 @@ class Machine(RuleBasedStateMachine):
         elif what == "gives up":
             self.gateway.give_up(which)
 
-    @rule(what=often(lease=3, pause=1, hired=3, frozen=1, dead=1, leaves=1), which=WHICH)
+    @rule(what=often(lease=3, pause=1, moment=1, overdue=1, hired=3, frozen=1, dead=1, leaves=1), which=WHICH)
     def happens(self, what: str, which: int) -> None:
         match what:
             case "lease" | "pause":
                 self.pass_time(pause=what == "pause")
+            case "moment":
+                self.run(self.age())
+            case "overdue":
+                self.run(self.let_wait(which))
             case "hired" if len(self.workers) < MOST_WORKERS:
                 self.hire()
             case "frozen" if self.workers:
@@ -133,10 +134,31 @@ class Machine(RuleBasedStateMachine):
         """Let a lease's time pass, in which all have beaten, or a pause of Redis, in which nobody could."""
         for name in self.store.seen["worker"]:
             self.run(self.scenario.redis.hset(keys.worker_key(name), "last" if pause else "since", 1))
+        self.run(self.age())
         if pause:
             self.store.model.redis_pauses()
         else:
             self.store.model.lease_passes()
+
+    async def age(self) -> None:
+        """Let all tokens that wait have done so for longer than they are left to their owners."""
+        redis = self.scenario.redis
+        for client, line in self.store.seen["jobs_of"].items():
+            name, ttl = keys.line_key(client), await redis.pttl(keys.line_key(client))
+            await redis.delete(name)
+            for number, (_, fields) in enumerate(line, 1):
+                await redis.xadd(name, fields, id=f"1-{number}")
+                await redis.hset(keys.token_key(fields["t"]), "entry", f"1-{number}")
+            await redis.pexpire(name, ttl)
+        self.store.model.ring.grow_old()
+        await self.store.observe()
+
+    async def let_wait(self, which: int) -> None:
+        """Let a job have waited for longer than it may."""
+        if waiting := [job for job in self.store.model.jobs.values() if job.state == "QUEUED"]:
+            job = pick(waiting, which)
+            job.overdue = True
+            await self.scenario.redis.hset(keys.job_key(job.answer), "wait_until", 1)
 
     def hire(self) -> None:
         self.hired += 1
@@ -183,7 +205,7 @@ class Machine(RuleBasedStateMachine):
             if items := await redis.zrange(name, 0, -1):
                 await redis.zadd(name, dict.fromkeys(items, 1))
         for _ in range(ROUNDS):
-            await Store.run(self.store, "beat", keys.worker_key("last"), keys.prefix(), "last", 1000, 1)
+            await Store.run(self.store, "beat", keys.worker_key("last"), keys.prefix(), "last", 1000, 1, 600, 0)
         assert await redis.exists(*names) == 0
 
     def finish_everything(self) -> None:
@@ -203,6 +225,10 @@ class Machine(RuleBasedStateMachine):
                     self.run(process.go_on(0, "arrives"))
             for worker in self.workers:
                 self.run(worker.do_everything())
+            for worker in [worker for worker in self.workers if worker.draining and not worker.turns]:
+                for token in list(worker.idle):
+                    self.run(worker.release(token, "arrives"))
+                self.leave(worker)
 
 
 @pytest.mark.timeout(1800)

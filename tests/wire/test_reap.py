@@ -67,14 +67,14 @@ async def test_a_death_between_turns_costs_nothing(scenario: Scenario) -> None:
     assert (task.answer, task.session, task.reset) == (second.answer, b'"saved"', False)
 
 
-async def test_an_entry_in_a_dead_workers_own_stream_is_not_lost(scenario: Scenario) -> None:
+async def test_what_waited_for_a_dead_worker_goes_to_another(scenario: Scenario) -> None:
     question = await scenario.ask()
     await scenario.finish(await scenario.sent("dead"))
     second = await scenario.ask("second", question.token)
     await scenario.kill("dead")
     await scenario.sessions.reap("live", "dead")
     assert (await scenario.take("other")).answer == second.answer
-    assert not await scenario.redis.exists(keys.own_stream("dead"))
+    assert not await scenario.redis.exists(keys.took_key("dead"))
 
 
 async def test_a_job_that_costs_two_workers_their_lives_is_given_up(scenario: Scenario) -> None:
@@ -84,14 +84,14 @@ async def test_a_job_that_costs_two_workers_their_lives_is_given_up(scenario: Sc
         await scenario.kill(victim)
         await scenario.sessions.reap("live", victim)
     assert await scenario.events(question.answer) == [POISON]
-    assert await scenario.hints("live") == []
+    assert await scenario.take_all("live") == []
     assert await scenario.redis.zcard(keys.queued_key()) == 0
 
 
 async def test_tokens_are_taken_over_in_bounded_batches(scenario: Scenario) -> None:
     questions = [await scenario.ask(str(number)) for number in range(120)]
-    for entry in [*await scenario.hints("dead"), *await scenario.hints("dead")]:
-        await scenario.sessions.claim("dead", entry)
+    while await scenario.take_all("dead"):
+        pass
     await scenario.kill("dead")
     remaining = await scenario.sessions.reap("live", "dead")
     while remaining:
@@ -119,7 +119,7 @@ async def test_an_ending_session_ends_with_a_returned_job_that_ends_without_a_tu
     await scenario.kill("dead")
     await scenario.sessions.reap("live", "dead")
     await scenario.jobs.expire(question.answer)
-    assert await scenario.sessions.claim("live", await scenario.hint("live")) == "nothing"
+    assert await scenario.take_all("live") == []
     assert not await scenario.redis.exists(keys.token_key(question.token))
 
 

@@ -11,7 +11,6 @@ from wire import keys
 from wire.errors import LeaseLostError, StateLostError, TokenUnknownError
 from wire.messages import Delta, Failed, Final
 from wire.redis.store import Store
-from wire.sessions import ClaimedJob
 from wire.terminal_events import STATE_LOST
 
 pytestmark = pytest.mark.anyio
@@ -57,15 +56,13 @@ async def test_a_beat_reports_a_restart_and_a_loss_of_everything_once(scenario: 
     assert (await scenario.sessions.beat("w")).data_since == emptied
 
 
-async def test_after_a_restart_nobody_claims_before_all_could_beat(scenario: Scenario) -> None:
+async def test_after_a_restart_nobody_takes_before_all_could_beat(scenario: Scenario) -> None:
     question = await scenario.ask()
     await restarted(scenario)
-    entry = await scenario.hint("other")
-    assert await scenario.sessions.claim("other", entry) == "wait"
+    turns = await scenario.turns("other")
+    assert (turns.jobs, turns.again) == ((), 0.2)
     await passed(scenario)
-    task = await scenario.sessions.claim("other", entry)
-    assert isinstance(task, ClaimedJob)
-    assert task.answer == question.answer
+    assert (await scenario.take("other")).answer == question.answer
 
 
 async def test_after_a_restart_nobody_reaps_before_all_could_beat(scenario: Scenario) -> None:
@@ -98,7 +95,7 @@ async def test_a_question_whose_sending_was_forgotten_is_not_asked_again(scenari
         await scenario.sessions.append(task, 1, Delta("a"))
     assert await scenario.sessions.reassert(task.lease, task.answer, 1, 0)
     await passed(scenario)
-    assert await scenario.sessions.claim("other", await scenario.hint("other")) == "nothing"
+    assert await scenario.take_all("other") == []
     assert await scenario.redis.zcard(keys.queued_key()) == 0
     await scenario.sessions.append(task, 1, Delta("a"))
     await scenario.finish(task, "a")
@@ -153,8 +150,9 @@ async def test_an_answer_that_lost_events_ends_after_what_its_readers_have(scena
     assert [id_ for id_, _ in log] == [b"1-0", b"4-0"]
     assert b"state.lost" in log[-1][1][b"e"]
     following = await scenario.ask("next", question.token)
-    going_on = await scenario.finish(task, session=None)
-    assert isinstance(going_on, ClaimedJob)
+    await scenario.finish(task, session=None)
+    await passed(scenario)
+    going_on = await scenario.take("w")
     assert (going_on.answer, going_on.session) == (following.answer, None)
 
 
@@ -166,7 +164,7 @@ async def test_an_end_that_meets_lost_events_comes_after_what_readers_have(scena
     await forget_since(scenario.store, snapshot)
     with pytest.raises(StateLostError):
         await scenario.sessions.append(task, 2, Delta("b"))
-    await scenario.sessions.finish(task, "FAILED", STATE_LOST, None, takes_more=True, seq=1)
+    await scenario.sessions.finish(task, "FAILED", STATE_LOST, None, seq=1)
     assert [id_ for id_, _ in await scenario.redis.xrange(keys.log_key(question.answer))] == [b"2-0"]
 
 
@@ -182,7 +180,7 @@ async def test_a_question_whose_end_was_forgotten_is_not_asked_again(
     await scenario.sessions.report_end(question.token, question.answer, 1)
     assert not await scenario.sessions.reassert(task.lease)
     await passed(scenario)
-    assert await scenario.sessions.claim("other", await scenario.hint("other")) == "nothing"
+    assert await scenario.take_all("other") == []
     assert await scenario.events(question.answer) == [STATE_LOST]
     following = await scenario.ask("next", question.token)
     going_on = await scenario.take("other")
@@ -203,13 +201,13 @@ async def test_a_turn_continues_although_the_end_of_the_one_before_was_forgotten
     second = await scenario.ask("second", first.token)
     task = await scenario.sent("w")
     snapshot = await remember(scenario.store)
-    following = await scenario.finish(task)
-    assert isinstance(following, ClaimedJob)
+    await scenario.finish(task)
+    following = await scenario.take("w")
     await scenario.sessions.mark_sent(following, 1, 2, fresh=False)
     await forget_since(scenario.store, snapshot)
     assert await scenario.sessions.reassert(following.lease, second.answer, 2, 0)
     assert await scenario.events(first.answer) == [STATE_LOST]
-    assert await scenario.finish(following) is None
+    assert not await scenario.finish(following)
     assert await scenario.events(second.answer) == [Final("done")]
 
 
@@ -219,7 +217,7 @@ async def test_a_turn_that_was_stopped_meanwhile_does_not_go_on(scenario: Scenar
     await scenario.jobs.stop(task.answer)
     await restarted(scenario)
     assert not await scenario.sessions.reassert(task.lease, task.answer, 1, 0)
-    assert await scenario.finish(task, session=None) is None
+    assert not await scenario.finish(task, session=None)
 
 
 async def test_of_what_was_forgotten_wholly_nothing_comes_back(scenario: Scenario) -> None:
@@ -255,7 +253,7 @@ async def test_an_idle_token_with_work_that_was_never_scheduled_is_scheduled(sce
     await scenario.finish(task)
     await forget_since(scenario.store, snapshot)
     following = await scenario.ask("next", question.token)
-    assert await scenario.hints("w") == []
+    assert await scenario.redis.llen(keys.ring_key()) == 0
     await scenario.sessions.report_end(question.token, question.answer, 1)
     assert await scenario.sessions.reassert(task.lease)
     await passed(scenario)
@@ -275,6 +273,36 @@ async def test_a_token_that_was_given_back_goes_to_others(scenario: Scenario) ->
     await passed(scenario)
     assert (await scenario.take("other")).answer == following.answer
     assert await scenario.sessions.read_leases("w") == []
+
+
+async def test_a_turn_that_its_worker_never_got_goes_to_another(scenario: Scenario) -> None:
+    question = await scenario.ask()
+    await scenario.take("w")
+    await scenario.redis.hset(keys.run_key(), "at", 0)
+    await disclaimed(scenario, "w")
+    assert await scenario.events(question.answer) == []
+    assert (await scenario.take("other")).answer == question.answer
+    assert await scenario.sessions.read_leases("w") == []
+
+
+async def test_a_turn_that_was_taken_before_redis_lost_data_ends_as_lost(scenario: Scenario) -> None:
+    """Its worker may have sent it."""
+    question = await scenario.ask()
+    await scenario.take("w")
+    await restarted(scenario)
+    await disclaimed(scenario, "w")
+    assert await scenario.events(question.answer) == [STATE_LOST]
+
+
+async def test_a_session_that_was_ending_ends_with_a_turn_that_its_worker_never_got(scenario: Scenario) -> None:
+    question = await scenario.ask()
+    await scenario.take("w")
+    await scenario.sessions.end(question.token)
+    await disclaimed(scenario, "w")
+    await scenario.redis.hset(keys.run_key(), "at", 0)
+    await scenario.jobs.stop(question.answer)
+    assert await scenario.take_all("other") == []
+    assert await scenario.redis.exists(keys.token_key(question.token)) == 0
 
 
 async def test_a_turn_that_its_worker_does_not_know_ends_explicitly(scenario: Scenario) -> None:
@@ -315,12 +343,12 @@ async def test_another_workers_token_is_not_disclaimed(scenario: Scenario) -> No
 
 
 async def test_what_came_after_the_end_that_is_reported_late_continues(scenario: Scenario) -> None:
-    """The turn was running when it was to be reasserted; by then its finish has handed out the next one."""
+    """The turn was running when it was to be reasserted; by then it has ended, and the next one was taken."""
     first = await scenario.ask("first")
     second = await scenario.ask("second", first.token)
     task = await scenario.sent("w")
-    following = await scenario.finish(task)
-    assert isinstance(following, ClaimedJob)
+    await scenario.finish(task)
+    following = await scenario.take("w")
     assert not await scenario.sessions.reassert(task.lease, first.answer, 1, 0)
     assert await scenario.state(second.answer) == "CLAIMED"
     await scenario.sessions.mark_sent(following, 1, 2, fresh=False)
@@ -336,11 +364,11 @@ async def test_a_reset_that_was_not_reported_yet_is_reported_after_a_refusal(sce
     await forget_since(scenario.store, snapshot)
     await scenario.sessions.report_end(question.token, question.answer, 1)
     await passed(scenario)
-    assert await scenario.sessions.claim("other", await scenario.hint("other")) == "nothing"
+    assert await scenario.take_all("other") == []
     await scenario.ask("second", question.token)
     refused = await scenario.take("w")
     assert refused.reset
     unspent = Failed("account.throttled", reset=False)
-    await scenario.sessions.finish(refused, "FAILED", unspent, None, takes_more=False)
+    await scenario.sessions.finish(refused, "FAILED", unspent, None)
     await scenario.ask("third", question.token)
     assert (await scenario.take("w")).reset

@@ -172,7 +172,7 @@ async def test_an_answer_that_ends_in_another_way_takes_the_end_back(scenario: S
         await scenario.jobs.stop(task.answer)
         if late:
             await memory.write_end(task.lease.token, task.answer, END)
-        await scenario.sessions.finish(task, "DONE", END, b"s", takes_more=False)
+        await scenario.sessions.finish(task, "DONE", END, b"s")
         (recalled,) = await memory.read([task.answer])
         assert recalled is not None
         assert recalled.end is None
@@ -206,7 +206,7 @@ async def test_a_worker_that_has_lost_its_lease_takes_the_end_back(scenario: Sce
     await memory.write(task.lease.token, task.answer, response())
     await memory.write_end(task.lease.token, task.answer, END)
     with pytest.raises(LeaseLostError):
-        await scenario.sessions.finish(task, "DONE", END, b"s", takes_more=False)
+        await scenario.sessions.finish(task, "DONE", END, b"s")
     assert await scenario.redis.get(keys.response_end_key(task.answer)) is None
 
 
@@ -223,7 +223,7 @@ async def test_an_end_that_was_written_and_one_of_a_stopped_answer_stay(scenario
             await memory.write_end(task.lease.token, task.answer, stopped, written=True)
         else:
             await memory.write_end(task.lease.token, task.answer, END)
-        await scenario.sessions.finish(task, "DONE", END, b"s", takes_more=False)
+        await scenario.sessions.finish(task, "DONE", END, b"s")
         (recalled,) = await memory.read([task.answer])
         assert recalled is not None
         assert recalled.end == end

@@ -3,6 +3,8 @@
 import pytest
 
 from gateway.settings import GatewaySettings
+from tests.support.wire.scenario import Scenario
+from wire import keys
 from wire.errors import OutdatedWorkerError
 from wire.jobs import IdempotencyKey, Jobs, new_answer_id, new_token
 from wire.messages import Chat, Prompted
@@ -64,3 +66,67 @@ async def test_prompts_are_refused_while_a_worker_is_alive_that_cannot_read_them
     await Jobs(store, GatewaySettings()).submit(new_answer_id(), Chat("balanced", "plain"), new_token(), create=True)
     await old.leave()
     assert await submit()
+
+
+# Streams of version 0.2
+
+
+def worker_of_02(store: Store, name: str = "old") -> Reporter:
+    return reporter(store, name, ProcessLoad("0.2.0", apart=True, calls=True), "worker")
+
+
+async def read_as_02(scenario: Scenario, worker: str) -> list[tuple[str, list[bytes]]]:
+    """Return what a worker of version 0.2 finds in its stream and in the shared one."""
+    found = []
+    for name in (keys.line_key(worker), keys.prefix() + keys.NAMES["jobs"]):
+        found.append((name, [entry[b"t"] for _, entry in await scenario.redis.xrange(name)]))
+    return found
+
+
+async def test_while_a_worker_of_version_02_lives_it_finds_what_is_asked(store: Store) -> None:
+    scenario = Scenario(store)
+    old = worker_of_02(store)
+    await old.report()
+    question = await scenario.ask()
+    assert [tokens for _, tokens in await read_as_02(scenario, "old")] == [[], [question.token.encode()]]
+    assert await scenario.redis.exists(keys.ring_key()) == 0
+    # As such a worker's claim and finish leave it.
+    await scenario.sessions.beat("old")
+    held = await scenario.ask()
+    await scenario.redis.hset(keys.token_key(held.token), "owner", "old")
+    await scenario.redis.hdel(keys.token_key(held.token), "scheduled")
+    await scenario.ask(token=held.token)
+    await scenario.ask(token=held.token)
+    (_, own), (_, _) = await read_as_02(scenario, "old")
+    assert own == [held.token.encode()]
+    await old.leave()
+    scenario = Scenario(store)
+    await scenario.ask()
+    assert await scenario.redis.llen(keys.ring_key()) == 1
+
+
+@pytest.mark.parametrize("own", [False, True])
+async def test_a_worker_takes_what_gateways_of_version_02_put_into_streams(store: Store, own: bool) -> None:
+    await worker_of_02(store).report()
+    before = Scenario(store)
+    await before.hire("w1")
+    questions = [await before.ask() for _ in range(2)]
+    if own:
+        shared, mine = keys.prefix() + keys.NAMES["jobs"], keys.line_key("w1")
+        await before.redis.rename(shared, mine)
+    await before.sessions.beat("w1")
+    assert [task.answer for task in await before.take_all("w1")] == [question.answer for question in questions]
+    assert [tokens for _, tokens in await read_as_02(before, "w1")] == [[], []]
+
+
+async def test_what_is_asked_next_of_a_token_that_was_in_a_stream_is_found(store: Store) -> None:
+    old = worker_of_02(store)
+    await old.report()
+    scenario = Scenario(store)
+    await scenario.hire("w1")
+    question = await scenario.ask()
+    await scenario.sessions.beat("w1")
+    await scenario.finish(await scenario.take("w1"))
+    second = await scenario.ask(token=question.token)
+    await scenario.sessions.beat("w1")
+    assert (await scenario.take("w1")).answer == second.answer

@@ -9,7 +9,7 @@ from wire import keys
 from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, TokenUnknownError
 from wire.messages import Chat, Delta, Failed, Final
 from wire.redis.store import Store
-from wire.sessions import ClaimedJob, Lease, ScheduleEntry
+from wire.sessions import ClaimedJob, Lease, Turns
 from wire.terminal_events import INTERRUPTED
 
 pytestmark = pytest.mark.anyio
@@ -23,14 +23,14 @@ async def test_a_turn_from_question_to_saved_session(scenario: Scenario) -> None
     await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
     await scenario.sessions.append(task, 1, Delta("a"))
     await scenario.sessions.append(task, 2, Delta("b"))
-    assert await scenario.finish(task, "ab", b'{"id":"\\u00e9"}') is None
+    assert not await scenario.finish(task, "ab", b'{"id":"\\u00e9"}')
     assert await scenario.events(question.answer) == [Delta("a"), Delta("b"), Final("ab")]
     await scenario.ask("again", question.token)
     again = await scenario.take("w1")
     assert (again.session, again.sent, again.reset) == (b'{"id":"\\u00e9"}', 1, False)
 
 
-async def test_a_claim_and_a_finish_return_how_long_the_job_waited(scenario: Scenario) -> None:
+async def test_a_turn_says_how_long_its_job_has_waited(scenario: Scenario) -> None:
     await scenario.hire("w1")
     question = await scenario.ask("one")
     await scenario.ask("two", question.token)
@@ -38,9 +38,8 @@ async def test_a_claim_and_a_finish_return_how_long_the_job_waited(scenario: Sce
     await scenario.redis.hset(keys.job_key(question.answer), "accepted", before[0] * 1000 - 7000)
     task = await scenario.take("w1")
     assert 7 <= task.waited < 20
-    following = await scenario.finish(task)
-    assert following is not None
-    assert 0 <= following.waited < 13
+    await scenario.finish(task)
+    assert 0 <= (await scenario.take("w1")).waited < 13
 
 
 @pytest.mark.parametrize(
@@ -52,10 +51,10 @@ async def test_questions_and_sessions_come_back_unchanged(scenario: Scenario, te
     task = await scenario.take("w1")
     assert task.work == Chat("balanced", text)
     await scenario.ask(text, question.token)
-    following = await scenario.finish(task, session=text.encode())
-    assert following is not None
+    await scenario.finish(task, session=text.encode())
+    following = await scenario.take("w1")
     assert (following.work, following.session) == (task.work, text.encode())
-    assert await scenario.finish(following, session=text.encode(), takes_more=False) is None
+    await scenario.finish(following, session=text.encode(), keeps=False)
     await scenario.ask(text, question.token)
     assert (await scenario.take("w1")).session == text.encode()
 
@@ -65,15 +64,14 @@ async def test_a_tokens_jobs_run_one_at_a_time_in_the_order_accepted(scenario: S
     first = await scenario.ask("0")
     task = await scenario.take("w1")
     others = [await scenario.ask(str(number), first.token) for number in range(1, 5)]
-    assert await scenario.hints("w1") == []
-    assert await scenario.hints("w2") == []
     order = [task.answer]
-    following: ClaimedJob | None = task
-    while following is not None:
-        following = await scenario.finish(following)
-        if following is not None:
-            assert await scenario.hints("w2") == []
-            order.append(following.answer)
+    for _ in others:
+        for worker in ("w1", "w2"):
+            assert await scenario.take_all(worker) == []
+        assert await scenario.finish(task)
+        task = await scenario.take("w1")
+        order.append(task.answer)
+    assert not await scenario.finish(task)
     assert order == [first.answer, *(question.answer for question in others)]
 
 
@@ -83,21 +81,21 @@ async def test_the_next_job_knows_how_many_questions_the_conversation_has_had(sc
     task = await scenario.sent("w1")
     await scenario.ask("second", question.token)
     await scenario.ask("third", question.token)
-    second = await scenario.finish(task, session=b"saved")
-    assert second is not None
+    await scenario.finish(task, session=b"saved")
+    second = await scenario.take("w1")
     assert (second.session, second.sent) == (b"saved", 1)
     await scenario.sessions.mark_sent(second, 1, 2, fresh=False)
-    third = await scenario.finish(second, session=None)
-    assert third is not None
+    await scenario.finish(second, session=None)
+    third = await scenario.take("w1")
     assert (third.session, third.sent) == (None, 0)
 
 
-async def test_a_worker_that_takes_no_more_leaves_the_next_job_to_others(scenario: Scenario) -> None:
+async def test_a_worker_that_does_not_keep_the_token_gives_it_back_with_the_end(scenario: Scenario) -> None:
     await scenario.hire("w1", "w2")
     question = await scenario.ask()
     task = await scenario.take("w1")
     waiting = await scenario.ask("next", question.token)
-    assert await scenario.finish(task, session=b"saved", takes_more=False) is None
+    assert await scenario.finish(task, session=b"saved", keeps=False)
     assert await scenario.redis.smembers(keys.owned_key("w1")) == set()
     following = await scenario.take("w2")
     assert (following.answer, following.session, following.lease.fence) == (waiting.answer, b"saved", 3)
@@ -109,7 +107,7 @@ async def test_a_stale_holder_can_write_nothing(scenario: Scenario) -> None:
     question = await scenario.ask()
     stale = await scenario.take("w1")
     await scenario.kill("w1")
-    await scenario.ask("hint", question.token)
+    await scenario.sessions.reap("w2", "w1")
     newer = await scenario.take("w2")
     assert newer.answer == stale.answer
     await scenario.hire("w1")
@@ -140,7 +138,7 @@ async def test_an_earlier_lease_of_the_same_worker_is_stale_too(scenario: Scenar
         await scenario.sessions.append(task, 1, Delta("late"))
     with pytest.raises(LeaseLostError):
         await scenario.sessions.release(task.lease)
-    assert await scenario.finish(newer) is None
+    assert not await scenario.finish(newer)
 
 
 async def test_only_the_running_job_can_be_finished(scenario: Scenario) -> None:
@@ -164,8 +162,8 @@ async def test_finish_after_the_end_adds_no_event_but_saves_and_advances(scenari
     assert await scenario.jobs.expire(question.answer)
     with pytest.raises(AnswerEndedError):
         await scenario.sessions.append(task, 1, Delta("late"))
-    following = await scenario.finish(task, "late", b"saved")
-    assert following is not None
+    assert await scenario.finish(task, "late", b"saved")
+    following = await scenario.take("w1")
     assert (following.answer, following.session) == (waiting.answer, b"saved")
     (event,) = await scenario.events(question.answer)
     assert isinstance(event, Failed)
@@ -236,7 +234,7 @@ async def test_append_twice_is_append_once(scenario: Scenario) -> None:
 # The work of the dead
 
 
-async def test_a_dead_owners_unsent_job_is_done_first_by_the_claimer(scenario: Scenario) -> None:
+async def test_a_dead_owners_unsent_job_comes_first_of_its_tokens(scenario: Scenario) -> None:
     await scenario.hire("w1")
     await scenario.hire("w2", may_judge=True)
     question = await scenario.ask("first")
@@ -244,14 +242,14 @@ async def test_a_dead_owners_unsent_job_is_done_first_by_the_claimer(scenario: S
     accepted = await scenario.redis.hget(keys.job_key(question.answer), "accepted")
     await scenario.kill("w1")
     second = await scenario.ask("second", question.token)
+    await scenario.sessions.reap("w2", "w1")
     task = await scenario.take("w2")
     assert (task.answer, task.lease.fence > lost.lease.fence, task.reset) == (question.answer, True, False)
     assert await scenario.redis.hget(keys.job_key(question.answer), "tries") == b"1"
     assert await scenario.redis.hget(keys.job_key(question.answer), "accepted") == accepted
     assert await scenario.redis.smembers(keys.owned_key("w1")) == set()
-    following = await scenario.finish(task)
-    assert following is not None
-    assert following.answer == second.answer
+    await scenario.finish(task)
+    assert (await scenario.take("w2")).answer == second.answer
     assert await scenario.events(question.answer) == [Final("done")]
 
 
@@ -267,6 +265,7 @@ async def test_a_dead_owners_sent_job_ends_interrupted_once(scenario: Scenario, 
         await scenario.sessions.append(lost, 1, Delta("a"))
     await scenario.kill("w1")
     third = await scenario.ask("third", question.token)
+    await scenario.sessions.reap("w2", "w1")
     task = await scenario.take("w2")
     assert (task.answer, task.session, task.sent, task.reset) == (third.answer, None, 0, False)
     with pytest.raises(LeaseLostError):
@@ -287,6 +286,7 @@ async def test_a_dead_owners_ended_job_costs_the_conversation_too(scenario: Scen
     await scenario.redis.hset(keys.job_key(second.answer), "state", "STOPPED")
     await scenario.kill("w1")
     await scenario.ask("third", question.token)
+    await scenario.sessions.reap("w2", "w1")
     assert (await scenario.take("w2")).session is None
     assert await scenario.events(second.answer) == []
 
@@ -308,16 +308,12 @@ async def test_who_has_not_beaten_for_a_lease_may_not_judge(scenario: Scenario) 
     await scenario.take("w1")
     await scenario.kill("w1")
     await scenario.ask("second", question.token)
-    hint = await scenario.hint("w2")
     for _ in range(2):
-        assert await scenario.sessions.claim("w2", hint) == "wait"
-    assert (await scenario.redis.xpending(keys.shared_stream(), keys.GROUP))["pending"] == 1
+        assert await scenario.sessions.reap("w2", "w1") == -1
+    assert await scenario.take_all("w2") == []
     await scenario.redis.hset(keys.worker_key("w2"), "since", 1)
-    task = await scenario.sessions.claim("w2", hint)
-    assert isinstance(task, ClaimedJob)
-    assert task.answer == question.answer
-    assert (await scenario.redis.xpending(keys.shared_stream(), keys.GROUP))["pending"] == 0
-    assert await scenario.redis.xlen(keys.shared_stream()) == 0
+    await scenario.sessions.reap("w2", "w1")
+    assert (await scenario.take("w2")).answer == question.answer
 
 
 async def test_after_a_pause_of_redis_nobody_looks_dead_before_all_could_beat(scenario: Scenario) -> None:
@@ -327,26 +323,23 @@ async def test_after_a_pause_of_redis_nobody_looks_dead_before_all_could_beat(sc
     await scenario.take("w1")
     await scenario.kill("w1")
     await scenario.ask("second", question.token)
-    hint = await scenario.hint("w2")
     await scenario.redis.hset(keys.worker_key("w2"), "last", 1)
-    assert await scenario.sessions.claim("w2", hint) == "wait"
+    assert await scenario.sessions.reap("w2", "w1") == -1
     await scenario.sessions.beat("w2")
-    assert await scenario.sessions.claim("w2", hint) == "wait"
+    assert await scenario.sessions.reap("w2", "w1") == -1
     since = int(await scenario.redis.hget(keys.worker_key("w2"), "since"))
     await scenario.sessions.beat("w2")
     assert int(await scenario.redis.hget(keys.worker_key("w2"), "since")) == since > 1
 
 
-async def test_a_worker_without_a_heartbeat_claims_nothing(scenario: Scenario) -> None:
+async def test_a_worker_without_a_heartbeat_takes_nothing(scenario: Scenario) -> None:
     await scenario.hire("w1")
     question = await scenario.ask()
-    hint = await scenario.hint("w1")
     await scenario.kill("w1")
-    assert await scenario.sessions.claim("w1", hint) == "wait"
+    turns = await scenario.turns("w1")
+    assert (turns.jobs, turns.again) == ((), 0.2)
     await scenario.sessions.beat("w1")
-    task = await scenario.sessions.claim("w1", hint)
-    assert isinstance(task, ClaimedJob)
-    assert task.answer == question.answer
+    assert (await scenario.take("w1")).answer == question.answer
 
 
 async def test_a_worker_without_an_account_lives_but_is_not_available(store: Store) -> None:
@@ -368,7 +361,7 @@ async def test_a_worker_of_the_version_before_counts_as_one_that_takes_work(stor
 
 
 async def test_heartbeats_last_one_lease(store: Store) -> None:
-    scenario = Scenario(store, lease_ttl=0.05)
+    scenario = Scenario(store, lease_ttl=2.0)
     await scenario.hire("w1")
     assert await scenario.sessions.list_live_workers() == ["w1"]
 
@@ -391,66 +384,15 @@ async def test_the_reset_of_a_refused_attempt_survives_a_take_over(scenario: Sce
     await scenario.sessions.record_refusal(task, 2)
     await scenario.kill("w1")
     await scenario.ask("third", question.token)
+    await scenario.sessions.reap("w2", "w1")
     claimed = await scenario.take("w2")
     assert (claimed.answer, claimed.session, claimed.reset) == (second.answer, None, True)
     await scenario.sessions.mark_sent(claimed, 1, 1, fresh=True)
-    following = await scenario.finish(claimed)
-    assert following is not None
-    assert not following.reset
+    await scenario.finish(claimed)
+    assert not (await scenario.take("w2")).reset
 
 
-# Hints
-
-
-async def test_a_hint_for_another_workers_token_reaches_its_owner(scenario: Scenario) -> None:
-    await scenario.hire("w1", "w2")
-    question = await scenario.ask()
-    await scenario.finish(await scenario.take("w1"))
-    await scenario.redis.xadd(keys.shared_stream(), {"t": question.token})
-    second = await scenario.ask("second", question.token)
-    streams = {keys.shared_stream(): ">"}
-    ((stream, ((id_, _),)),) = await scenario.redis.xreadgroup(keys.GROUP, "w2", streams)
-    wrong = ScheduleEntry(stream.decode(), id_.decode(), question.token)
-    assert await scenario.sessions.claim("w2", wrong) == "nothing"
-    claimed = [await scenario.sessions.claim("w1", hint) for hint in await scenario.hints("w1")]
-    tasks = [task for task in claimed if isinstance(task, ClaimedJob)]
-    assert [task.answer for task in tasks] == [second.answer]
-    assert await scenario.redis.xlen(keys.shared_stream()) == 0
-    assert await scenario.redis.xlen(keys.own_stream("w1")) == 0
-
-
-async def test_superfluous_hints_are_harmless(scenario: Scenario) -> None:
-    await scenario.hire("w1", "w2")
-    question = await scenario.ask()
-    for _ in range(3):
-        await scenario.redis.xadd(keys.shared_stream(), {"t": question.token})
-    first, *others = await scenario.hints("w1")
-    task = await scenario.sessions.claim("w1", first)
-    assert isinstance(task, ClaimedJob)
-    assert [await scenario.sessions.claim("w1", hint) for hint in others[:1]] == ["nothing"]
-    assert [await scenario.sessions.claim("w2", hint) for hint in others[1:]] == ["nothing", "nothing"]
-    await scenario.redis.xadd(keys.shared_stream(), {"t": "nobody"})
-    assert await scenario.sessions.claim("w1", await scenario.hint("w1")) == "nothing"
-    assert await scenario.finish(task) is None
-    assert await scenario.hints("w1") == []
-    assert await scenario.redis.exists(keys.token_key("nobody")) == 0
-
-
-async def test_a_superfluous_hint_starts_no_second_turn(scenario: Scenario) -> None:
-    await scenario.hire("w1", "w2")
-    question = await scenario.ask()
-    for _ in range(2):
-        await scenario.redis.xadd(keys.shared_stream(), {"t": question.token})
-    second = await scenario.ask("second", question.token)
-    first, own, other = await scenario.hints("w1")
-    task = await scenario.sessions.claim("w1", first)
-    assert isinstance(task, ClaimedJob)
-    assert await scenario.sessions.claim("w1", own) == "nothing"
-    assert await scenario.sessions.claim("w2", other) == "nothing"
-    assert await scenario.state(second.answer) == "QUEUED"
-    following = await scenario.finish(task)
-    assert following is not None
-    assert following.answer == second.answer
+# What has ended while it waited
 
 
 async def test_expired_jobs_are_skipped(scenario: Scenario) -> None:
@@ -461,11 +403,12 @@ async def test_expired_jobs_are_skipped(scenario: Scenario) -> None:
     assert (await scenario.take("w1")).answer == second.answer
 
 
-async def test_a_hint_for_expired_jobs_alone_has_no_effect(scenario: Scenario) -> None:
+async def test_a_token_whose_jobs_have_expired_is_not_taken(scenario: Scenario) -> None:
     await scenario.hire("w1")
     question = await scenario.ask()
     await scenario.jobs.expire(question.answer)
-    assert await scenario.sessions.claim("w1", await scenario.hint("w1")) == "nothing"
+    assert await scenario.take_all("w1") == []
+    assert await scenario.redis.exists(keys.ring_key(), keys.line_key("")) == 0
     assert await scenario.redis.hget(keys.token_key(question.token), "owner") is None
 
 
@@ -493,9 +436,8 @@ async def test_releasing_gives_an_unsent_job_back_to_the_front(scenario: Scenari
         await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
     claimed = await scenario.take("w2")
     assert claimed.answer == question.answer
-    following = await scenario.finish(claimed)
-    assert following is not None
-    assert following.answer == second.answer
+    await scenario.finish(claimed)
+    assert (await scenario.take("w2")).answer == second.answer
 
 
 @pytest.mark.parametrize("state", ["SENT", "STREAMING", "STOPPED"])
@@ -506,10 +448,10 @@ async def test_a_token_whose_turn_is_not_finished_is_kept(scenario: Scenario, st
     await scenario.redis.hset(keys.job_key(question.answer), "state", state)
     assert not await scenario.sessions.release(task.lease)
     await scenario.ask("second", question.token)
-    assert await scenario.finish(task) is not None
+    assert await scenario.finish(task)
 
 
-async def test_releasing_schedules_what_came_in(scenario: Scenario) -> None:
+async def test_what_came_in_before_a_release_goes_to_others(scenario: Scenario) -> None:
     await scenario.hire("w1", "w2")
     question = await scenario.ask()
     task = await scenario.take("w1")
@@ -524,7 +466,7 @@ async def test_a_worker_that_left_is_gone_from_the_list(scenario: Scenario) -> N
     assert await scenario.sessions.list_live_workers() == ["w1", "w2"]
     await scenario.sessions.leave("w1")
     assert await scenario.sessions.list_live_workers() == ["w2"]
-    names = [keys.worker_key("w1"), keys.own_stream("w1"), keys.owned_key("w1")]
+    names = [keys.worker_key("w1"), keys.took_key("w1"), keys.owned_key("w1"), keys.idle_key()]
     assert await scenario.redis.exists(*names) == 0
     await scenario.sessions.leave("w2")
     assert await scenario.sessions.list_live_workers() == []
@@ -556,7 +498,7 @@ async def test_ending_a_session_drops_waiting_jobs_and_lets_the_running_turn_end
         assert isinstance(event, Failed)
         assert event.reason == "session.closed"
     await scenario.sessions.append(task, 1, Delta("still "))
-    assert await scenario.finish(task, "still here") is None
+    assert not await scenario.finish(task, "still here")
     assert await scenario.events(submitted.answer) == [Delta("still "), Final("still here")]
     assert await scenario.redis.exists(keys.token_key(submitted.token), keys.mailbox_key(submitted.token)) == 0
     assert await scenario.redis.smembers(keys.owned_key("w1")) == set()
@@ -579,8 +521,8 @@ async def test_ending_a_session_that_waits_drops_its_jobs(scenario: Scenario) ->
     await scenario.sessions.end(question.token)
     (event,) = await scenario.events(question.answer)
     assert isinstance(event, Failed)
-    assert await scenario.sessions.claim("w1", await scenario.hint("w1")) == "nothing"
-    assert await scenario.redis.exists(keys.token_key(question.token)) == 0
+    assert await scenario.redis.exists(keys.token_key(question.token), keys.ring_key(), keys.line_key("")) == 0
+    assert await scenario.take_all("w1") == []
 
 
 async def test_ending_an_unknown_session_does_nothing(scenario: Scenario) -> None:
@@ -632,12 +574,9 @@ async def test_at_rest_only_sessions_and_answers_are_left(scenario: Scenario) ->
         keys.token_key(question.token),
         keys.job_key(question.answer),
         keys.log_key(question.answer),
-        keys.shared_stream(),
     }
     left |= {keys.rate_key(), keys.kept_key(), keys.sizes_key(), keys.bytes_key()}
     assert await scenario.names() == left
-    assert await scenario.redis.xlen(keys.shared_stream()) == 0
-    assert (await scenario.redis.xpending(keys.shared_stream(), keys.GROUP))["pending"] == 0
 
 
 # Calls whose reply never came, and that the caller makes again
@@ -664,20 +603,20 @@ async def test_calls_without_a_reply_can_be_made_again(forgetful: ForgetfulStore
     await scenario.hire("w1")
     question = await scenario.ask()
     second = await scenario.ask("second", question.token)
-    hint = await scenario.hint("w1")
-    task = await again(scenario, "claim", lambda: scenario.sessions.claim("w1", hint))
-    assert isinstance(task, ClaimedJob)
+    turns = await again(scenario, "take", lambda: scenario.sessions.take("w1", 1, 0, 1, {}))
+    assert isinstance(turns, Turns)
+    ((task, _),) = turns.jobs
     assert task.answer == question.answer
     await again(scenario, "mark_sent", lambda: scenario.sessions.mark_sent(task, 1, 1, fresh=True))
     await again(scenario, "refused", lambda: scenario.sessions.record_refusal(task, 1))
     await again(scenario, "mark_sent", lambda: scenario.sessions.mark_sent(task, 2, 1, fresh=True))
     await again(scenario, "append", lambda: scenario.sessions.append(task, 1, Delta("a")))
-    following = await again(scenario, "finish", lambda: scenario.finish(task))
-    assert isinstance(following, ClaimedJob)
+    assert await again(scenario, "finish", lambda: scenario.finish(task))
+    ((following, _),) = (await scenario.sessions.take("w1", 2, 1, 1, {})).jobs
     assert following.answer == second.answer
     assert await scenario.events(question.answer) == [Delta("a"), Final("done")]
     await again(scenario, "mark_sent", lambda: scenario.sessions.mark_sent(following, 1, 2, fresh=False))
-    assert await again(scenario, "finish", lambda: scenario.finish(following, takes_more=False)) is None
+    assert not await again(scenario, "finish", lambda: scenario.finish(following, keeps=False))
     assert await scenario.events(second.answer) == [Final("done")]
     await again(
         scenario, "enqueue", lambda: scenario.jobs.submit("s0-3", Chat("balanced", "3"), question.token, create=False)
@@ -707,9 +646,8 @@ async def test_work_that_cannot_be_read_ends_as_failed_and_makes_way(scenario: S
     await scenario.redis.hset(keys.job_key(odd.answer), "short_work", '{"type": "poem"}')
     last = await scenario.ask("last", question.token)
     if first is not None:
-        assert await scenario.finish(first) is None
-    else:
-        assert await scenario.sessions.claim("w1", await scenario.hint("w1")) == "nothing"
+        assert await scenario.finish(first)
+    assert await scenario.take_all("w1", free=1) == []
     (event,) = await scenario.events(odd.answer)
     assert isinstance(event, Failed)
     assert event.reason == "job.unreadable"

@@ -26,7 +26,7 @@ async def test_a_job_that_waits_ends_at_once_and_is_never_taken(scenario: Scenar
     assert await scenario.jobs.stop(question.answer) == "STOPPED"
     assert await scenario.events(question.answer) == [stopped("")]
     assert await scenario.redis.zcard(keys.queued_key()) == 0
-    assert await scenario.sessions.claim("w1", await scenario.hint("w1")) == "nothing"
+    assert await scenario.take_all("w1") == []
     assert (await scenario.sessions.beat("w1")).stopped_answers == []
 
 
@@ -143,8 +143,8 @@ async def test_finishing_a_stopped_turn_adds_no_event_and_hands_out_the_next_job
     task = await scenario.sent("w1")
     await scenario.sessions.append(task, 1, Delta("a"))
     await scenario.jobs.stop(first.answer)
-    following = await scenario.finish(task, "never written", session=None)
-    assert following is not None
+    assert await scenario.finish(task, "never written", session=None)
+    following = await scenario.take("w1")
     assert (following.answer, following.session, following.sent) == (second.answer, None, 0)
     assert await scenario.events(first.answer) == [Delta("a"), stopped("a")]
 
@@ -199,8 +199,8 @@ async def test_whoever_takes_over_a_stopped_turn_starts_afresh(scenario: Scenari
     await scenario.jobs.stop(task.answer)
     await scenario.kill("w1")
     third = await scenario.ask("third", question.token)
+    await scenario.sessions.reap("w2", "w1")
     claimed = await scenario.take("w2")
-    assert isinstance(claimed, ClaimedJob)
     assert (claimed.answer, claimed.session) == (third.answer, None)
     assert await scenario.events(task.answer) == [stopped("")]
 
@@ -266,8 +266,8 @@ async def test_a_stopped_questions_conversation_is_not_continued(scenario: Scena
     task = await scenario.sent("w1")
     waiting = await scenario.ask("second", question.token)
     await scenario.jobs.stop(question.answer)
-    following = await scenario.finish(task, session=b'"completed in the same instant"')
-    assert following is not None
+    await scenario.finish(task, session=b'"completed in the same instant"')
+    following = await scenario.take("w1")
     assert (following.answer, following.session, following.sent) == (waiting.answer, None, 0)
 
 
@@ -306,9 +306,7 @@ async def test_a_stop_keeps_a_conversation_that_the_upstream_does_not_remember(s
     assert (await scenario.events(first.answer))[-1] == Final("so far", reset=False, stopped=True)
     # What the worker has got beyond that was sent to nobody.
     exchange = (HistoryMessage("user", "first"), HistoryMessage("assistant", "so far and more"))
-    await scenario.sessions.finish(
-        task, "DONE", Final("so far and more"), b"kept", takes_more=False, exchange=exchange, begins=True
-    )
+    await scenario.sessions.finish(task, "DONE", Final("so far and more"), b"kept", exchange=exchange, begins=True)
     assert await spoken(scenario, first.token) == ["first", "so far"]
     await scenario.ask("second", first.token)
     following = await scenario.take("w1")
@@ -324,7 +322,7 @@ async def test_a_stop_by_the_version_before_resets_as_it_says(scenario: Scenario
     await scenario.redis.hdel(keys.job_key(first.answer), "stateless")
     await scenario.jobs.stop(first.answer)
     assert (await scenario.events(first.answer))[-1] == stopped("so far")
-    await scenario.sessions.finish(task, "STOPPED", stopped(""), b"kept", takes_more=False)
+    await scenario.sessions.finish(task, "STOPPED", stopped(""), b"kept")
     assert await spoken(scenario, first.token) == []
     await scenario.ask("second", first.token)
     assert (await scenario.take("w1")).session is None
@@ -334,7 +332,7 @@ async def test_a_stop_of_what_a_worker_of_the_version_before_sent_resets(scenari
     """Its mark says nothing of what the upstream remembers, and leaves what a newer worker's mark before said."""
     await scenario.hire("w1")
     first = await scenario.ask("first")
-    await scenario.finish(await out_where_nothing_is_remembered(scenario), "one", b"kept", takes_more=False)
+    await scenario.finish(await out_where_nothing_is_remembered(scenario), "one", b"kept")
     second = await scenario.ask("second", first.token)
     task = await scenario.take("w1")
     await scenario.sessions.mark_sent(task, 1, task.sent + 1, fresh=False)
@@ -350,7 +348,7 @@ async def test_a_waiting_question_is_stopped_without_a_reset_where_nothing_is_re
     await scenario.hire("w1")
     first = await scenario.ask("first")
     task = await out_where_nothing_is_remembered(scenario)
-    await scenario.finish(task, "one", b"kept", takes_more=False)
+    await scenario.finish(task, "one", b"kept")
     second = await scenario.ask("second", first.token)
     await scenario.jobs.stop(second.answer)
     assert await scenario.events(second.answer) == [Final("", reset=False, stopped=True)]
@@ -364,6 +362,6 @@ async def test_after_a_refusal_a_stop_resets_as_it_says(scenario: Scenario) -> N
     await scenario.sessions.record_refusal(task, 1)
     await scenario.jobs.stop(first.answer)
     assert await scenario.events(first.answer) == [stopped("")]
-    await scenario.sessions.finish(task, "STOPPED", stopped(""), b"kept", takes_more=False)
+    await scenario.sessions.finish(task, "STOPPED", stopped(""), b"kept")
     await scenario.ask("second", first.token)
     assert (await scenario.take("w1")).session is None

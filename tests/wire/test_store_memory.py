@@ -50,6 +50,12 @@ async def test_one_client_gets_half_and_leaves_room_for_others(store: Store) -> 
     assert 1 <= refused.value.retry_after <= 60
 
 
+async def test_a_client_with_a_weight_gets_that_many_times_what_it_leaves(store: Store) -> None:
+    scenario = limited(store)
+    assert await fill(scenario, Client("heavy", weight=3)) == 11
+    assert await fill(scenario, BOB) == 2
+
+
 async def test_a_client_has_a_limit_of_its_own(store: Store) -> None:
     assert await fill(limited(store, client_bytes=2 * MIB), ALICE) == 1
 
@@ -99,18 +105,19 @@ async def test_large_questions_of_one_client_leave_room_for_all_others(valkey_st
 
 async def test_a_client_that_fills_the_store_slowly_leaves_room_for_all_others(store: Store) -> None:
     """25 kB/s of new conversations and long answers once filled Redis for hours."""
-    scenario = limited(store, client_limit=1000)
+    limits = GatewaySettings(store_bytes=16 * MIB, client_limit=1000)
+    scenario = Scenario(store, limits, lease_ttl=3600.0)
     await scenario.hire("w1")
     exchange, refusals = (HistoryMessage("user", "x" * 60_000),), 0
-    for number in range(250):
+    for number in range(160):
         try:
             await scenario.ask(client=ALICE)
             text = "y" * 30_000
         except ClientBytesError:
             await scenario.ask(client=Client(f"other {number % 6}"))
             text, refusals = "y", refusals + 1
-        await scenario.finish(await scenario.sent("w1"), text, exchange=exchange, begins=True, takes_more=False)
-    assert refusals > 50
+        await scenario.finish(await scenario.sent("w1"), text, exchange=exchange, begins=True)
+    assert refusals > 40
     assert await counted(scenario) < 0.85 * 16 * MIB
     assert await counted(scenario, ":alice") < 8 * MIB
     assert await counted(scenario, "transcripts") <= 4 * MIB
@@ -166,7 +173,7 @@ async def test_a_token_and_an_idempotency_key_count_as_long_as_they_are_kept(sce
 async def test_the_token_of_pictures_counts_no_longer_than_they_do(scenario: Scenario) -> None:
     await scenario.hire("w1")
     token = (await scenario.ask()).token
-    await scenario.finish(await scenario.sent("w1"), forget=True, takes_more=False)
+    await scenario.finish(await scenario.sent("w1"), forget=True)
     expires = await scenario.redis.zscore(keys.kept_key(), f"k:{token}")
     ttl = await scenario.redis.pttl(keys.token_key(token))
     seconds, micros = await scenario.redis.time()
@@ -184,7 +191,7 @@ async def test_the_oldest_transcripts_go_first_and_a_conversation_with_them(stor
         task = await scenario.take("w1")
         session = StatelessSession(b"{}", begins=True) if stateless else None
         await scenario.sessions.mark_sent(task, 1, 1, fresh=True, stateless=session)
-        await scenario.finish(task, exchange=exchange, begins=True, takes_more=False)
+        await scenario.finish(task, exchange=exchange, begins=True)
     assert 3 * MIB < await counted(scenario, "transcripts") <= 4 * MIB
     assert (await scenario.sessions.read_transcript(tokens[-1])).whole
     oldest = await scenario.sessions.read_transcript(tokens[0])

@@ -29,6 +29,8 @@ async def scenario(request: pytest.FixtureRequest, store_url: str) -> AsyncItera
 
 async def wait_too_long(scenario: Scenario, answer: str) -> None:
     await scenario.redis.hset(keys.job_key(answer), "wait_until", 1)
+    # Others may have been accepted in the same millisecond.
+    await scenario.redis.zadd(keys.queued_key(), {answer: 1})
 
 
 async def end_of(scenario: Scenario, answer: str) -> Failed:

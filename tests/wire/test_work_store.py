@@ -14,7 +14,7 @@ from wire.about import describe
 from wire.answers import Answers
 from wire.errors import QueueFullError, StoreUnavailableError, TokenUnknownError
 from wire.jobs import IdempotencyKey, Jobs, new_answer_id, new_token
-from wire.messages import Chat, Failed, HistoryMessage, encode
+from wire.messages import Chat, Failed, HistoryMessage, decode_work, encode
 from wire.redis.connection import Argument
 from wire.redis.long_strings import CHUNK
 from wire.redis.store import Store
@@ -90,8 +90,8 @@ async def test_no_script_gets_work(store_url: str) -> None:
     await scenario.hire("w1")
     token = (await scenario.ask("x" * 100_000)).token
     await scenario.ask("y" * 100_000, token)
-    following = await scenario.finish(await scenario.sent("w1"))
-    assert following is not None
+    await scenario.finish(await scenario.sent("w1"))
+    following = await scenario.take("w1")
     assert following.work == Chat("balanced", "y" * 100_000)
     assert max(seen) < 5000
     await store.close()
@@ -102,22 +102,19 @@ async def test_short_work_is_inside_its_job_until_that_ends_and_comes_with_it(st
     await scenario.hire("w1")
     first = await scenario.ask("x" * longest)
     second = await scenario.ask("y", first.token)
-    entry = await scenario.hint("w1")
     longer = await scenario.ask("z" * (longest + 1))
     assert {name for name in await scenario.names() if ":work:" in name} == {keys.work_key(longer.answer)}
     for _ in range(2):
-        task = await scenario.sessions.claim("w1", entry)
-        assert isinstance(task, ClaimedJob)
-        assert task.work == Chat("balanced", "x" * longest)
-    assert isinstance(task, ClaimedJob)
+        # A repeat of the call gives the same.
+        ((task, short),) = (await scenario.sessions.take("w1", 1, 0, 1, {})).jobs
+        assert decode_work(short) == Chat("balanced", "x" * longest)
     await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
-    for _ in range(2):
-        following = await scenario.finish(task)
-        assert following is not None
-        assert following.work == Chat("balanced", "y")
+    await scenario.finish(task)
+    ((_, beside), (_, short)) = (await scenario.sessions.take("w1", 2, 1, 2, {})).jobs
+    assert (beside, decode_work(short)) == (b"", Chat("balanced", "y"))
     for answer, there in ((first.answer, False), (second.answer, True)):
         assert await scenario.redis.hexists(keys.job_key(answer), "short_work") == there
-    assert b"xx" not in await scenario.redis.hget(keys.token_key(first.token), "reply")
+    assert not any(b"xx" in value for value in (await scenario.redis.hgetall(keys.took_key("w1"))).values())
 
 
 @pytest.mark.parametrize("refusal", ["unknown", "full", "asked before"])
@@ -154,10 +151,10 @@ async def test_a_job_whose_work_is_lost_is_not_accepted(store_url: str) -> None:
 async def test_a_job_whose_work_is_lost_later_ends_and_keeps_its_conversation(scenario: Scenario) -> None:
     await scenario.hire("w1")
     first = await scenario.ask()
-    await scenario.finish(await scenario.sent("w1"), takes_more=False)
+    await scenario.finish(await scenario.sent("w1"))
     lost = await scenario.ask("lost", first.token)
     await scenario.redis.delete(keys.work_key(lost.answer))
-    assert await scenario.sessions.claim("w1", await scenario.hint("w1")) == "nothing"
+    assert await scenario.take_all("w1") == []
     assert await scenario.events(lost.answer) == [Failed("state.lost", reset=False)]
     await scenario.ask("next", first.token)
     assert (await scenario.take("w1")).session == b"{}"
@@ -207,7 +204,7 @@ async def test_a_stopped_answer_continues_its_transcript_without_the_work(
     await scenario.redis.hset(keys.job_key("s0-1"), "state", "SENT")
     await scenario.jobs.stop("s0-1")
     assert await scenario.redis.exists(keys.work_key("s0-1")) == 0
-    await scenario.sessions.finish(task, "STOPPED", Failed("stop"), b"{}", takes_more=True, begins=begins)
+    await scenario.sessions.finish(task, "STOPPED", Failed("stop"), b"{}", begins=begins)
     transcript = await scenario.sessions.read_transcript(token)
     texts = [message.text for message in transcript.messages]
     if size > 5:

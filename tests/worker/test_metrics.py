@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from tests.support.conditions import SOON, until
 from tests.support.processes import answers, process, wait_until, write_accounts
-from tests.support.worker.harness import ACCOUNTS, SHORT_READ, Away, Client, Held, HookedStore, settings_with
+from tests.support.worker.harness import ACCOUNTS, Away, Client, Held, HookedStore, settings_with
 from tests.support.worker.running_worker import serving
 from tests.support.worker.scripted_provider import Ask, Pictures, Play, ScriptedProvider, echo
 from wire.jobs import Jobs, new_token
@@ -194,7 +194,7 @@ async def test_the_heartbeats_age_grows_while_redis_is_away(client: Client) -> N
 async def test_before_the_first_heartbeat_its_age_has_no_end(client: Client) -> None:
     settings = settings_with(provider="tests.support.worker.scripted_provider:ScriptedProvider")
     async with (
-        open_worker(settings, client.store, ACCOUNTS, block=SHORT_READ) as worker,
+        open_worker(settings, client.store, ACCOUNTS) as worker,
         metrics.serve_metrics(worker, "127.0.0.1", 0) as address,
     ):
         assert (await scraped(address))["bing_heartbeat_age_seconds"] == float("inf")

@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from tests.support.conditions import SOON, until
 from tests.support.processes import write_accounts
-from tests.support.worker.harness import ACCOUNTS, SHORT_READ, Client, HookedStore, settings_with
+from tests.support.worker.harness import ACCOUNTS, Client, HookedStore, settings_with
 from tests.support.worker.scripted_provider import ScriptedProvider
 from wire.answers import Answers
 from wire.jobs import new_token
@@ -88,7 +88,7 @@ async def test_waiting_for_accounts_can_be_given_up(tmp_path: Path) -> None:
 
 
 async def test_a_worker_serves_with_the_provider_of_the_settings(tmp_path: Path, store: HookedStore) -> None:
-    async with open_worker(settings(tmp_path), store, ACCOUNTS, block=SHORT_READ) as served:
+    async with open_worker(settings(tmp_path), store, ACCOUNTS) as served:
         running = asyncio.create_task(served.run())
 
         async def alive() -> bool:
@@ -135,7 +135,7 @@ async def test_what_changes_in_the_folder_reaches_the_turns(tmp_path: Path, stor
         return states.get(name) == state
 
     async with (
-        open_worker(settings(tmp_path), store, accounts, folder, block=SHORT_READ) as opened,
+        open_worker(settings(tmp_path), store, accounts, folder) as opened,
         Answers(store) as answers,
     ):
         running = asyncio.create_task(opened.run())

@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from unittest import mock
 
 import pytest
 
 from tests.support.conditions import until
+from tests.support.wire.scenario import Scenario
 from tests.support.worker.harness import Client, Held
+from tests.support.worker.running_dispatcher import NEVER
 from tests.support.worker.running_worker import serving
 from tests.support.worker.scripted_provider import Ask, Pictures, ScriptedProvider, echo
 from wire import keys
@@ -155,6 +158,17 @@ async def test_a_stop_leaves_other_turns_alone_and_no_flag(client: Client) -> No
         assert await client.store.commands.exists(keys.stops_key(served.id)) == 0
         await stop(client, two)
         await until(lambda: provider.hung_up == 2)
+
+
+async def test_a_stop_reaches_the_worker_before_its_next_beat(client: Client) -> None:
+    provider = ScriptedProvider(play=endless)
+    await Scenario(client.store).settle()
+    with mock.patch("worker.heartbeat._EVERY", NEVER):
+        async with serving(client.store, provider, lease_ttl=NEVER):
+            answer = await client.ask("tell me")
+            await until(lambda: client.store.calls.count("append") == 1)
+            await stop(client, answer)
+            await until(lambda: provider.hung_up == 1)
 
 
 async def test_a_draining_worker_still_hangs_up(client: Client) -> None:

@@ -10,7 +10,6 @@ from structlog.testing import capture_logs
 from tests.support.conditions import SOON, until
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.worker.harness import (
-    SHORT_READ,
     Away,
     Client,
     Held,
@@ -212,7 +211,7 @@ async def test_a_background_task_that_dies_takes_the_worker_down(store: HookedSt
     store.before["beat"] = die
     settings = settings_with()
     upstream = Upstream(settings, pool_on(store, settings), Only(ScriptedProvider(), Pictures()))
-    served = Worker(settings, store, upstream, status_reporter, block=SHORT_READ)
+    served = Worker(settings, store, upstream, status_reporter)
     with pytest.raises(ExceptionGroup):
         async with asyncio.timeout(SOON):
             await served.run()

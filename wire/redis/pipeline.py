@@ -20,10 +20,9 @@ class Pipeline:
     ones its hash.
     """
 
-    def __init__(self, url: str, connect_timeout: float, reply_timeout: float, sources: Mapping[str, str]) -> None:
+    def __init__(self, url: str, timeout: float, sources: Mapping[str, str]) -> None:
         self._url = url
-        self._reply_timeout = reply_timeout
-        self._connect_timeout = connect_timeout
+        self._timeout = timeout
         self._sources = sources
         self._hashes = {name: hashlib.sha1(text.encode()).hexdigest() for name, text in sources.items()}
         self._known: set[str] = set()
@@ -83,7 +82,7 @@ class Pipeline:
 
     async def _connect(self) -> RedisConnection:
         try:
-            connection = await connect(self._url, self._connect_timeout, self._reply_timeout)
+            connection = await connect(self._url, self._timeout, self._timeout)
         finally:
             self._connecting = None
         self._connection, self._known = connection, set()

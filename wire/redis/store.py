@@ -1,6 +1,6 @@
 """Access to Redis: one connection for scripts and short reads, one for heartbeats, one for work, a pool for the rest.
 
-Blocking reads and pub/sub have connections of their own.
+Pub/sub has a connection of its own.
 """
 
 import asyncio
@@ -52,12 +52,10 @@ class Store:
         self._pipeline, self._heartbeats = (self._make_pipeline(sources) for _ in range(2))
         self._transfers = self._make_pipeline({})
 
-    def _make_pipeline(
-        self, sources: Mapping[str, str], reply_timeout: float = _COMMAND_TIMEOUT
-    ) -> Pipeline | MemoryPipeline:
+    def _make_pipeline(self, sources: Mapping[str, str]) -> Pipeline | MemoryPipeline:
         if self._server is not None:
             return MemoryPipeline(FakeAsyncRedis(server=self._server, protocol=2), sources)
-        return Pipeline(self._url, _COMMAND_TIMEOUT, reply_timeout, sources)
+        return Pipeline(self._url, _COMMAND_TIMEOUT, sources)
 
     def _make_client(self) -> "redis.Redis":
         if self._server is not None:
@@ -77,10 +75,6 @@ class Store:
         except ValueError as error:
             raise ValueError(f"REDIS_URL is not an address of Redis: {error}") from error
         return redis.Redis.from_pool(pool)
-
-    def open_blocking(self, block: float) -> Pipeline | MemoryPipeline:
-        """Return a connection for reads that block for up to `block` seconds; the caller closes it."""
-        return self._make_pipeline({}, block + 2)
 
     async def connect_pubsub(self, on_message: Callable[[Any], None]) -> RedisConnection | MemoryConnection:
         """Open a connection for pub/sub; the caller closes it. StoreUnavailableError."""

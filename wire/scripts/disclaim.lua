@@ -1,4 +1,5 @@
--- Takes a token from a worker that doesn't hold it although Redis has it so: the release, or the job's end, was lost.
+-- Takes a token from a worker that doesn't hold it although Redis has it so: the reply that handed it out, the release, or the
+-- job's end was lost.
 -- KEYS: the token's hash. ARGV: prefix, token, worker, fence that the token had when the worker found out, answer ttl in s.
 local token, worker, fence = ARGV[2], ARGV[3], ARGV[4]
 local fields = redis.call('HMGET', KEYS[1], 'owner', 'running', 'fence')
@@ -9,6 +10,11 @@ end
 -- The worker has got it anew since.
 if fields[3] ~= fence then return end
 redis.call('SREM', key('owned', worker), token)
-if fields[2] then lose(token, fields[2], tonumber(ARGV[5])) end
+local job = fields[2]
+local claim = job and redis.call('HMGET', key('job', job), 'state', 'claimed')
+-- Redis has lost nothing since: the worker has never got it.
+local unknown = job and claim[1] == 'CLAIMED' and tonumber(claim[2] or '0') >= began()
+if job and not unknown then lose(token, job, tonumber(ARGV[5])) end
 disown(token)
-if not forget_ending(token) and redis.call('EXISTS', key('mailbox', token)) == 1 then schedule(token) end
+if unknown then put_back(token, job) end
+if not forget_ending(token) then enter(token, unknown) end

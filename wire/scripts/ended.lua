@@ -6,3 +6,4 @@ local state = redis.call('HGET', KEYS[1], 'state')
 if TERMINAL[state] then return end
 redis.call('LREM', key('mailbox', token), 0, job)
 lose(token, job, tonumber(ARGV[5]), tonumber(ARGV[4]) - 1)
+enter(token)

@@ -1,15 +1,16 @@
 -- Accepts a job.
 -- KEYS: the job's hash. ARGV: prefix, then JSON: job, token, create (make the token if it is new), session_ttl (s),
--- queue_limit, mailbox_limit, store_bytes and client_bytes (that may be kept, of all and of one client), client ('' if it is not counted), client_limit, holder (of the token, '' if anybody may use it),
+-- queue_limit, mailbox_limit, store_bytes and client_bytes (that may be kept, of all and of one client), client ('' if it is not counted), client_limit, weight (turns of the client's in one visit of the ring), daily (how many questions it may ask in a day; absent if as many as it likes), holder (of the token, '' if anybody may use it),
 -- idem (the Idempotency-Key's name, '' for none), question (its digest), idem_ttl (s), grace (ms that the job may wait
 -- unfollowed; absent if nobody needs to follow it), queue_timeout (ms that it may wait at all), after (the job that must be the token's last accepted one, '' if any may be), attempt (the name under which a
 -- proxy may send the same request to another gateway, '' for none), attempt_ttl (s); then, byte by byte, what is kept about the work,
 -- and the work itself if it is to be inside the job ('': it was written beside, and is deleted unless the job is accepted);
--- outdated: processes of version 0.1 must be able to read it there.
+-- outdated: processes of version 0.1 must be able to read it there. as_before: workers of version 0.2 must find it. answer_ttl (s)
+-- and overdue (ms longer than it may have waited) for what makes room.
 -- Returns a status and its detail: 'accepted' and '' (also when this very job was accepted before); 'existing'
 -- and the answer of the Idempotency-Key or of the attempt; 'reused' (the key belongs to another question); 'spent' (its answer is
 -- gone); 'unknown' (no such token, another holder's, or one that ends with its running turn); 'moved' (another job was the
--- last one); 'client' or 'full' and the seconds after which to retry; 'bytes' or 'client_bytes' (there is no
+-- last one); 'client', 'daily' or 'full' and the seconds after which to retry; 'bytes' or 'client_bytes' (there is no
 -- room for it) and the same; 'missing' (Redis has
 -- lost the work).
 local args, about, inside = cjson.decode(ARGV[2]), ARGV[3], ARGV[4]
@@ -29,6 +30,22 @@ end
 local function count(jobs)
   redis.call('ZREMRANGEBYSCORE', jobs, 0, now - session_ttl * 1000)
   return redis.call('ZCARD', jobs)
+end
+
+-- A client's day is one of UTC. Its count is a key that lives until the end of that day.
+local function seconds_of_day_left()
+  return 86400 - math.floor(now / 1000) % 86400
+end
+
+-- Whether the client has asked as much as it may today.
+local function day_is_over()
+  return args.daily and tonumber(redis.call('GET', key('day', client)) or '0') >= args.daily
+end
+
+-- Counts a question that is accepted. What comes of it changes nothing any more.
+local function count_for_day()
+  local asked = redis.call('INCR', key('day', client))
+  if asked == 1 then redis.call('EXPIREAT', key('day', client), math.floor(now / 1000) + seconds_of_day_left()) end
 end
 
 -- Whether the token has no room; jobs that have ended while they waited make some.
@@ -58,13 +75,15 @@ local function room()
 end
 
 -- Why there is no room for the job's bytes; false if there is. However many there are, a client leaves as much room as
--- it takes, so that who comes finds some.
+-- it takes, so that who comes finds some; one with a weight takes that many times as much.
 local function bytes_refused()
   drop_expired('kept')
   local sums = redis.call('HMGET', key('bytes'), 'all', ':' .. client)
   local left, own = args.store_bytes - tonumber(sums[1] or '0'), tonumber(sums[2] or '0')
   if bytes > left then return { 'bytes', room() } end
-  if client ~= '' and own > 0 and own + bytes > math.min(args.client_bytes, left) then return { 'client_bytes', room() } end
+  if client ~= '' and own > 0 and own + bytes > math.min(args.client_bytes, args.weight * (left - bytes)) then
+    return { 'client_bytes', room() }
+  end
   return false
 end
 
@@ -82,13 +101,22 @@ local function refusal()
   if not fields[1] and not args.create then return { 'unknown', '' } end
   if fields[2] or (fields[1] and (fields[3] or '') ~= holder) then return { 'unknown', '' } end
   if args.after ~= '' and fields[4] ~= args.after then return { 'moved', '' } end
+  local waiting = count(key('queued'))
+  if waiting >= args.queue_limit then
+    sweep_overdue(args.answer_ttl, args.overdue)
+    waiting = redis.call('ZCARD', key('queued'))
+  end
+  local left = args.queue_limit - waiting
+  -- However many there are, a client leaves as much room as it takes, so that who comes finds some.
   if client ~= '' then
+    if day_is_over() then return { 'daily', seconds_of_day_left() } end
     local own = count(key('client', client))
-    if own >= args.client_limit then return { 'client', come_back('took', 1 / own) } end
+    if own > 0 and own >= math.min(args.client_limit, math.max(args.weight, args.weight * left)) then
+      return { 'client', come_back('took', 1 / own) }
+    end
   end
   if mailbox_full() then return { 'full', come_back('took', 1) } end
-  local waiting = count(key('queued'))
-  if waiting >= args.queue_limit then return { 'full', come_back('gap', waiting) } end
+  if left <= 0 then return { 'full', come_back('gap', math.max(1, redis.call('LLEN', key('ring')))) } end
   if inside == '' and beside == 0 then return { 'missing', '' } end
   return bytes_refused()
 end
@@ -105,6 +133,7 @@ end
 set('before', fields[4] or '')
 set('wait_until', now + args.queue_timeout)
 if client ~= '' then set('client', client) end
+if args.weight ~= 1 then set('weight', args.weight) end
 if args.attempt ~= '' then set('attempt', args.attempt) end
 -- Whoever asks under a key may come back for the answer much later.
 if name ~= '' then
@@ -126,6 +155,7 @@ redis.call('ZADD', key('queued'), now, job)
 if client ~= '' then
   redis.call('ZADD', key('client', client), now, job)
   redis.call('EXPIRE', key('client', client), session_ttl)
+  if args.daily then count_for_day() end
 end
 if name ~= '' then
   redis.call('SET', key('idem', name), job .. ' ' .. question, 'EX', args.idem_ttl)
@@ -137,7 +167,5 @@ redis.call('EXPIRE', key('mailbox', token), session_ttl)
 if not fields[1] then redis.call('HSET', key('token', token), 'fence', 0, 'holder', holder) end
 redis.call('HSET', key('token', token), 'last', job)
 redis.call('EXPIRE', key('token', token), session_ttl)
-local running = redis.call('HEXISTS', key('token', token), 'running') == 1
-local owner = redis.call('HGET', key('token', token), 'owner')
-if not is_scheduled(token) and not (running and owner and alive(owner)) then schedule(token) end
+if args.as_before then schedule_as_before(token) else enter(token) end
 return { 'accepted', '' }

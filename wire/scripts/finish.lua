@@ -1,21 +1,21 @@
--- Ends a turn: writes the terminal event (unless the answer has ended already), saves the session, takes the next job.
--- KEYS: the token's hash. ARGV: prefix, then JSON: token, worker, fence (text), job, op (id), state, takes_more (this worker
--- takes the next job), session_ttl and answer_ttl (s), sent (questions sent in the saved conversation, absent if the mark has
+-- Ends a turn: writes the terminal event (unless the answer has ended already), saves the session, and lets the token's next
+-- job wait for its turn.
+-- KEYS: the token's hash. ARGV: prefix, then JSON: token, worker, fence (text), job, op (id), state, free (how many places
+-- the worker has now), keeps (it still holds the token), session_ttl and answer_ttl (s), sent (questions sent in the saved conversation, absent if the mark has
 -- counted them), seq (the last one that the worker knows), begins (the exchange begins the transcript), transcript_limit
 -- (bytes), transcripts_limit (bytes of all tokens' ones), reports_reset (the event reports whether the conversation is another one), spent (the question was sent and not
 -- refused); then, byte by byte, the event, the session ('' to drop it) and the exchange ('' for none).
--- Returns JSON: {"status": "idle"}, {"status": "next", "has_session", "job", "sent", "waited" in ms}, {"status": "released"} or
--- {"status": "stale"}; behind the second, and behind a repeat, the next job's work ('' if that is a string of its own).
+-- Returns 'more' (there are turns to take), 'idle', or 'stale'.
 local args, event, session, exchange = cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 local token, worker, fence, job, op = args.token, args.worker, args.fence, args.job, args.op
 local session_ttl, answer_ttl = args.session_ttl, args.answer_ttl
 
-local done = repeated_with_work(token, op)
+local done = repeated(token, op)
 if done then return done end
 if not holds(token, worker, fence) or redis.call('HGET', KEYS[1], 'running') ~= job then
   local ended = redis.call('HGET', key('job', job), 'state')
   if TERMINAL[ended] and ended ~= 'DONE' then forget_response_end(job) end
-  return '{"status":"stale"}'
+  return 'stale'
 end
 
 local before = redis.call('HMGET', key('job', job), 'state', 'attempts')
@@ -48,22 +48,14 @@ redis.call('ZADD', key('kept'), 'XX', now_ms() + session_ttl * 1000, 'k:' .. tok
 redis.call('EXPIRE', key('mailbox', token), session_ttl)
 shed_transcripts(args.transcripts_limit)
 
+set_free(worker, args.free)
 if redis.call('HEXISTS', KEYS[1], 'ending') == 1 then
   disown(token)
   forget_ending(token)
-  return '{"status":"released"}'
+else
+  if not args.keeps then disown(token) end
+  enter(token)
 end
-if not args.takes_more then
-  disown(token)
-  if redis.call('EXISTS', key('mailbox', token)) == 1 then schedule(token) end
-  return remember(token, op, '{"status":"released"}')
-end
-local following = next_job(token, worker, answer_ttl)
-if not following then return remember(token, op, '{"status":"idle"}') end
-return with_work(remember(token, op, cjson.encode({
-  status = 'next',
-  has_session = session ~= '',
-  job = following,
-  sent = tonumber(redis.call('HGET', KEYS[1], 'sent') or '0'),
-  waited = waited(following),
-})), following)
+local more = redis.call('EXISTS', key('ring')) == 1 and 'more' or 'idle'
+if redis.call('EXISTS', KEYS[1]) == 0 then return more end
+return remember(token, op, more)

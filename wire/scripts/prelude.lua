@@ -5,6 +5,8 @@
 local PREFIX = ARGV[1]
 -- How many ms a worker must have beaten without a gap, at least, before it may judge that others did not.
 local HEARD_MS = 10000
+-- After how many ms without a look of any gateway there was a gap.
+local LOOK_GAP_MS = 5000
 local TERMINAL = { DONE = true, FAILED = true, STOPPED = true }
 
 local function key(kind, id)
@@ -52,7 +54,7 @@ local function emit(job, seq, event)
   redis.call('PUBLISH', key('channel', job), seq .. ' ' .. event)
 end
 
--- The bytes of what is kept are counted: of `item`, a job, 't:' and the token of a transcript, 'k:' and a token, 'i:' and
+-- The bytes of what is kept are counted: of `item`, a job, 'b:' and one with a result, 't:' and the token of a transcript, 'k:' and a token, 'i:' and
 -- the name of an Idempotency-Key, 'c:' and 'r:' and the digest of a client, for its calls and its responses, in `sizes`, and their sums in `bytes`. Only
 -- these two functions change them, all at once, so that the sums change if and only if what is counted does.
 local function kept_in(item)
@@ -289,21 +291,100 @@ local function partial_exchange(job, begins)
   return cjson.encode(messages)
 end
 
--- Puts a token with work into its live owner's stream, else into the shared one.
-local function schedule(token)
-  local owner = redis.call('HGET', key('token', token), 'owner')
-  local stream, location = key('jobs'), 'shared'
-  if owner and alive(owner) then
-    stream, location = key('jobs_of', owner), owner
-  end
-  redis.call('XADD', stream, '*', 't', token)
-  redis.call('HSET', key('token', token), 'scheduled', location)
+-- Puts a token into the stream of its live owner, else into the shared one, as workers of version 0.2 read them; unless it
+-- is in one that a worker will see.
+local function schedule_as_before(token)
+  local fields = redis.call('HMGET', key('token', token), 'scheduled', 'running', 'owner')
+  local owner = fields[3] and alive(fields[3]) and fields[3]
+  if fields[1] and (fields[1] == 'shared' or alive(fields[1])) or fields[2] and owner then return end
+  redis.call('XADD', owner and key('jobs_of', owner) or key('jobs'), '*', 't', token)
+  redis.call('HSET', key('token', token), 'scheduled', owner or 'shared')
 end
 
--- Returns whether an entry for the token waits where a worker will see it.
-local function is_scheduled(token)
-  local location = redis.call('HGET', key('token', token), 'scheduled')
-  return location and (location == 'shared' or alive(location))
+-- Rings one worker's bell: that of the token's owner if it has a free place, else of the one with the most.
+local function ring_bell(owner)
+  local bell = owner and redis.call('ZSCORE', key('idle'), owner) and owner
+  while not bell or not alive(bell) do
+    if bell then redis.call('ZREM', key('idle'), bell) end
+    bell = redis.call('ZREVRANGE', key('idle'), 0, 0)[1]
+    if not bell then return end
+  end
+  if tonumber(redis.call('ZINCRBY', key('idle'), -1, bell)) <= 0 then redis.call('ZREM', key('idle'), bell) end
+  redis.call('PUBLISH', key('bell', bell), '0 ')
+end
+
+-- Sets how many places a worker has free.
+local function set_free(worker, free)
+  if free > 0 then redis.call('ZADD', key('idle'), free, worker) else redis.call('ZREM', key('idle'), worker) end
+end
+
+-- Lets `name` last as long as `like`, unless it lasts longer already.
+local function outlast(name, like)
+  local ttl = redis.call('PTTL', like)
+  if ttl > redis.call('PTTL', name) then redis.call('PEXPIRE', name, ttl) end
+end
+
+-- Puts a token with waiting jobs, and none that runs, into its client's line, unless it stands in one: at the end, or
+-- ahead of all if a worker has given it back (`ahead`). A client that had no token waiting goes to the ring's end.
+local function enter(token, ahead)
+  local fields = redis.call('HMGET', key('token', token), 'turn', 'running', 'owner')
+  if fields[2] then return end
+  local client = fields[1]
+  if not client then
+    local job = redis.call('LINDEX', key('mailbox', token), 0)
+    if not job then return end
+    client = redis.call('HGET', key('job', job), 'client') or ''
+    local stood = redis.call('EXISTS', key('jobs_of', client), key('again', client)) > 0
+    local entry = 'again'
+    if ahead then
+      redis.call('RPUSH', key('again', client), token)
+    else
+      entry = redis.call('XADD', key('jobs_of', client), '*', 't', token)
+    end
+    redis.call('HSET', key('token', token), 'turn', client, 'entry', entry)
+    if not stood then redis.call('RPUSH', key('ring'), client) end
+    ring_bell(fields[3])
+  end
+  for _, of in ipairs({ key('jobs_of', client), key('again', client), key('ring'), key('credit') }) do
+    outlast(of, key('token', token))
+  end
+end
+
+-- Takes a client without a line out of the ring; moves one to its end that has had its turns of this visit.
+local function pass_on(client, weight)
+  local line = key('jobs_of', client)
+  if redis.call('XLEN', line) == 0 then
+    redis.call('DEL', line)
+    if redis.call('EXISTS', key('again', client)) == 0 then
+      redis.call('LREM', key('ring'), 1, client)
+      redis.call('HDEL', key('credit'), client)
+      return
+    end
+  end
+  if weight and redis.call('HINCRBY', key('credit'), client, 1) >= weight then
+    redis.call('HDEL', key('credit'), client)
+    redis.call('LREM', key('ring'), 1, client)
+    redis.call('RPUSH', key('ring'), client)
+  end
+end
+
+-- Takes a token out of its line.
+local function leave_line(token)
+  local place = redis.call('HMGET', key('token', token), 'turn', 'entry')
+  if not place[1] then return end
+  if place[2] == 'again' then
+    redis.call('LREM', key('again', place[1]), 1, token)
+  else
+    redis.call('XDEL', key('jobs_of', place[1]), place[2])
+  end
+  redis.call('HDEL', key('token', token), 'turn', 'entry')
+  pass_on(place[1])
+end
+
+-- Ends a job that has waited for too long.
+local function end_overdue(job, answer_ttl)
+  local event = ENDS.queue_timeout:gsub(SECONDS, come_back('gap', redis.call('LLEN', key('ring'))))
+  end_job(job, 'FAILED', event, answer_ttl)
 end
 
 -- Ends a job that nobody follows any more, before it is sent, or that has waited in the queue for longer than it may. True
@@ -316,9 +397,7 @@ local function given_up(job, worker, answer_ttl)
   local unfollowed = fields[2] and not fields[3] and tonumber(fields[2]) < now
   local overdue = fields[1] == 'QUEUED' and fields[4] and tonumber(fields[4]) < now
   if not (unfollowed or overdue) or not may_judge(worker, HEARD_MS) then return false end
-  local event = ENDS.cancelled
-  if overdue then event = ENDS.queue_timeout:gsub(SECONDS, come_back('gap', redis.call('ZCARD', key('queued')))) end
-  end_job(job, 'FAILED', event, answer_ttl)
+  if overdue then end_overdue(job, answer_ttl) else end_job(job, 'FAILED', ENDS.cancelled, answer_ttl) end
   return true
 end
 
@@ -329,17 +408,15 @@ local function sweep(worker, answer_ttl)
   end
 end
 
--- Takes the token's next job that has not ended; false if none waits.
-local function next_job(token, worker, answer_ttl)
-  while true do
-    local job = redis.call('LPOP', key('mailbox', token))
-    if not job then return false end
-    if not given_up(job, worker, answer_ttl) then
-      redis.call('HSET', key('job', job), 'state', 'CLAIMED')
-      redis.call('ZREM', key('queued'), job)
-      redis.call('HSET', key('token', token), 'running', job)
-      return job
-    end
+-- The same without a worker: what has waited for `spare` ms longer than it may. Only while gateways have looked without a
+-- gap, since while Redis is away nobody's time runs out.
+local function sweep_overdue(answer_ttl, spare)
+  local looks, now = redis.call('HMGET', key('looks'), 'since', 'last'), now_ms()
+  if not looks[1] or tonumber(looks[2]) - tonumber(looks[1]) < HEARD_MS or now - tonumber(looks[2]) > LOOK_GAP_MS then return end
+  for _, job in ipairs(redis.call('ZRANGE', key('queued'), 0, 19)) do
+    local wait_until = redis.call('HGET', key('job', job), 'wait_until')
+    if not wait_until or now <= tonumber(wait_until) + spare then return end
+    end_overdue(job, answer_ttl)
   end
 end
 
@@ -359,6 +436,7 @@ end
 
 -- Deletes a token.
 local function forget(token)
+  leave_line(token)
   redis.call('DEL', key('token', token), key('transcript', token))
   drop('t:' .. token)
   drop('k:' .. token)
@@ -371,6 +449,101 @@ local function forget_ending(token)
   if redis.call('EXISTS', key('mailbox', token)) == 1 then return false end
   forget(token)
   return true
+end
+
+-- Takes the token's next job that has not ended; false if none waits.
+local function next_job(token, worker, answer_ttl)
+  while true do
+    local job = redis.call('LPOP', key('mailbox', token))
+    if not job then return false end
+    if not given_up(job, worker, answer_ttl) then
+      redis.call('HSET', key('job', job), 'state', 'CLAIMED', 'claimed', now_ms())
+      redis.call('ZREM', key('queued'), job)
+      redis.call('HSET', key('token', token), 'running', job)
+      return job
+    end
+  end
+end
+
+-- How many tokens one call looks at, and of one line, and how many clients that it may serve.
+local LOOKS, OF_A_LINE, CLIENTS = 64, 8, 8
+-- For how many ms a token is left to the worker that holds its conversation.
+local LEFT_MS = 100
+
+-- Returns for how many ms more a token is left to the worker that holds its conversation, since that one has a free
+-- place; false if any may take it.
+local function left_to_owner(token, worker, entry)
+  local owner = redis.call('HGET', key('token', token), 'owner')
+  if not owner or owner == worker or not redis.call('ZSCORE', key('idle'), owner) or not alive(owner) then return false end
+  local left = tonumber(entry:match('^%d+')) + LEFT_MS - now_ms()
+  return left > 0 and left
+end
+
+-- Takes the first token of a client's line that this worker may take, and returns it with its entry; or false, and in
+-- how many ms one may be taken (nil: there is none).
+local function pop_token(client, worker)
+  local token = redis.call('LPOP', key('again', client))
+  if token then return token, 'again' end
+  local soonest
+  for _, entry in ipairs(redis.call('XRANGE', key('jobs_of', client), '-', '+', 'COUNT', OF_A_LINE)) do
+    local left = left_to_owner(entry[2][2], worker, entry[1])
+    if not left then
+      redis.call('XDEL', key('jobs_of', client), entry[1])
+      return entry[2][2], entry[1]
+    end
+    soonest = math.min(soonest or left, left)
+  end
+  return false, soonest
+end
+
+-- Claims the next job of a token that was taken from its line; false if it has none to run.
+local function claim_job(token, entry, worker, answer_ttl)
+  local fields = redis.call('HMGET', key('token', token), 'entry', 'running', 'owner')
+  -- It was deleted since, and perhaps made anew.
+  if fields[1] ~= entry then return false end
+  redis.call('HDEL', key('token', token), 'turn', 'entry')
+  if fields[2] then return false end
+  local job = next_job(token, worker, answer_ttl)
+  -- It was to end with a job that went back, and that has ended without a turn.
+  if not job and forget_ending(token) and fields[3] then redis.call('SREM', key('owned', fields[3]), token) end
+  return job
+end
+
+-- Returns how many turns a job's client gets in a row.
+local function weight_of(job)
+  return tonumber(redis.call('HGET', key('job', job), 'weight') or '1')
+end
+
+-- Chooses the next turn for a worker: of the first client in the ring that runs less than three times as many turns there,
+-- by its weight, as it has free places; uncounted ones ('') have no such limit. `places`: `free`, how many, and `running`,
+-- its turns of each client over the client's weight.
+-- Returns the token, its job, which is claimed, and its client; or false, and in how many ms to choose again (0: at once,
+-- since there was too much to look at; nil: when something changes).
+local function choose(worker, places, answer_ttl)
+  local looks, unserved, soonest = LOOKS, 0, nil
+  local function has_enough(client)
+    return client ~= '' and (places.running[client] or 0) >= 3 * places.free
+  end
+  for client in pairs(places.running) do
+    if has_enough(client) then unserved = unserved + 1 end
+  end
+  for _, client in ipairs(redis.call('LRANGE', key('ring'), 0, unserved + CLIENTS - 1)) do
+    local waiting = not has_enough(client)
+    while waiting do
+      if looks == 0 then return false, 0 end
+      looks = looks - 1
+      local token, entry = pop_token(client, worker)
+      local job = token and claim_job(token, entry, worker, answer_ttl)
+      if token or not entry then
+        pass_on(client, job and weight_of(job))
+      else
+        soonest = math.min(soonest or entry, entry)
+      end
+      if job then return token, job, client end
+      waiting = token and redis.call('EXISTS', key('jobs_of', client), key('again', client)) > 0
+    end
+  end
+  return false, soonest
 end
 
 -- Returns a job that was claimed and not sent to the front of the mailbox.

@@ -9,13 +9,13 @@ for _, token in ipairs(redis.call('SRANDMEMBER', KEYS[1], tonumber(ARGV[5]))) do
   redis.call('SREM', KEYS[1], token)
   if redis.call('HGET', key('token', token), 'owner') == dead then
     reap_token(token, answer_ttl)
-    -- An entry in the dead worker's own stream is lost with it.
-    if redis.call('EXISTS', key('mailbox', token)) == 1 then schedule(token) end
+    enter(token, true)
   end
 end
 local left = redis.call('SCARD', KEYS[1])
 if left == 0 then
-  redis.call('DEL', key('jobs_of', dead), key('stops', dead))
+  redis.call('DEL', key('stops', dead), key('took', dead))
+  redis.call('ZREM', key('idle'), dead)
   redis.call('SREM', key('workers'), dead)
 end
 return left

@@ -27,9 +27,10 @@ if known < fence then
 end
 if running and running ~= job then lose(token, running, answer_ttl) end
 if job == '' then
-  if redis.call('EXISTS', key('mailbox', token)) == 1 and not is_scheduled(token) then schedule(token) end
+  enter(token)
   return 'kept'
 end
+leave_line(token)
 redis.call('LREM', key('mailbox', token), 0, job)
 redis.call('ZREM', key('queued'), job)
 redis.call('HSET', KEYS[1], 'running', job)

@@ -11,8 +11,8 @@ if job then
   if state and state ~= 'CLAIMED' then return 'busy' end
   disown(token)
   if state then put_back(token, job) end
+  enter(token, true)
 else
   disown(token)
 end
-if redis.call('EXISTS', key('mailbox', token)) == 1 then schedule(token) end
 return remember(token, op, 'released')

@@ -29,5 +29,6 @@ local running = redis.call('HMGET', key('token', token), 'running', 'owner')
 if running[1] == job and running[2] then
   redis.call('SADD', key('stops', running[2]), job)
   redis.call('EXPIRE', key('stops', running[2]), answer_ttl)
+  redis.call('PUBLISH', key('bell', running[2]), '1 ')
 end
 return 'STOPPED'

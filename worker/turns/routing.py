@@ -66,8 +66,6 @@ class AttemptRouter:
         self.model = ""
         # Whether the same account is to be asked once more.
         self._repeats = False
-        # Whose job it is, once it was read.
-        self._client: str | None = None
 
     @property
     def style(self) -> Style:
@@ -86,12 +84,6 @@ class AttemptRouter:
         """The history that the client sent with the question."""
         work = self._job.work
         return work.history if isinstance(work, Chat) else ()
-
-    async def read_client(self) -> str:
-        """Return whose job it is; see Sessions.read_client. Raises StoreUnavailableError."""
-        if self._client is None:
-            self._client = await retry_unavailable(lambda: self._sessions.read_client(self._job), self._deadline)
-        return self._client
 
     def measure_prompt(self) -> int:
         """Return the bytes of the whole prompt: of the request with its pictures, and of a transcript that was read."""
@@ -122,9 +114,8 @@ class AttemptRouter:
         secret = await retry_unavailable(HmacSecret(store).read, self._deadline)
         if not names:
             return replace(history, secret=secret)
-        client = await self.read_client()
         memory = CallMemory(store, self._sessions.memory)
-        records = await retry_unavailable(lambda: memory.read(client, names), self._deadline)
+        records = await retry_unavailable(lambda: memory.read(self._job.asker, names), self._deadline)
         return replace(history, secret=secret, records=records)
 
     async def _load_transcript(self) -> tuple[tuple[HistoryMessage, ...], bool]:
@@ -232,13 +223,9 @@ class AttemptRouter:
         work, model = self._job.work, self._entries[0].model
         if not isinstance(work, Prompted) or model in STYLES or len(names) < 2:
             return ""
-        client = await self.read_client()
-        # Where clients are not distinguished the token takes their place, and changes.
-        if client == self._job.lease.token:
-            client = ""
         accounts = ((name, self._pool.get(name)) for name in names)
         weights = {name: account.weight for name, account in accounts if account is not None}
-        return preferred(sticky_key(client, work.prompt, model), weights)
+        return preferred(sticky_key(self._job.client, work.prompt, model), weights)
 
     async def prepare_retry(self, error: UpstreamError, account: Account, *, sent: bool) -> None:
         """Prepare another attempt after one that failed before any event. Raises UpstreamError if none is allowed."""
@@ -314,7 +301,7 @@ class AttemptRouter:
             wait,
             preferred or await self._find_preferred(names),
             self._others,
-            client=await self.read_client(),
+            client=self._job.asker,
             avoids=avoids,
             own=own,
         )

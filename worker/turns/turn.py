@@ -135,7 +135,7 @@ class Turn:
             try:
                 outcome = await self._ask(publisher, reservation.account)
             except UpstreamError as error:
-                await reservation.release(await self._penalty_for(error), sent=self.sent)
+                await reservation.release(self._penalty_for(error), sent=self.sent)
                 if publisher.has_begun or (self.sent and not error.refused):
                     raise
                 await self._prepare_retry(reservation.account, error)
@@ -146,13 +146,13 @@ class Turn:
                 reservation.release_soon(SUCCESS, sent=self.sent)
                 return outcome
 
-    async def _penalty_for(self, error: UpstreamError) -> Penalty:
+    def _penalty_for(self, error: UpstreamError) -> Penalty:
         penalty = NO_PENALTY if error.repeat else penalty_for(error, sent=self.sent)
         if isinstance(self.job.work, Call) and penalty.outcome in _BESIDE_ANSWERS:
             return NO_PENALTY
         if not penalty.by_question:
             return penalty
-        return penalty.attribute(await self._router.read_client(), self._router.measure_prompt())
+        return penalty.attribute(self.job.asker, self._router.measure_prompt())
 
     async def _prepare_retry(self, account: Account, error: UpstreamError) -> None:
         """Prepare another attempt after one without any event. Raises UpstreamError if none is allowed."""
@@ -219,8 +219,9 @@ class Turn:
         except TimeoutError:
             raise UpstreamError(Reason.IMAGE_TIMEOUT) from None
         settings, store = self._upstream.settings, PictureStore(self._sessions.store)
-        client = await self._router.read_client()
-        addresses = await keep_pictures(store, pictures, client, ttl=settings.answer_ttl, limit=settings.picture_limit)
+        addresses = await keep_pictures(
+            store, pictures, self.job.asker, ttl=settings.answer_ttl, limit=settings.picture_limit
+        )
         return Outcome("DONE", Final(text="", images=addresses), None)
 
     async def _call(self, account: Account, work: Call, deadline: float) -> Outcome:
@@ -293,7 +294,7 @@ class Turn:
         """Keep what came with the calls of an answer, if Redis takes it at once."""
         memory = CallMemory(self._sessions.store, self._sessions.memory)
         try:
-            await memory.write(await self._router.read_client(), records, self._sessions.limits.session_ttl)
+            await memory.write(self.job.asker, records, self._sessions.limits.session_ttl)
         except StoreUnavailableError as error:
             _LOG.warning("what came with calls is not kept", cause=type(error).__name__)
 
@@ -303,7 +304,7 @@ class Turn:
             return
         memory = ResponseMemory(self._sessions.store, self._sessions.memory, self._sessions.limits.response_ttl)
         try:
-            await memory.write_end(await self._router.read_client(), self.job.answer, end)
+            await memory.write_end(self.job.asker, self.job.answer, end)
         except StoreUnavailableError as error:
             _LOG.warning("the end of a response is not kept", cause=type(error).__name__)
 

@@ -55,7 +55,7 @@ async def test_a_question_that_was_not_sent_ends_at_once(scenario: Scenario) -> 
     question = await scenario.ask()
     assert await scenario.jobs.stop_abandoned(question.answer)
     assert await scenario.redis.zcard(keys.queued_key()) == 0
-    assert await scenario.sessions.claim("w", await scenario.hint("w")) == "nothing"
+    assert await scenario.take_all("w") == []
 
 
 async def test_what_an_upstream_remembers_continues(scenario: Scenario) -> None:

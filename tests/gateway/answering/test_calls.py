@@ -53,7 +53,7 @@ class Caller:
         task = await self.scenario.take("w1")
         if result:
             await ResultStore(self.scenario.store).write(task.answer, result)
-        await self.scenario.sessions.finish(task, "DONE", event, None, takes_more=False, forget=True)
+        await self.scenario.sessions.finish(task, "DONE", event, None, forget=True)
 
     async def read(self, submission: Submission, *, repeatable: bool = False, leaves: bool = False) -> CallEnd:
         async def receive() -> AsgiMessage:
@@ -149,7 +149,7 @@ async def test_tokens_are_those_that_a_server_counts(caller: Caller) -> None:
     assert (task.work.operation, task.work.model) == ("count_tokens", "m")
     assert msgspec.json.decode(bytes(task.work.body), type=Prompt) == PROMPT
     await ResultStore(caller.scenario.store).write(task.answer, b'{"input_tokens":12}')
-    await caller.scenario.sessions.finish(task, "DONE", END, None, takes_more=False, forget=True)
+    await caller.scenario.sessions.finish(task, "DONE", END, None, forget=True)
     assert await counting == 12
 
 

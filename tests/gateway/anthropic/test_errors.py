@@ -20,6 +20,7 @@ from wire.reasons import Reason
         (Reason.REQUEST_TOO_LARGE, 413, "request_too_large"),
         (Reason.REQUEST_ENCODING, 415, "invalid_request_error"),
         (Reason.CLIENT_LIMIT, 429, "rate_limit_error"),
+        (Reason.CLIENT_DAILY, 429, "rate_limit_error"),
         (Reason.ACCOUNT_THROTTLED, 429, "rate_limit_error"),
         (Reason.INTERNAL, 500, "api_error"),
         (Reason.INTERRUPTED, 500, "api_error"),

@@ -8,13 +8,18 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.requests import HTTPConnection
 from structlog.testing import capture_logs
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
+from gateway.auth.api_keys import ApiKey
+from gateway.auth.clients import Clients
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, closing_gate, received, running, settings
 from wire import keys
+from wire.errors import ClientDailyError
+from wire.jobs import Client, Jobs
 from wire.messages import Delta, Final
 from wire.redis.store import Store
 
@@ -242,6 +247,72 @@ async def test_an_address_has_a_limit_that_no_header_gets_around(store: Store) -
             gate.set()
             await first
         assert (await gateway.client.get("/api", params=ASK)).status_code == 200
+
+
+def test_a_client_has_what_its_keys_line_says() -> None:
+    key = ApiKey("bob", hashlib.sha256(BOB.encode()).hexdigest(), 7, ("bing-*",), 4, 200)
+    connection = HTTPConnection({"type": "http", "headers": [(b"x-api-key", BOB.encode())], "query_string": b""})
+    assert Clients([key]).identify(connection) == Client("key:bob", "bob", 7, ("bing-*",), weight=4, daily=200)
+
+
+DAY_OVER = "今日提问次数已用完,请稍后再试"
+
+
+@pytest.fixture
+def day_over(keys_file: Path) -> Path:
+    """The file of keys, by which Alice may ask one question a day."""
+    keys_file.write_text(keys_file.read_text().replace("\nbob", " daily=1\nbob"))
+    return keys_file
+
+
+async def test_two_gateways_count_a_keys_day_together(store: Store, day_over: Path) -> None:
+    config = settings(api_keys_file=day_over)
+    async with running(store, config) as first, running(store, config, worker=False) as second:
+        key = as_(ALICE) | {"Idempotency-Key": "1"}
+        whole = await first.client.get("/api", params=ASK, headers=key)
+        refused = await second.client.get("/api", params=ASK, headers=as_(ALICE))
+        assert (refused.status_code, refused.json()) == (429, {"code": 429, "message": DAY_OVER})
+        assert 1 <= int(refused.headers["retry-after"]) <= 86400
+        assert (await second.client.get("/api", params=ASK, headers=key)).json() == whole.json()
+        assert (await second.client.get("/api", params=ASK, headers=as_(BOB))).status_code == 200
+        assert len(first.worker.asked) == 2
+
+
+async def test_each_api_says_in_its_own_way_that_the_day_is_over(
+    store: Store, day_over: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object, **__: object) -> None:
+        raise ClientDailyError(3600)
+
+    monkeypatch.setattr(Jobs, "submit", refuse)
+    message = {"model": "bing-balanced", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+    async with running(store, settings(api_keys_file=day_over)) as gateway:
+
+        async def post(path: str, fields: object, **headers: str) -> httpx.Response:
+            refused = await gateway.client.post(path, json=fields, headers=as_(ALICE) | headers)
+            assert (refused.status_code, refused.headers["retry-after"]) == (429, "3600")
+            return refused
+
+        for path in ("/api", "/api_stream", "/image"):
+            english = await post(path, ASK | {"keyword": "cat"}, **{"accept-language": "en"})
+            assert english.json() == {"code": 429, "message": "The day's questions are used up, come back later"}
+        response = {"model": "bing-balanced", "input": "hi"}
+        for path, fields in (("/v1/chat/completions", message), ("/v1/responses", response)):
+            refused = await post(path, fields)
+            error = {"type": "rate_limit_error", "code": "rate_limit_exceeded", "param": None}
+            assert refused.json()["error"] == {"message": "The daily limit of requests is reached.", **error}
+            assert refused.headers["x-should-retry"] == "false"
+        refused = await post("/v1/messages", message, **{"anthropic-version": "2023-06-01"})
+        assert refused.json()["error"]["type"] == "rate_limit_error"
+        assert refused.headers["x-should-retry"] == "false"
+        async with gateway.socket(f"/ws?api_key={ALICE}") as socket:
+            await socket.send(json.dumps(ASK))
+            assert await received(socket) == [{"code": 429, "message": DAY_OVER}]
+        v2 = [Subprotocol("bing-chat.v2")]
+        async with gateway.socket(f"/ws_stream?api_key={ALICE}", subprotocols=v2) as socket:
+            await socket.send(json.dumps({"type": "ask", "id": "1"} | ASK))
+            frame = json.loads(await socket.recv())
+            assert (frame["code"], frame["reason"], frame["retry_after"]) == (429, "client.daily", 3600)
 
 
 async def test_behind_a_trusted_proxy_each_address_has_its_own(store: Store) -> None:

@@ -10,7 +10,7 @@ from wire.reasons import Reason
 
 def test_what_is_for_lack_of_room_is_there_before_it_happens() -> None:
     assert ErrorMetrics().counts == dict.fromkeys(
-        ["queue.full", "client.limit", "client.bytes", "store.full", "store.unavailable"], 0
+        ["queue.full", "client.limit", "client.bytes", "client.daily", "store.full", "store.unavailable"], 0
     )
 
 

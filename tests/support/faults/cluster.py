@@ -349,12 +349,6 @@ class Cluster:
         # The braces of the tag are no pattern; brackets don't occur.
         return list(self.client.scan_iter(match=pattern, count=1000))
 
-    @property
-    def pending(self) -> int:
-        """How many shared entries some worker has read and not claimed."""
-        summary: Any = self.client.xpending(keys.shared_stream(), keys.GROUP)
-        return int(summary["pending"])
-
     def subscribers(self, answer: str) -> int:
         """How many connections Redis publishes this answer's events to."""
         ((_, count),) = self.client.pubsub_numsub(keys.channel(answer))

@@ -1,4 +1,4 @@
-"""The version before, 0.1, from this repository's history: its processes run beside today's."""
+"""The version before, from this repository's history: its processes run beside today's."""
 
 import os
 import subprocess
@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
-# The last commit whose processes an update to 0.2 has to understand.
-COMMIT = "653f246"
+# The last commit whose workers read streams of their own; the next change of what processes share moves it.
+COMMIT = "e2c0d26"
 _ROOT = Path(__file__).parents[3]
 
 

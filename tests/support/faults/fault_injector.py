@@ -11,8 +11,8 @@ from tests.support.faults.checker import Violation
 from tests.support.faults.cluster import LEASE_TTL, Cluster, Node
 
 # What a reply that is lost or cut in two belongs to, or holds.
-LOST = [b"claim:", b"sent:", b'"delta"', b"finish:", b'"chat"', b'"image"']
-HALVED = [b'"claimed"', b"\r\nsent\r\n", b'"idle"', b"accepted", b'"delta"', b'"final"']
+LOST = [b'"running":{', b"sent:", b'"delta"', b"finish:", b'"chat"', b'"image"']
+HALVED = [b'"waited":', b"\r\nsent\r\n", b"\r\nidle\r\n", b"accepted", b'"delta"', b'"final"']
 
 
 class FaultInjector:

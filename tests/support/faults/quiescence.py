@@ -1,11 +1,10 @@
 """What is left over although nobody works: nothing, at rest."""
 
-import contextlib
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
-import redis
 
 from tests.support.faults.cluster import Cluster, Node
 from wire import keys
@@ -24,7 +23,7 @@ def await_quiescence(cluster: Cluster, limit: float = 15.0) -> None:
 def leftovers(cluster: Cluster) -> list[str]:
     """One sentence for each."""
     remains = [f"{node.name} has crashed, see {node.log}" for node in cluster.nodes if node.crashed]
-    remains += [*_entries(cluster), *_tokens(cluster), *_keys(cluster), *_subscriptions(cluster)]
+    remains += [*_lines(cluster), *_tokens(cluster), *_keys(cluster), *_subscriptions(cluster)]
     for node in [*cluster.gateways, *cluster.workers]:
         remains += _busy(cluster, node)
     return remains + [
@@ -32,19 +31,14 @@ def leftovers(cluster: Cluster) -> list[str]:
     ]
 
 
-def _entries(cluster: Cluster) -> Iterator[str]:
-    """In the schedule's streams; those of workers that are gone shall be gone too."""
-    alive = {keys.own_stream(worker).encode() for worker in cluster.alive()}
-    for name in cluster.names(keys.own_stream("*")):
-        if name not in alive:
+def _lines(cluster: Cluster) -> Iterator[str]:
+    """Of clients that wait for turns; and workers with free places that aren't there."""
+    for kind in ("ring", "again", "credit", "jobs"):
+        for name in cluster.names(f"{keys.prefix()}{keys.NAMES[kind]}*"):
             yield f"{name!r} is left"
-    for stream in [keys.shared_stream().encode(), *alive]:
-        if cluster.client.xlen(stream):
-            yield f"{stream!r} holds entries"
-        # A worker that leaves takes its stream along, at any moment.
-        with contextlib.suppress(redis.ResponseError):
-            if cluster.client.xpending(stream, keys.GROUP)["pending"]:
-                yield f"{stream!r} has pending entries"
+    idle: Any = cluster.client.zrange(keys.idle_key(), 0, -1)
+    for worker in sorted({name.decode() for name in idle} - set(cluster.alive())):
+        yield f"{worker} is gone and has free places"
 
 
 def _tokens(cluster: Cluster) -> Iterator[str]:
@@ -68,9 +62,10 @@ def _keys(cluster: Cluster) -> Iterator[str]:
 
 
 def _subscriptions(cluster: Cluster) -> Iterator[str]:
+    """Other than processes' probes and the bells of workers that are there."""
+    bells = {keys.bell_channel(worker).encode() for worker in cluster.alive()}
     for channel in cluster.client.pubsub_channels():
-        # Each process listens to its own probe, and each worker to its bell.
-        if b"probe:" not in channel and b"bell:" not in channel:
+        if b"probe:" not in channel and channel not in bells:
             yield f"{channel!r} is subscribed"
 
 

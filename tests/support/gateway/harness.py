@@ -25,10 +25,11 @@ from wire.messages import Call, Chat, Delta, Event, Failed, Final, Image, Source
 from wire.model_table import Offer
 from wire.needs import Ability
 from wire.redis.store import Store
+from wire.redis.subscriptions import Subscriptions
 from wire.response_memory import ResponseMemory, is_stored_response
 from wire.result_store import ResultStore
-from wire.schedule import Schedule
-from wire.sessions import ClaimedJob, ScheduleEntry, Sessions, State
+from wire.sessions import ClaimedJob, Sessions, State
+from worker.bell import Bell
 
 Step = Event | asyncio.Event
 
@@ -55,14 +56,21 @@ class ScriptedWorker:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        sessions = Sessions(self.store)
+        sessions, rung, number, seen = Sessions(self.store), asyncio.Event(), 0, 0
         await sessions.beat(self.name)
-        async with Schedule(self.store, self.name, 15.0) as schedule, asyncio.TaskGroup() as tasks:
-            await schedule.prepare()
+        async with Subscriptions(self.store) as subscriptions, asyncio.TaskGroup() as tasks:
+            tasks.create_task(Bell(subscriptions, self.name, rung.set, rung.set).run())
             while True:
+                number += 1
                 with contextlib.suppress(StoreUnavailableError):
-                    for entry in await schedule.read(100):
-                        tasks.create_task(self._take(sessions, entry))
+                    turns = await sessions.take(self.name, number, seen, 100, {})
+                    seen = turns.number
+                    for job, short in turns.jobs:
+                        tasks.create_task(self._play(sessions, job, short))
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.1):
+                        await rung.wait()
+                rung.clear()
 
     async def beat(self) -> None:
         """Be alive until cancelled."""
@@ -72,23 +80,20 @@ class ScriptedWorker:
                 await sessions.beat(self.name)
             await asyncio.sleep(1)
 
-    async def _take(self, sessions: Sessions, entry: ScheduleEntry) -> None:
-        claimed = await sessions.claim(self.name, entry)
-        task = claimed if isinstance(claimed, ClaimedJob) else None
-        while task is not None:
-            task = await self._play(sessions, task)
-
-    async def _play(self, sessions: Sessions, task: ClaimedJob) -> ClaimedJob | None:
+    async def _play(self, sessions: Sessions, job: ClaimedJob, short: bytes) -> None:
+        task = await sessions.read_work(job, short)
+        if task is None:
+            return
         prompt = script_name(task.work)
         self.asked.append((task.lease.token, task.work))
         if isinstance(task.work, Call) and prompt in self.results:
             await ResultStore(self.store).write(task.answer, self.results[prompt])
         try:
-            return await self._steps(sessions, task, self.scripts.get(prompt, HELLO))
+            await self._steps(sessions, task, self.scripts.get(prompt, HELLO))
         except AnswerEndedError:
-            return await sessions.finish(task, "STOPPED", Final("never written"), None, takes_more=True)
+            await sessions.finish(task, "STOPPED", Final("never written"), None, free=100)
 
-    async def _steps(self, sessions: Sessions, task: ClaimedJob, script: Sequence[Step]) -> ClaimedJob | None:
+    async def _steps(self, sessions: Sessions, task: ClaimedJob, script: Sequence[Step]) -> None:
         await sessions.mark_sent(task, 1, task.sent + 1, fresh=task.session is None)
         seq = 0
         for step in script:
@@ -98,8 +103,9 @@ class ScriptedWorker:
                 if isinstance(step, Final) and is_stored_response(task.work):
                     memory = ResponseMemory(self.store, sessions.memory, sessions.limits.response_ttl)
                     with contextlib.suppress(StoreUnavailableError):
-                        await memory.write_end(await sessions.read_client(task), task.answer, step)
-                return await sessions.finish(task, _state(step), step, b"saved", takes_more=True)
+                        await memory.write_end(task.asker, task.answer, step)
+                await sessions.finish(task, _state(step), step, b"saved", free=100)
+                return
             else:
                 seq += 1
                 await sessions.append(task, seq, step)

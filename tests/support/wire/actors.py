@@ -1,27 +1,32 @@
 """What gateways and workers ask of wire, call by call, and what they do with what comes back, or doesn't."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, TypeVar
 
 from tests.support.wire.checked_store import CheckedStore, Fate, Judge
-from tests.support.wire.model import Job
 from tests.support.wire.scenario import Scenario
+from tests.support.wire.tokens import Job
 from wire import keys
 from wire.blocks import Block, Piece
-from wire.errors import StoreUnavailableError
+from wire.errors import StoreUnavailableError, WireError
 from wire.jobs import Client, IdempotencyKey
 from wire.messages import Chat, Delta, Failed, Final, HistoryMessage, apply_to_blocks
-from wire.schedule import Schedule
-from wire.sessions import ClaimedJob, Lease, ScheduleEntry, State, StatelessSession
+from wire.sessions import ClaimedJob, Lease, State, StatelessSession, Turns
 from wire.terminal_events import INTERRUPTED, INTERRUPTED_ONLY
 
-# What a gateway does; and what a worker does, where it fits: else it continues a turn, or claims its next.
-Wish = Literal["ask", "expire", "stop", "abandon", "end session"]
-Step = Literal["well", "afresh", "streams", "is refused", "fails", "goes back", "claims", "reads", "reads in vain"]
-Chore = Literal["goes on", "gives up", "beats", "takes over", "gives back", "gives back twice", "releases", "reaps"]
+# What a gateway does; and what a worker does, where it fits: else it continues a turn, or takes turns.
+Wish = Literal["ask", "expire", "stop", "abandon", "end session", "sweep"]
+Step = Literal["well", "afresh", "streams", "is refused", "fails", "goes back", "takes"]
+Chore = Literal["goes on", "gives up", "beats", "reasserts", "releases", "reaps", "drains"]
 
+SLOTS = 4
+# How many turns in a row each client gets while others wait.
+WEIGHTS = {"": 1, "c": 1, "d": 2}
+# The event of a job that has ended before its work was read.
+_UNREAD = Failed("state.lost", reset=False)
 _NOT_ASKED = Failed("account.none", reset=False)
 
 T = TypeVar("T")
@@ -127,15 +132,18 @@ class Gateway(Process):
 
         def make() -> Awaitable[str]:
             # Without the withdrawal that follows a lost reply: here the call is made again instead.
-            return self.scenario.jobs._submit(answer, work, name, create, Client(client), once, "")
+            return self.scenario.jobs._submit(answer, work, name, create, Client(client, weight=weight), once, "")
 
-        await self.call(make, partial(self.store.model.enqueue, Job(answer, name, client, once), create), fate)
+        job, weight = Job(answer, name, client, once, WEIGHTS[client]), WEIGHTS[client]
+        await self.call(make, partial(self.store.model.enqueue, job, create), fate)
 
     async def _call_off(self, wish: Wish, job: Job, fate: Fate, *, elsewhere: bool) -> None:
         """End an answer; an abandoned one may have a reader at another gateway (`elsewhere`), which keeps it."""
         scenario, model, answer, token = self.scenario, self.store.model, job.answer, job.token
         if wish == "expire":
             await self.call(lambda: scenario.jobs.expire(answer), partial(model.expire, answer), fate)
+        elif wish == "sweep":
+            await self.call(scenario.jobs.sweep, model.sweep, fate)
         elif wish == "stop":
             await self.call(lambda: scenario.jobs.stop(answer), partial(model.stop, answer), fate)
         elif wish == "abandon" and elsewhere:
@@ -157,41 +165,58 @@ class Gateway(Process):
 
 @dataclass(eq=False)
 class Turn:
-    """One job at a worker. ends: it only remains to finish it. `waits`: for the outcome of a call.
+    """One job at a worker, whose work may be `short`. ends: it only remains to finish it.
 
-    `blocks` are what it has streamed.
+    `waits`: for the outcome of a call. `asked` is how many questions its conversation has, 0 before this one was sent;
+    `seq` is the last event that it has streamed, and `written` the last one that Redis has confirmed; `blocks` are what
+    it has streamed.
     """
 
     task: ClaimedJob
-    stage: Literal["claimed", "sent", "ends", "over"] = "claimed"
+    short: bytes
+    stage: Literal["taken", "claimed", "sent", "ends", "over"] = "taken"
     attempt: int = 0
+    asked: int = 0
     seq: int = 0
+    written: int = 0
     waits: bool = False
     stateless: StatelessSession | None = None
     blocks: list[Block] = field(default_factory=list)
 
 
 class Worker(Process):
-    """One worker. A frozen one has lost its heartbeat, and may go on; `lapses` counts how often it has."""
+    """One worker. A frozen one has lost its heartbeat, and may go on; `lapses` counts how often it has.
+
+    `draining`: it takes no more, and gives back what it has not sent.
+    """
 
     def __init__(self, name: str, store: CheckedStore, scenario: Scenario) -> None:
         super().__init__(store, scenario)
         self.name = name
         self.frozen = False
         self.lapses = 0
-        self.entries: list[ScheduleEntry] = []
+        self.draining = False
         self.turns: list[Turn] = []
         self.idle: dict[str, Lease] = {}
-        self._readings = 0
-        self._prepared = 0
+        # The reply to a call that takes turns is on its way.
+        self._taking = False
+        # The numbers of the last such call, and of the last reply to one.
+        self._number = self._seen = 0
+        # Redis may count more as this worker's than it holds.
+        self._must_reassert = False
 
     @property
     def busy(self) -> bool:
-        return bool(self.unanswered or self.entries or self.turns or self.store.to_do())
+        return bool(self.unanswered or self.turns or self.store.to_do())
+
+    def free(self, ending: int = 0) -> int:
+        """Return how many more turns it can take; `ending` ones are about to end."""
+        served = [turn for turn in self.turns if turn.stage != "over"]
+        return 0 if self.draining else SLOTS - len(served) + ending
 
     async def begin(self) -> None:
         """Start the worker."""
-        judge = partial(self.store.model.beat, self.name)
+        judge = partial(self.store.model.beat, self.name, 0)
         await self.store.carry(lambda: self.scenario.hire(self.name), judge, "arrives")
 
     async def do(self, step: Step | Chore, which: int, fate: Fate) -> None:
@@ -204,20 +229,18 @@ class Worker(Process):
                 self.give_up(which)
             case "beats":
                 await self.beat(fate)
-            case "takes over":
-                await self.take_over()
-            case "reads" | "reads in vain":
-                await self.read(lost=step == "reads in vain")
-            case "gives back" | "gives back twice" if self.entries:
-                await self._give_back(1 if step == "gives back" else 2)
+            case "reasserts":
+                await self.reassert(fate)
+            case "drains":
+                self.draining = True
             case "releases" if self.idle:
                 await self.release(pick(list(self.idle), which), fate)
             case "reaps":
                 await self.reap(f"w{1 + which}", fate)
-            case _ if turns and step != "claims":
+            case _ if turns and step != "takes":
                 await self._step(pick(turns, which), step, fate)
             case _:
-                await self._next(fate)
+                await self.take(1 + which, fate)
 
     async def do_everything(self) -> None:
         """Do, once, what there is to do for a healthy worker."""
@@ -225,15 +248,13 @@ class Worker(Process):
         for name in sorted(self.store.seen["workers"].get("", ())):
             if not self.store.model.alive(name):
                 await self.reap(name, "arrives")
-        await self.take_over()
-        await self.read()
-        for _ in range(len(self.entries)):
-            await self._next("arrives")
+        if self._must_reassert:
+            await self.reassert("arrives")
+        await self.take(SLOTS, "arrives")
         for turn in list(self.turns):
-            if turn.stage == "claimed":
-                await self._mark(turn, "arrives", afresh=False)
-            if turn.stage in ("sent", "ends"):
-                await self._finish(turn, "arrives", well=True, takes_more=True)
+            for _ in range(3):
+                if turn.stage != "over":
+                    await self._step(turn, "well", "arrives")
         self.turns = [turn for turn in self.turns if turn.stage != "over"]
 
     async def beat(self, fate: Fate) -> None:
@@ -243,78 +264,85 @@ class Worker(Process):
                 if turn.task.answer in beat.stopped_answers and not turn.waits and turn.stage in ("claimed", "sent"):
                     self._break_off(turn)
 
+        free = self.free()
+        self._must_reassert |= fate in ("lost", "late")
         await self.call(
-            lambda: self.scenario.sessions.beat(self.name), partial(self.store.model.beat, self.name), fate, then
+            lambda: self.scenario.sessions.beat(self.name, free=free),
+            partial(self.store.model.beat, self.name, free),
+            fate,
+            then,
         )
 
     async def reap(self, dead: str, fate: Fate) -> None:
         judge = partial(self.store.model.reap, self.name, dead)
         await self.call(lambda: self.scenario.sessions.reap(self.name, dead), judge, fate)
 
-    # Entries
-
-    async def read(self, lost: bool = False) -> None:
-        """Read new entries. A worker that has lost its heartbeat beats before it reads."""
-        if self.frozen:
+    async def take(self, most: int, fate: Fate) -> None:
+        """Take turns, up to `most`. It is never made again: the next call asks for what this one had."""
+        free = min(self.free(), most)
+        if self._taking or not free:
             return
-        await self._prepare()
-        hints = await self.scenario.hints(self.name)
-        if not lost:
-            self._find(hints)
-
-    async def take_over(self) -> None:
-        """Entries that somebody has read and not claimed, though he may be about to."""
-        if self.frozen:
-            return
-        await self._prepare()
-        for stream in (keys.own_stream(self.name), keys.shared_stream()):
-            _, taken, *_ = await self.scenario.redis.xautoclaim(stream, keys.GROUP, self.name, min_idle_time=0)
-            self._find([ScheduleEntry(stream, id_.decode(), fields[b"t"].decode()) for id_, fields in taken if fields])
-
-    async def _prepare(self) -> None:
-        """Create the worker's stream again if the worker was taken for dead."""
-        if self._prepared != self.lapses:
-            await self._schedule.prepare()
-            await self.store.observe()
-            self._prepared = self.lapses
-
-    def _find(self, entries: list[ScheduleEntry]) -> None:
-        for entry in entries:
-            self._readings += 1
-            self.entries.append(ScheduleEntry(entry.stream, entry.id, entry.token, str(self._readings)))
-
-    async def _give_back(self, times: int) -> None:
-        entry = self.entries.pop(0)
-        for _ in range(times):
-            await self._schedule.give_back(entry)
-        await self.store.observe()
-
-    @property
-    def _schedule(self) -> Schedule:
-        return Schedule(self.store, self.name, self.scenario.sessions.lease_ttl)
-
-    async def _next(self, fate: Fate) -> None:
-        """Claim an entry that was read before, or is read now. A worker never gives a claim up."""
-        if not self.entries:
-            await self.read()
-        if not self.entries:
-            return
-        entry = self.entries.pop(0)
+        self._number += 1
+        number, seen = self._number, self._seen
+        turns = Counter(turn.task.client for turn in self.turns if turn.stage != "over")
+        running = {client: count / WEIGHTS[client] for client, count in turns.items()}
 
         def then(outcome: Any) -> None:
-            if outcome == "wait":
-                self.entries.append(entry)
-            elif isinstance(outcome, ClaimedJob):
-                self.idle.pop(entry.token, None)
-                self.turns.append(Turn(outcome))
+            self._taking = False
+            if isinstance(outcome, Turns):
+                self._seen = outcome.number
+                for job, short in outcome.jobs:
+                    self.idle.pop(job.lease.token, None)
+                    self.turns.append(Turn(job, short))
 
-        judge = partial(self.store.model.claim, self.name, entry)
-        await self.call(lambda: self.scenario.sessions.claim(self.name, entry), judge, fate, then, None)
+        self._taking = fate == "slow"
+        judge = partial(self.store.model.take, self.name, number, seen, free, running)
+        await self._call_once(
+            lambda: self.scenario.sessions.take(self.name, number, seen, free, running), judge, fate, then
+        )
+
+    async def _call_once(
+        self, make: Callable[[], Awaitable[Any]], judge: Judge, fate: Fate, then: Callable[[Any], None]
+    ) -> None:
+        """Make a call that is not made again when nothing comes back."""
+        outcome = await self.store.carry(make, judge, fate)
+        if fate == "slow":
+            self.unanswered.append(Call(make, judge, then, None, heard=True, outcome=outcome))
+        else:
+            then(outcome)
+
+    async def reassert(self, fate: Fate) -> None:
+        """Report what it holds, and what it doesn't: that not while a reply is on its way that hands it out."""
+        self._must_reassert = fate in ("lost", "late")
+        sessions, model = self.scenario.sessions, self.store.model
+        for turn in [turn for turn in self.turns if turn.stage not in ("taken", "over")]:
+            held = (turn.task.lease, turn.task.answer, turn.asked, turn.written)
+            make, judge = partial(sessions.reassert, *held), partial(model.reassert, *held)
+            await self._call_once(make, judge, fate, partial(self._continue, turn))
+        for token, lease in list(self.idle.items()):
+            make, judge = partial(sessions.reassert, lease), partial(model.reassert, lease, "", 0, 0)
+            await self._call_once(make, judge, fate, partial(self._continue_idle, token, lease))
+        if self._taking:
+            return
+        served = {turn.task.lease.token for turn in self.turns if turn.stage != "over"}
+        for lease in await sessions.read_leases(self.name):
+            if lease.token not in served and lease.token not in self.idle:
+                await self._call_once(partial(sessions.disclaim, lease), partial(model.disclaim, lease), fate, nothing)
+
+    def _continue(self, turn: Turn, can_continue: Any) -> None:
+        if can_continue is False and not turn.waits and turn.stage in ("claimed", "sent"):
+            self._break_off(turn)
+
+    def _continue_idle(self, token: str, lease: Lease, can_continue: Any) -> None:
+        if can_continue is False and self.idle.get(token) is lease:
+            del self.idle[token]
 
     # Turns
 
     async def _step(self, turn: Turn, step: str, fate: Fate) -> None:
-        if turn.stage == "claimed" and step == "goes back":
+        if turn.stage == "taken" and not self.draining:
+            await self._read(turn, fate)
+        elif turn.stage == "taken" or (turn.stage == "claimed" and (step == "goes back" or self.draining)):
             await self._go_back(turn, fate)
         elif turn.stage == "claimed" and step != "fails":
             await self._mark(turn, fate, afresh=step == "afresh")
@@ -323,7 +351,28 @@ class Worker(Process):
         elif turn.stage == "sent" and step == "is refused" and not turn.seq:
             await self._refuse(turn, fate)
         else:
-            await self._finish(turn, fate, well=step != "fails", takes_more=step != "goes back")
+            await self._finish(turn, fate, well=step != "fails", keeps=step != "goes back" and not self.draining)
+
+    async def _read(self, turn: Turn, fate: Fate) -> None:
+        """Read the turn's work. Without any its job ends."""
+        task = turn.task
+
+        def then(read: Any) -> None:
+            turn.waits = False
+            if isinstance(read, ClaimedJob):
+                turn.task, turn.stage = read, "claimed"
+            else:
+                turn.stage = "over"
+                self._must_reassert |= read is not None
+
+        turn.waits = True
+        judge = partial(
+            self.store.model.finish,
+            *(task.lease, task.answer, "FAILED", _UNREAD, task.session),
+            *(0, False, None, (), False),
+        )
+        give_up = partial(then, StoreUnavailableError("gave up"))
+        await self.call(lambda: self.scenario.sessions.read_work(task, turn.short), judge, fate, then, give_up)
 
     async def _turn_call(
         self,
@@ -371,7 +420,7 @@ class Worker(Process):
             if self.frozen or self.lapses != lapses:
                 self._break_off(turn)
             else:
-                turn.stage = "sent"
+                turn.stage, turn.asked = "sent", sent
                 self.store.model.ask_upstream(task.answer, (task.lease.fence, attempt))
 
         judge = partial(self.store.model.mark_sent, task.lease, task.answer, attempt, sent, fresh, stateless)
@@ -381,15 +430,19 @@ class Worker(Process):
         turn.seq += 1
         task, seq, event = turn.task, turn.seq, _growth(turn)
         apply_to_blocks(turn.blocks, event)
+
+        def then(_: Any) -> None:
+            turn.written = seq
+
         judge = partial(self.store.model.append, task.lease, task.answer, seq, event)
-        await self._turn_call(turn, lambda: self.scenario.sessions.append(task, seq, event), judge, fate)
+        await self._turn_call(turn, lambda: self.scenario.sessions.append(task, seq, event), judge, fate, then)
 
     async def _refuse(self, turn: Turn, fate: Fate) -> None:
         task, attempt = turn.task, turn.attempt
         self.store.model.upstream.refuse(task.answer)
 
         def then(_: Any) -> None:
-            turn.stage = "claimed"
+            turn.stage, turn.asked = "claimed", 0
 
         judge = partial(self.store.model.refused, task.lease, task.answer, attempt)
         await self._turn_call(turn, lambda: self.scenario.sessions.record_refusal(task, attempt), judge, fate, then)
@@ -399,12 +452,12 @@ class Worker(Process):
         lease = turn.task.lease
 
         def then(released: Any) -> None:
-            turn.stage = "over" if released else "ends"
+            turn.stage = "over" if released or turn.stage == "taken" else "ends"
 
         judge = partial(self.store.model.release, lease)
         await self._turn_call(turn, lambda: self.scenario.sessions.release(lease), judge, fate, then)
 
-    async def _finish(self, turn: Turn, fate: Fate, *, well: bool, takes_more: bool) -> None:
+    async def _finish(self, turn: Turn, fate: Fate, *, well: bool, keeps: bool) -> None:
         """End the turn, which is repeated until it succeeds."""
         task, state, event, session, sent = turn.task, *_outcome(turn, well)
         exchange, begins = _exchange(turn, event), turn.stateless is not None and turn.stateless.begins
@@ -412,25 +465,26 @@ class Worker(Process):
 
         def then(outcome: Any) -> None:
             turn.stage, turn.waits = "over", False
-            if isinstance(outcome, ClaimedJob):
-                self.turns.append(Turn(outcome))
-            elif outcome is None and takes_more:
+            if isinstance(outcome, WireError):
+                self._must_reassert = True
+            elif keeps:
                 self.idle[task.lease.token] = task.lease
 
-        def make() -> Awaitable[ClaimedJob | None]:
+        def make() -> Awaitable[bool]:
             return self.scenario.sessions.finish(
                 task,
                 state,
                 event,
                 session,
-                takes_more=takes_more,
+                free=free,
+                keeps=keeps,
                 sent=sent,
                 exchange=exchange,
                 begins=begins,
                 spent=False,
             )
 
-        turn.waits = True
+        turn.waits, free = True, self.free(ending=1)
         judge = partial(
             self.store.model.finish,
             task.lease,
@@ -438,7 +492,8 @@ class Worker(Process):
             state,
             event,
             session,
-            takes_more,
+            free,
+            keeps,
             sent,
             exchange,
             begins,

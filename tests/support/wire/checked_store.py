@@ -1,20 +1,17 @@
 """A store with a fate for each call of a script, compared with a model of Redis after each call that arrives."""
 
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, Literal
-
-import msgspec
 
 from gateway.settings import GatewaySettings
 from tests.support.patched_store import PatchedStore
 from tests.support.wire.model import Model, Seen
 from wire import keys
 from wire.errors import StoreUnavailableError, WireError
-from wire.messages import Failed, decode_event
 from wire.redis.connection import Argument
 from wire.redis.errors import translate_errors
-from wire.sessions import Lease
 
 # echoes: it arrives, and a copy of it some time later. lost: it arrives, its reply doesn't. late: it arrives some time
 # later, its reply never. slow: its reply comes some time later, which is its caller's affair.
@@ -23,9 +20,14 @@ Fate = Literal["arrives", "twice", "echoes", "lost", "late", "slow"]
 Judge = Callable[[Any], bool]
 
 # How each kind of key is looked at; None: only whether it is there, since it holds times.
-_LOOKS: dict[str, tuple[str, tuple[int, ...]] | None] = {
-    "jobs": ("xrange", ()),
+_LOOKS: dict[str, tuple[str, tuple[int | bool, ...]] | None] = {
+    "ring": ("lrange", (0, -1)),
     "jobs_of": ("xrange", ()),
+    "again": ("lrange", (0, -1)),
+    "credit": ("hgetall", ()),
+    "idle": ("zrange", (0, -1, False, True)),
+    "took": ("hgetall", ()),
+    "looks": None,
     "token": ("hgetall", ()),
     "mailbox": ("lrange", (0, -1)),
     "job": ("hgetall", ()),
@@ -46,10 +48,8 @@ _LOOKS: dict[str, tuple[str, tuple[int, ...]] | None] = {
     "sizes": ("hgetall", ()),
     "bytes": ("hgetall", ()),
 }
-# The end of a job without work.
-UNREAD = Failed("state.lost", reset=False)
-# Scripts that only touch the schedule's entries.
-_HINTS = ("prepare", "give_back")
+# Later than any time of Redis's, in ms.
+_NEVER = 1 << 42
 
 
 class CheckedStore(PatchedStore):
@@ -69,7 +69,14 @@ class CheckedStore(PatchedStore):
         await self.commands.flushall()
         self.model = Model(self._limits)
         self.late.clear()
+        await self.look_after_queue()
         await self.observe()
+
+    async def look_after_queue(self) -> None:
+        """Gateways look after the queue all the time."""
+        redis: Any = self.commands
+        await redis.hset(keys.looks_key(), mapping={"since": 1, "last": _NEVER})
+        await redis.persist(keys.looks_key())
 
     async def carry(self, call: Callable[[], Awaitable[Any]], judge: Judge, fate: Fate) -> Any:
         """Make one call of a script. What it returns, or the error that it raises."""
@@ -84,8 +91,6 @@ class CheckedStore(PatchedStore):
         await self.late.pop(which % len(self.late))()
 
     async def run(self, script: str, key: str, *args: Argument) -> Any:
-        if script in _HINTS:
-            return await super().run(script, key, *args)
         arrive = partial(self._arrive, self._judge, script, key, *args)
         if self._fate in ("late", "echoes"):
             self.late.append(arrive)
@@ -104,29 +109,22 @@ class CheckedStore(PatchedStore):
         return reply
 
     async def _arrive(self, judge: Judge, script: str, key: str, *args: Argument) -> Any:
-        before = self.seen
+        before, self.model.ring.began = self.seen, time.monotonic()
         reply = await super().run(script, key, *args)
-        if script == "finish":
-            judge = self._judge_of_unread(*args) or judge
-        # The work that comes with a job is not remembered, so a repeat may be without it.
-        may_have_changed = judge(reply[0] if script in ("claim", "finish") and isinstance(reply, list) else reply)
-        await self.observe()
+        if script == "sweep":
+            await self.look_after_queue()
+        self.model.ring.now = self.seen = await self._look()
+        may_have_changed = judge(reply)
+        self.model.check(self.seen)
         assert may_have_changed or self.seen == before, f"{script}, which was answered {reply!r}, has changed something"
         return reply
 
-    def _judge_of_unread(self, *args: Any) -> Judge | None:
-        """Return the judge of a finish that a claim or another finish makes, of a job that has ended meanwhile."""
-        _, arguments, event, session, _ = args
-        if decode_event(event) != UNREAD:
-            return None
-        how = msgspec.json.decode(arguments)
-        lease = Lease(how["token"], how["worker"], int(how["fence"]))
-        return partial(self.model.finish, lease, how["job"], "FAILED", UNREAD, session or None, False, None, (), False)
-
     def to_do(self) -> bool:
-        """Whether entries wait to be claimed, or dead workers to be reaped."""
-        entries = [*self.seen["jobs"].values(), *self.seen["jobs_of"].values()]
-        return any(entries) or not self.seen["workers"].get("", set()) <= self.seen["worker"].keys()
+        """Whether tokens wait or run, or dead workers are to be reaped."""
+        running = any("running" in fields for fields in self.seen["token"].values())
+        return (
+            bool(self.seen["ring"]) or running or not self.seen["workers"].get("", set()) <= self.seen["worker"].keys()
+        )
 
     async def observe(self) -> None:
         """Compare Redis with the model."""

@@ -2,93 +2,24 @@
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from gateway.settings import GatewaySettings
-from wire import keys
+from tests.support.wire.ring_model import RingModel
+from tests.support.wire.tokens import Exchange, Job, Token
 from wire.blocks import Block
-from wire.jobs import IdempotencyKey
-from wire.messages import TERMINAL, Delta, Event, Failed, Final, HistoryMessage, apply_to_blocks, decode_event
-from wire.sessions import Lease, ScheduleEntry, State, StatelessSession
-from wire.terminal_events import INTERRUPTED, INTERRUPTED_ONLY, POISON
+from wire.messages import TERMINAL, Event, Failed, Final, HistoryMessage, apply_to_blocks, decode_event
+from wire.sessions import Lease, State, StatelessSession
+from wire.terminal_events import INTERRUPTED, INTERRUPTED_ONLY, POISON, STATE_LOST
 
 # What is in Redis, by kind of key and by id.
 Seen = dict[str, dict[str, Any]]
-# What one turn adds to a transcript.
-Exchange = tuple[HistoryMessage, ...]
-
-_ENDS = ("DONE", "FAILED", "STOPPED")
 _EXPIRED = Failed("queue.timeout", reset=False)
 _CLOSED = Failed("session.closed")
-
-
-@dataclass(eq=False)
-class Job:
-    """A job that was handed in. `marks`: how often it was marked as sent; `tries`: the workers that it outlived.
-
-    `stateless`: it is out at an upstream that remembers nothing; its question `begins` the conversation's transcript.
-    """
-
-    answer: str
-    token: str
-    client: str = ""
-    once: IdempotencyKey | None = None
-    state: str = "QUEUED"
-    events: list[Event] = field(default_factory=list)
-    marks: int = 0
-    tries: int = 0
-    taken_over: bool = False
-    stateless: bool = False
-    begins: bool = False
-
-    @property
-    def ended(self) -> bool:
-        return self.state in _ENDS
-
-    @property
-    def text(self) -> str:
-        return "".join(event.text for event in self.events if isinstance(event, Delta))
-
-    @property
-    def partial_exchange(self) -> Exchange:
-        """What a transcript gets of an answer that broke off."""
-        question, text = self.answer.removeprefix("s0-"), self.text
-        return (HistoryMessage("user", question), HistoryMessage("assistant", text)) if text else ()
-
-
-@dataclass(eq=False)
-class Token:
-    """A token that is alive; `waiting` holds its jobs that wait, in the order in which they must start.
-
-    `op` names the last call whose reply is kept, `reply` is that reply; `client` asked last.
-    """
-
-    name: str
-    client: str = ""
-    waiting: list[Job] = field(default_factory=list)
-    running: Job | None = None
-    owner: str | None = None
-    fence: int = 0
-    session: str | None = None
-    sent: int = 0
-    reset: bool = False
-    stateless: bool = False
-    transcript: list[Exchange] = field(default_factory=list)
-    ending: bool = False
-    op: object = None
-    reply: Any = None
-
-    def drop(self) -> None:
-        """Forget the conversation."""
-        self.session, self.sent, self.stateless, self.transcript = None, 0, False, []
-
-    def extend(self, exchange: Exchange, *, begins: bool) -> None:
-        """Add an exchange to the transcript."""
-        if exchange:
-            self.transcript = [*([] if begins else self.transcript), exchange]
 
 
 @dataclass
@@ -146,16 +77,36 @@ class Model:
         self._paused: set[str] = set()
         self._stops: dict[str, set[str]] = defaultdict(set)
         self._keys: dict[str, Job] = {}
-        self._entries: set[tuple[str, str]] = set()
+        self.ring = RingModel(self._alive)
+        # What each worker took last: the call's number, and token, job and fence of each turn.
+        self._took: dict[str, tuple[int, list[tuple[Token, Job, int]]]] = {}
+        # The waiting jobs, oldest first.
+        self._queue: list[str] = []
 
     # Time and death
 
-    def beat(self, worker: str, reply: tuple[int, list[bytes]]) -> bool:
+    def beat(self, worker: str, free: int, reply: tuple[int, list[bytes], int]) -> bool:
         if worker not in self._alive or worker in self._paused:
             self._judges.discard(worker)
         self._paused.discard(worker)
         self._alive.add(worker)
+        self.ring.set_free(worker, free)
+        if self._judge(worker):
+            self._sweep()
         assert {answer.decode() for answer in reply[1]} == self._stops[worker]
+        assert reply[2] == len(self.ring.order)
+        return True
+
+    def _sweep(self) -> None:
+        """End what has waited for too long, from the oldest on."""
+        for job in map(self.jobs.__getitem__, self._queue):
+            if not job.overdue:
+                return
+            self._end(job, "FAILED", _EXPIRED)
+
+    def sweep(self, reply: None) -> bool:
+        assert reply is None
+        self._sweep()
         return True
 
     def lease_passes(self) -> None:
@@ -175,6 +126,9 @@ class Model:
     def leaves(self, worker: str) -> None:
         self.dies(worker)
         self._stops.pop(worker, None)
+        self.ring.set_free(worker, 0)
+        if not any(token.owner == worker for token in self.tokens.values()):
+            self._took.pop(worker, None)
 
     def alive(self, worker: str) -> bool:
         return worker in self._alive
@@ -184,7 +138,8 @@ class Model:
 
     def _take_over(self, token: Token) -> None:
         """Apply what happens to a token whose owner is dead."""
-        job, token.running, token.owner = token.running, None, None
+        job = token.running
+        self._disown(token)
         if job and job.state != "CLAIMED":
             job.taken_over = True
             self._break_off(token, job)
@@ -194,8 +149,7 @@ class Model:
                 self._put_back(token, job)
             else:
                 self._end(job, "FAILED", POISON)
-        if token.ending and not token.waiting:
-            del self.tokens[token.name]
+        self._forget_ending(token)
 
     def _break_off(self, token: Token, job: Job) -> None:
         """Apply what happens to a conversation whose last question was out at a dead worker."""
@@ -222,11 +176,12 @@ class Model:
             assert 1 <= reply[1] <= 60
         if status != "accepted" or job.answer in self.jobs:
             # What is refused may have made room in the mailbox, and loses its work.
-            return status in ("full", "missing") or (job.answer in self.works and self._is_over(job.answer))
+            return status in ("client", "full", "missing") or (job.answer in self.works and self._is_over(job.answer))
         self.jobs[job.answer] = job
         token = self.tokens.setdefault(job.token, Token(job.token))
-        token.waiting.append(job)
+        token.mailbox.append(job)
         token.client = job.client
+        self.ring.enter(token)
         if job.once:
             self._keys[job.once.name] = job
         return True
@@ -244,12 +199,17 @@ class Model:
         token = self.tokens.get(job.token)
         if token.ending if token else not create:
             return "unknown"
-        own = [other for other in self.jobs.values() if other.client == job.client and not other.ended]
-        if job.client and len(own) >= self._limits.client_limit:
-            return "client"
-        if token and len(token.waiting) >= self._limits.mailbox_limit:
-            return "full"
         if len(self._queued()) >= self._limits.queue_limit:
+            self._sweep()
+        left = self._limits.queue_limit - len(self._queued())
+        own = len([other for other in self.jobs.values() if other.client == job.client and not other.ended])
+        if job.client and own >= min(self._limits.client_limit, max(1, job.weight, job.weight * left)):
+            return "client"
+        if token and len(token.mailbox) >= self._limits.mailbox_limit:
+            token.mailbox = token.waiting
+        if token and len(token.mailbox) >= self._limits.mailbox_limit:
+            return "full"
+        if left <= 0:
             return "full"
         return "accepted" if self.inside or job.answer in self.works else "missing"
 
@@ -291,39 +251,109 @@ class Model:
         token = self.tokens.get(name)
         if token is None:
             return False
-        for job in list(token.waiting):
+        for job in token.mailbox:
             self._end(job, "FAILED", _CLOSED)
+        token.mailbox = []
         if token.running:
             token.ending = True
         else:
-            del self.tokens[name]
+            self._forget(token)
         return True
 
     # Workers' calls
 
-    def claim(self, worker: str, entry: ScheduleEntry, reply: bytes) -> bool:
-        answer_ = json.loads(reply)
-        token = self.tokens.get(entry.token)
-        if token and token.op == (worker, entry):
-            assert reply == token.reply, "a repeat gets the same reply"
-            return False
-        lost = token is not None and token.owner is not None and token.owner not in self._alive
-        if worker not in self._alive or (lost and not self._judge(worker) and token and token.owner != worker):
-            assert answer_["status"] == "wait"
-            return False
-        if (entry.stream, entry.id) not in self._entries:
-            assert answer_["status"] == "nothing", "an entry is claimed once"
-            return False
-        if token and lost:
-            self._take_over(token)
-        job = self._next(token) if token and token.owner in (None, worker) and not token.running else None
-        if token is None or job is None:
-            assert answer_["status"] == "nothing"
+    def take(self, worker: str, number: int, seen: int, free: int, running: dict[str, float], reply: list[Any]) -> bool:
+        reply_number, again_ms, *granted = reply
+        stored, turns = self._took.get(worker, (0, []))
+        if worker not in self._alive:
+            assert reply == [seen, 200]
+        elif stored > seen:
+            assert (reply_number, again_ms) == (stored, 0), "what wasn't heard of comes once more"
+            self._check_turns(worker, turns, granted)
+        elif number <= stored:
+            assert reply == [seen, -1], "a call that comes late takes nothing"
+        else:
+            turns, waits = self._choose_all(worker, free, running)
+            assert reply_number == number
+            assert 0 < again_ms <= 100 if waits else again_ms == -1
+            self._took[worker] = number, turns
+            self._check_turns(worker, turns, granted)
             return True
-        assert (answer_["status"], answer_["job"], answer_["session"]) == ("claimed", job.answer, token.session)
-        assert (answer_["sent"], answer_["reset"]) == (token.sent, token.reset)
-        assert answer_["fence"] > token.fence
-        token.owner, token.fence, token.op, token.reply = worker, answer_["fence"], (worker, entry), reply
+        return False
+
+    def _choose_all(
+        self, worker: str, free: int, running: dict[str, float]
+    ) -> tuple[list[tuple[Token, Job, int]], bool]:
+        """Take turns into all free places; return them, and whether a token waits that is left to another worker."""
+        turns, waits, counts = list[tuple[Token, Job, int]](), False, defaultdict(float, running)
+        while free > 0:
+            turn = self.ring.choose(worker, free, counts, partial(self._claim, worker))
+            if isinstance(turn, bool):
+                waits = turn
+                break
+            token, job, client = turn
+            token.owner, token.fence = worker, token.fence + 1
+            turns.append((token, job, token.fence))
+            free -= 1
+            counts[client] += 1 / job.weight
+        self.ring.set_free(worker, free)
+        return turns, waits
+
+    def _check_turns(self, worker: str, turns: list[tuple[Token, Job, int]], granted: list[bytes]) -> None:
+        """A reply has the turns that are still the worker's, as they are."""
+        held = [
+            (token, job)
+            for token, job, fence in turns
+            if (token.owner, token.fence, token.running) == (worker, fence, job)
+        ]
+        found = [json.loads(turn) for turn in granted[::2]]
+        for turn in found:
+            del turn["waited"]
+        assert found == [
+            {
+                "token": token.name,
+                "fence": token.fence,
+                "job": job.answer,
+                "client": job.client,
+                "weight": job.weight,
+                "session": token.session,
+                "sent": token.sent,
+                "reset": token.reset,
+            }
+            for token, job in held
+        ]
+
+    def reassert(self, lease: Lease, answer: str, sent: int, seq: int, reply: bytes) -> bool:
+        token, job = self._held(lease), self.jobs.get(answer)
+        if token is None or (job and job.ended):
+            assert reply == b"lost"
+            return False
+        assert reply == b"kept"
+        assert token.running is job
+        if job is None or not sent:
+            return False
+        assert len(job.events) >= seq
+        job.state = "SENT" if job.state == "CLAIMED" else job.state
+        job.marks, token.sent = max(job.marks, 1), sent
+        return True
+
+    def disclaim(self, lease: Lease, reply: None) -> bool:
+        assert reply is None
+        token = self._held(lease)
+        if token is None:
+            return False
+        job = token.running
+        never_got = job is not None and job.state == "CLAIMED"
+        if job and not never_got:
+            self._end(job, "FAILED", STATE_LOST, spent=True)
+            token.drop()
+            token.reset = True
+            job.taken_over = True
+        self._disown(token)
+        if job and never_got:
+            self._put_back(token, job)
+        if not self._forget_ending(token):
+            self.ring.enter(token, ahead=never_got)
         return True
 
     def mark_sent(
@@ -394,20 +424,21 @@ class Model:
         state: State,
         event: Event,
         saved: bytes | None,
-        takes_more: bool,
+        free: int,
+        keeps: bool,
         sent: int | None,
         exchange: Exchange,
         begins: bool,
         reply: bytes,
     ) -> bool:
-        outcome, job, token = json.loads(reply), self.jobs[answer], self._held(lease)
+        job, token = self.jobs[answer], self._held(lease)
         op = ("finish", lease.fence, answer)
         known = self.tokens.get(lease.token)
         if known and known.op == op:
             assert reply == known.reply, "a repeat gets the same reply"
             return False
         if token is None or token.running is not job:
-            assert outcome["status"] == "stale"
+            assert reply == b"stale"
             return False
         session = saved.decode() if saved else None
         if job.state == "STOPPED" and job.marks:
@@ -424,22 +455,13 @@ class Model:
             token.sent = token.sent if sent is None else sent
             token.extend(exchange, begins=begins)
         token.op, token.reply = op, reply
-        self._finished(token, takes_more and not token.ending, outcome)
-        if token.ending:
-            del self.tokens[token.name]
+        self.ring.set_free(lease.worker, free)
+        if not keeps or token.ending:
+            self._disown(token)
+        if not self._forget_ending(token):
+            self.ring.enter(token)
+        assert reply == (b"more" if self.ring.order else b"idle")
         return True
-
-    def _finished(self, token: Token, takes_more: bool, reply: dict[str, Any]) -> None:
-        if not takes_more:
-            token.owner = None
-            assert reply["status"] == "released"
-            return
-        job = self._next(token)
-        if job is None:
-            assert reply["status"] == "idle"
-        else:
-            wanted = ("next", job.answer, token.session is not None, token.sent)
-            assert (reply["status"], reply["job"], reply["has_session"], reply["sent"]) == wanted
 
     def release(self, lease: Lease, reply: bytes) -> bool:
         token = self._held(lease)
@@ -454,9 +476,11 @@ class Model:
             assert reply == b"busy"
             return False
         assert reply == b"released"
-        token.running, token.owner, token.op = None, None, ("release", lease)
+        token.op = ("release", lease)
+        self._disown(token)
         if job:
             self._put_back(token, job)
+            self.ring.enter(token, ahead=True)
         return True
 
     def reap(self, worker: str, dead: str, reply: int) -> bool:
@@ -464,10 +488,21 @@ class Model:
             assert reply == -1
             return False
         assert reply == 0
-        for token in [token for token in self.tokens.values() if token.owner == dead]:
+        owned = [token for token in self.tokens.values() if token.owner == dead]
+        for token in sorted(owned, key=self._rank):
             self._take_over(token)
+            self.ring.enter(token, ahead=True)
         self._stops.pop(dead, None)
+        self._took.pop(dead, None)
+        self.ring.set_free(dead, 0)
         return True
+
+    def _rank(self, token: Token) -> tuple[int, int]:
+        """Return the place that a token got, since the reaper takes them in any order."""
+        now = self.ring.now
+        client = now["token"].get(token.name, {}).get("turn")
+        line = now["again"].get(client, [])
+        return (now["ring"][""].index(client), line.index(token.name)) if token.name in line else (-1, -1)
 
     def ask_upstream(self, answer: str, attempt: object) -> None:
         """Send a question. No other of its token is out, except those that the reaper ended."""
@@ -482,28 +517,46 @@ class Model:
         token = self.tokens.get(lease.token)
         return token if token and (token.owner, token.fence) == (lease.worker, lease.fence) else None
 
-    def _next(self, token: Token) -> Job | None:
+    def _claim(self, worker: str, token: Token) -> Job | None:
         """Take the token's next job, which runs from now on."""
-        if not token.waiting:
-            return None
-        token.running = token.waiting.pop(0)
-        token.running.state = "CLAIMED"
-        return token.running
+        while token.mailbox:
+            job = token.mailbox.pop(0)
+            if job.overdue and self._judge(worker):
+                self._end(job, "FAILED", _EXPIRED)
+            if not job.ended:
+                token.running, job.state = job, "CLAIMED"
+                return job
+        self._forget_ending(token)
+        return None
+
+    def _disown(self, token: Token) -> None:
+        """Take a token from its worker."""
+        token.running, token.owner, token.fence = None, None, token.fence + 1
+
+    def _forget(self, token: Token) -> None:
+        """Delete a token."""
+        self.ring.leave_line(token)
+        del self.tokens[token.name]
+
+    def _forget_ending(self, token: Token) -> bool:
+        """Delete a token that was to end, unless it has work once more; return whether it is deleted."""
+        if token.ending and not token.mailbox:
+            self._forget(token)
+            return True
+        return False
 
     def _put_back(self, token: Token, job: Job) -> None:
         job.state = "QUEUED"
-        token.waiting.insert(0, job)
+        token.mailbox.insert(0, job)
 
-    def _end(self, job: Job, state: State, event: Event) -> None:
-        """Add the job's terminal event, unless it has one."""
+    def _end(self, job: Job, state: State, event: Event, *, spent: bool = False) -> None:
+        """Add the job's terminal event, unless it has one. `spent`: the question may have been answered."""
         if job.ended:
             return
         job.events.append(event)
         before, job.state = job.state, state
-        token = self.tokens[job.token]
-        if job in token.waiting:
-            token.waiting.remove(job)
-        if job.once and before in ("QUEUED", "CLAIMED") and self._keys.get(job.once.name) is job:
+        unspent = before in ("QUEUED", "CLAIMED") and not spent
+        if job.once and unspent and self._keys.get(job.once.name) is job:
             del self._keys[job.once.name]
 
     def _queued(self) -> list[Job]:
@@ -518,7 +571,11 @@ class Model:
         self._check_tokens(seen)
         self._check_counts(seen)
         self._check_bytes(seen)
-        self._check_hints(seen)
+        self.ring.check(seen)
+        assert {worker: int(took["number"]) for worker, took in seen["took"].items()} == {
+            worker: number for worker, (number, _) in self._took.items()
+        }
+        self._queue = seen["queued"].get("", [])
 
     def _check_answers(self, seen: Seen) -> None:
         assert set(seen["job"]) == set(self.jobs)
@@ -547,13 +604,13 @@ class Model:
             found = seen["token"][name]
             running = token.running.answer if token.running else None
             assert (found.get("owner"), found.get("running")) == (token.owner, running)
+            assert int(found["fence"]) == token.fence
             assert (found.get("session"), "ending" in found) == (token.session, token.ending)
             transcript = [
                 msgspec.json.decode(turn, type=tuple[HistoryMessage, ...]) for turn in seen["transcript"].get(name, ())
             ]
             assert transcript == token.transcript
-            mailbox = [answer for answer in seen["mailbox"].get(name, ()) if not self.jobs[answer].ended]
-            assert mailbox == [job.answer for job in token.waiting]
+            assert seen["mailbox"].get(name, []) == [job.answer for job in token.mailbox]
 
     def _check_counts(self, seen: Seen) -> None:
         assert set(seen["queued"].get("", ())) == {job.answer for job in self._queued()}
@@ -589,26 +646,14 @@ class Model:
             sums["all"] += int(size)
         assert {owner: int(size) for owner, size in seen["bytes"].get("", {}).items()} == sums
 
-    def _check_hints(self, seen: Seen) -> None:
-        """Whatever waits and has nobody who will continue with it by himself has an entry where a worker sees it."""
-        own = {keys.own_stream(worker): entries for worker, entries in seen["jobs_of"].items()}
-        shared = seen["jobs"].get("", [])
-        streams = {keys.shared_stream(): shared, **own}
-        self._entries = {(stream, id_) for stream, entries in streams.items() for id_, _ in entries}
-        for token in self.tokens.values():
-            if token.waiting and not token.running and token.owner in {None, *self._alive}:
-                entries = shared + own.get(keys.own_stream(token.owner or ""), [])
-                assert any(fields["t"] == token.name for _, fields in entries), ("nobody will find", token.name)
-
     def check_rest(self, seen: Seen) -> None:
         """Everything has ended, and everybody has left."""
         assert all(job.ended for job in self.jobs.values())
         assert not seen["work"].keys() & self.jobs.keys()
-        expected = {"token", "transcript", "job", "log", "idem", "jobs", "rate", "run", "work"}
+        expected = {"token", "transcript", "job", "log", "idem", "rate", "run", "work", "looks"}
         expected |= {"kept", "kept_transcripts", "sizes", "bytes"}
         unexpected = {kind: found for kind, found in seen.items() if found and kind not in expected}
         assert not unexpected, unexpected
-        assert seen["jobs"].get("", []) == []
         assert all("running" not in found and "owner" not in found for found in seen["token"].values())
 
 

@@ -1,5 +1,7 @@
 """Workers and gateways, as far as wire knows them: who asks, who is hired, who dies."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +14,13 @@ from wire.jobs import ANYBODY, Client, IdempotencyKey, Jobs, new_answer_id, new_
 from wire.messages import Chat, Delta, Event, Final, encode
 from wire.redis.connection import Argument
 from wire.redis.store import Store
-from wire.schedule import Schedule
-from wire.sessions import ClaimedJob, ScheduleEntry, Sessions
+from wire.sessions import ClaimedJob, Sessions, Turns
 from wire.settings import LEASE_TTL
 from wire.work_store import SHORT_WORK
 
-# Scripts whose reply says what this very call has changed.
+# Scripts whose reply says what this very call has changed, or for how long something has waited.
 _RETURNS_NEWS = (
+    "take",
     "beat",
     "expire",
     "reap",
@@ -57,12 +59,13 @@ class Scenario:
         self.limits = limits or GatewaySettings()
         self.jobs = Jobs(store, self.limits, inside=inside)
         self.sessions = Sessions(store, self.limits, lease_ttl)
+        # Of each worker, the number of its last call that took turns, and of the last reply that it has got.
+        self._numbers: Counter[str] = Counter()
+        self._seen: dict[str, int] = {}
 
     async def hire(self, *workers: str, may_judge: bool = False) -> None:
         """Workers with a heartbeat; `may_judge`: one that has beaten without a gap for a whole lease."""
         for worker in workers:
-            async with Schedule(self.store, worker, self.sessions.lease_ttl) as schedule:
-                await schedule.prepare()
             await self.sessions.beat(worker)
             if may_judge:
                 await self.redis.hset(keys.worker_key(worker), "since", 1)
@@ -92,25 +95,23 @@ class Scenario:
         )
         return Asked(answer, token_)
 
-    async def hints(self, worker: str) -> list[ScheduleEntry]:
-        """Return the schedule entries that the worker finds now."""
-        streams = dict.fromkeys([keys.own_stream(worker), keys.shared_stream()], ">")
-        streams_read = await self.redis.xreadgroup(keys.GROUP, worker, streams, count=100)
-        return [
-            ScheduleEntry(stream.decode(), id_.decode(), fields[b"t"].decode())
-            for stream, entries in streams_read
-            for id_, fields in entries
-        ]
+    async def turns(self, worker: str, free: int = 100, running: Mapping[str, float] | None = None) -> Turns:
+        """Take turns for the worker, as it does: numbered."""
+        self._numbers[worker] += 1
+        number, seen = self._numbers[worker], self._seen.get(worker, 0)
+        turns = await self.sessions.take(worker, number, seen, free, running or {})
+        self._seen[worker] = turns.number
+        return turns
 
-    async def hint(self, worker: str) -> ScheduleEntry:
-        """Return the one schedule entry that the worker finds now."""
-        (entry,) = await self.hints(worker)
-        return entry
+    async def take_all(self, worker: str, free: int = 100) -> list[ClaimedJob]:
+        """Take turns for the worker, and read their work."""
+        turns = await self.turns(worker, free)
+        read = [await self.sessions.read_work(job, short) for job, short in turns.jobs]
+        return [job for job in read if job is not None]
 
     async def take(self, worker: str) -> ClaimedJob:
-        """Read the worker's one hint and claim it."""
-        task = await self.sessions.claim(worker, await self.hint(worker))
-        assert isinstance(task, ClaimedJob), task
+        """Take the next turn for the worker."""
+        (task,) = await self.take_all(worker, free=1)
         return task
 
     async def sent(self, worker: str) -> ClaimedJob:
@@ -119,11 +120,9 @@ class Scenario:
         await self.sessions.mark_sent(task, 1, task.sent + 1, fresh=task.session is None)
         return task
 
-    async def finish(
-        self, task: ClaimedJob, text: str = "done", session: bytes | None = b"{}", **how: Any
-    ) -> ClaimedJob | None:
-        """Finish a turn with a whole answer."""
-        return await self.sessions.finish(task, "DONE", Final(text), session, **{"takes_more": True, **how})
+    async def finish(self, task: ClaimedJob, text: str = "done", session: bytes | None = b"{}", **how: Any) -> bool:
+        """Finish a turn with a whole answer; return whether turns wait."""
+        return await self.sessions.finish(task, "DONE", Final(text), session, **how)
 
     async def events(self, answer: str) -> list[Event]:
         """Return the events in the answer's log, whose seqs must be 1, 2, 3 and so on."""

@@ -9,7 +9,7 @@ from typing import Any
 from gateway.settings import GatewaySettings
 from tests.support.conditions import SOON
 from tests.support.patched_store import PatchedStore
-from wire import keys
+from wire import jobs, keys
 from wire.answers import Answers
 from wire.errors import StoreUnavailableError
 from wire.jobs import Jobs, new_answer_id, new_token
@@ -17,15 +17,12 @@ from wire.ledger import Ledger
 from wire.messages import TERMINAL, Chat, Event, Failed, Final, Image, Work
 from wire.redis.connection import Argument
 from wire.redis.store import Store
-from wire.schedule import Schedule
 from wire.sessions import ClaimedJob, Sessions
 from worker.accounts.account import Account, CookieAccount
 from worker.accounts.pool import REFRESH_INTERVAL, AccountPool
 from worker.providers.registry import build_provider_order
 from worker.settings import WorkerSettings
 
-# Seconds that a read waits for work.
-SHORT_READ = 0.02
 ACCOUNTS: list[Account] = [CookieAccount(name, {"_U": name}) for name in ("a", "b")]
 
 
@@ -118,13 +115,13 @@ class Client:
     answers: Answers
     limits: GatewaySettings = field(default_factory=GatewaySettings)
 
-    async def ask(self, question: str, token: str | None = None) -> str:
-        """Submit a question; its answer's id. A token of its own unless one is given."""
-        return await self.submit(Chat("balanced", question), token or new_token())
+    async def ask(self, question: str, token: str | None = None, asker: str = "") -> str:
+        """Submit a question, a client's if `asker` says whose; its answer's id. A token of its own unless given."""
+        return await self.submit(Chat("balanced", question), token or new_token(), asker)
 
-    async def submit(self, work: Work, token: str) -> str:
+    async def submit(self, work: Work, token: str, asker: str = "") -> str:
         answer = new_answer_id()
-        await Jobs(self.store, self.limits).submit(answer, work, token, create=True)
+        await Jobs(self.store, self.limits).submit(answer, work, token, create=True, client=jobs.Client(asker))
         return answer
 
     async def events(self, answer: str) -> list[Event]:
@@ -168,9 +165,9 @@ class Client:
         value = await self.store.commands.hget(keys.token_key(token), "owner")
         return value.decode() if isinstance(value, bytes) else None
 
-    async def pending(self) -> int:
-        """Entries of the shared stream that were read and not claimed, or not read."""
-        length = await self.store.commands.xlen(keys.shared_stream())
+    async def waiting(self) -> int:
+        """How many clients wait for a turn."""
+        length = await self.store.commands.llen(keys.ring_key())
         assert isinstance(length, int)
         return length
 
@@ -181,8 +178,8 @@ class WorkerHarness:
 
     client: Client
     sessions: Sessions
-    schedule: Schedule
     worker: str = "desk"
+    number: int = 0
 
     async def task(self, question: str = "hello", token: str | None = None) -> ClaimedJob:
         """Submit and claim a new question."""
@@ -195,9 +192,11 @@ class WorkerHarness:
     async def claimed(self, work: Work, token: str) -> ClaimedJob:
         await self.client.submit(work, token)
         await self.sessions.beat(self.worker)
-        [entry] = await self.schedule.read(1)
-        task = await self.sessions.claim(self.worker, entry)
-        assert isinstance(task, ClaimedJob)
+        self.number += 1
+        turns = await self.sessions.take(self.worker, self.number, self.number - 1, 1, {})
+        [(job, short)] = turns.jobs
+        task = await self.sessions.read_work(job, short)
+        assert task is not None
         return task
 
     def with_session(self, task: ClaimedJob, session: bytes, sent: int) -> ClaimedJob:

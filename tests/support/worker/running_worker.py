@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from tests.support.conditions import SOON, until
-from tests.support.worker.harness import SHORT_READ, Client, HookedStore, pool_on, settings_with
+from tests.support.worker.harness import Client, HookedStore, pool_on, settings_with
 from tests.support.worker.scripted_provider import Only, Pictures, ScriptedProvider
 from wire import keys
 from wire.reporter import REPORT_INTERVAL
@@ -43,12 +43,12 @@ async def serving(
     lost_seconds: float = LOST_SECONDS,
     **changed: object,
 ) -> AsyncIterator[Worker]:
-    """Run a worker that is drained at the end, with short reads, since draining waits for one."""
+    """Run a worker that is drained at the end."""
     settings = settings_with(**{"drain_timeout": 3.0, **changed})
     pool = pool_on(store, settings, worker=new_worker_id(), refresh_every=refresh_every)
     upstream = Upstream(settings, pool, Only(provider, pictures or Pictures()))
     make_reporter = partial(status_reporter, interval=report_interval)
-    served = Worker(settings, store, upstream, make_reporter, block=SHORT_READ, grace=grace, lost_seconds=lost_seconds)
+    served = Worker(settings, store, upstream, make_reporter, grace=grace, lost_seconds=lost_seconds)
     async with drained(served):
         yield served
 
@@ -57,7 +57,7 @@ async def at_rest(client: Client) -> None:
     """Check that nothing is left in Redis of workers, leases and schedules."""
     commands = client.store.commands
     assert await commands.zcard(keys.queued_key()) == 0
-    assert await commands.xlen(keys.shared_stream()) == 0
+    assert await commands.exists(keys.ring_key()) == 0
     assert [key async for key in commands.scan_iter(match="*:owned:*")] == []
 
     async def no_heartbeat() -> bool:

@@ -64,7 +64,7 @@ async def test_what_is_pending_when_it_is_closed_opens_no_other_connection(valke
         return len(await valkey_store.commands.client_list())
 
     before = await count_connections()
-    pipeline = Pipeline(valkey_store._url, 5.0, 5.0, {})
+    pipeline = Pipeline(valkey_store._url, 5.0, {})
     blocking = asyncio.create_task(pipeline.execute("BLPOP", "nothing", 0))
     await until(lambda: is_blocked(valkey_store), "it blocks")
     await pipeline.close()
@@ -76,7 +76,7 @@ async def test_what_is_pending_when_it_is_closed_opens_no_other_connection(valke
 
 
 async def test_a_command_whose_connection_was_not_begun_when_it_was_closed_fails(valkey_store: Store) -> None:
-    pipeline = Pipeline(valkey_store._url, 5.0, 5.0, {})
+    pipeline = Pipeline(valkey_store._url, 5.0, {})
     command = pipeline._start(lambda connection: connection.execute("PING", read=bytes))
     await pipeline.close()
     with pytest.raises(StoreUnavailableError, match="closed"):

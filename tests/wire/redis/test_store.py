@@ -30,17 +30,16 @@ async def test_nothing_connects_before_the_first_command(url: str) -> None:
     store = Store(url)
     assert not store.in_memory
     with pytest.raises(StoreUnavailableError):
-        await store.run("beat", "k", "p", "w", 1, 1)
+        await store.run("beat", "k", "p", "w", 1, 1, 1, 0)
     await store.close()
 
 
 async def test_memory_is_shared_inside_a_store_and_not_between_two() -> None:
     first, second = Store("memory://"), Store("memory://")
     await first.commands.set("k", "v")
-    blocking = first.open_blocking(1.0)
-    assert await blocking.execute("GET", "k") == b"v"
+    assert await first.execute("GET", "k") == await first.transfer("GET", "k") == b"v"
     assert await second.commands.get("k") is None
-    for closing in (blocking, first, second):
+    for closing in (first, second):
         await closing.close()
 
 
@@ -48,7 +47,7 @@ async def test_a_unix_socket_is_an_address(tmp_path: Path) -> None:
     path = tmp_path / "redis.sock"
     with ValkeyServer(port=0, unix_socket_path=path):
         store = Store(f"unix://{path}")
-        assert (await store.run("beat", "k", "p", "w", 100, 1))[1] == []
+        assert (await store.run("beat", "k", "p", "w", 100, 1, 1, 0))[1] == []
         await store.close()
 
 
@@ -64,7 +63,7 @@ async def test_a_closed_port_is_reported_within_two_seconds() -> None:
         closed.bind(("127.0.0.1", 0))
         store = Store(f"redis://127.0.0.1:{closed.getsockname()[1]}/0")
         with timed(2.0), pytest.raises(StoreUnavailableError):
-            await store.run("beat", "k", "p", "w", 1, 1)
+            await store.run("beat", "k", "p", "w", 1, 1, 1, 0)
         await store.close()
 
 
@@ -74,7 +73,7 @@ async def test_silence_is_reported_within_two_seconds() -> None:
         silent.listen(16)
         store = Store(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
         with timed(2.0), pytest.raises(StoreUnavailableError):
-            await store.run("beat", "k", "p", "w", 1, 1)
+            await store.run("beat", "k", "p", "w", 1, 1, 1, 0)
         await store.close()
 
 
@@ -82,7 +81,7 @@ async def test_silence_is_reported_within_two_seconds() -> None:
 async def through_a_proxy(valkey: ValkeyServer) -> AsyncIterator[tuple[TcpProxy, Store]]:
     async with TcpProxy(valkey.port) as proxy:
         store = Store(proxy.url)
-        assert (await store.run("beat", "k", "p", "w", 1000, 1))[1] == []
+        assert (await store.run("beat", "k", "p", "w", 1000, 1, 1, 0))[1] == []
         yield proxy, store
         await store.close()
 
@@ -91,21 +90,21 @@ async def test_a_line_that_falls_silent_is_reported_within_two_seconds(valkey: V
     async with through_a_proxy(valkey) as (proxy, store):
         proxy.black_hole()
         with timed(2.0), pytest.raises(StoreUnavailableError):
-            await store.run("beat", "k", "p", "w", 1000, 1)
+            await store.run("beat", "k", "p", "w", 1000, 1, 1, 0)
         proxy.heal()
-        assert (await store.run("beat", "k", "p", "w", 1000, 1))[1] == []
+        assert (await store.run("beat", "k", "p", "w", 1000, 1, 1, 0))[1] == []
 
 
 async def test_a_cut_line_is_replaced_unnoticed(valkey: ValkeyServer, valkey_url: str) -> None:
     async with through_a_proxy(valkey) as (proxy, store):
         await proxy.cut()
-        assert (await store.run("beat", "k", "p", "w", 1000, 1))[1] == []
+        assert (await store.run("beat", "k", "p", "w", 1000, 1, 1, 0))[1] == []
 
 
 async def test_what_redis_refuses_is_reported(store: Store) -> None:
     await store.commands.set("k", "no hash")
     with pytest.raises(StoreUnavailableError, match="WRONGTYPE"):
-        await store.run("beat", "k", "p", "w", 1000, 1)
+        await store.run("beat", "k", "p", "w", 1000, 1, 1, 0)
 
 
 async def test_cancellation_arrives_whenever_it_comes(valkey_store: Store) -> None:

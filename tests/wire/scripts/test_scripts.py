@@ -21,12 +21,10 @@ from wire.pictures import SMALLEST, PictureStore
 from wire.redis.store import Store
 from wire.response_memory import RecalledResponse, ResponseMemory, StoredResponse
 from wire.result_store import ResultStore
-from wire.schedule import Schedule
-from wire.sessions import ClaimedJob
 from wire.store_memory import StoreMemory
 
 pytestmark = pytest.mark.anyio
-ALICE = Client("key:alice", "alice")
+ALICE = Client("key:alice", "alice", weight=2, daily=100)
 PICTURE = "s0-" + "0a" * 24
 RECORD = CallRecord("openai", "m", {"a": 1})
 RESPONSE = StoredResponse("t", "o", About("chat"), 1, ())
@@ -45,7 +43,8 @@ def test_every_script_has_a_header_with_keys_arguments_and_purpose() -> None:
 def test_only_what_begins_something_is_refused_above_the_memory_limit() -> None:
     for name in scripts.names():
         first = scripts.source(name, in_memory=False).splitlines()[0]
-        flags = {"enqueue": "", "note": "", "admit_pictures": "", "remember": "", "asked": " flags=no-writes"}
+        begins = dict.fromkeys(("enqueue", "note", "admit_pictures", "remember", "count_result"), "")
+        flags = {**begins, "asked": " flags=no-writes"}
         assert first == "#!lua" + flags.get(name, " flags=allow-oom")
         assert not scripts.source(name, in_memory=True).startswith("#!")
 
@@ -71,27 +70,31 @@ async def life(store: Store) -> list[list[Event]]:
     await scenario.sessions.mark_sent(task, 2, 1, fresh=True)
     await scenario.sessions.append(task, 1, Delta("a"))
     await scenario.sessions.append(task, 2, Delta("b"))
-    following = await scenario.finish(
-        task, "ab", exchange=(HistoryMessage("user", "first"), HistoryMessage("assistant", "ab")), begins=True
-    )
-    assert following is not None
+    exchange = (HistoryMessage("user", "first"), HistoryMessage("assistant", "ab"))
+    assert await scenario.finish(task, "ab", exchange=exchange, begins=True)
+    following = await scenario.take("w1")
     assert await scenario.sessions.release(following.lease)
     claimed = await scenario.sent("w2")
-    assert await scenario.finish(claimed, "cd") is None
+    assert not await scenario.finish(claimed, "cd")
     assert await scenario.sessions.release(claimed.lease)
     third = await scenario.ask("third", first.token, client=ALICE)
     await scenario.sent("w1")
     await scenario.kill("w1")
     fourth = await scenario.ask("fourth", first.token, client=ALICE)
+    await scenario.sessions.reap("w2", "w1")
     last = await scenario.take("w2")
-    await scenario.finish(last, "ef", takes_more=False)
+    await scenario.finish(last, "ef", keeps=False)
     index = ConversationIndex(store, ttl=60, limit=10)
     await index.record(IndexedConversation(first.token, fourth.answer), ["after"], ["before"])
     assert await index.find("after") == IndexedConversation(first.token, fourth.answer)
-    other = await scenario.ask("of another conversation")
+    other = await scenario.ask("of another conversation", client=ALICE)
+    dropped = await scenario.ask("of one more", client=ALICE)
     stopped = await scenario.sent("w2")
+    assert await scenario.jobs.stop(dropped.answer, "alice") == "STOPPED"
+    assert await scenario.take_all("w2") == []
+    await scenario.jobs.sweep()
     await scenario.sessions.append(stopped, 1, Delta("a"))
-    assert await scenario.jobs.stop(other.answer) == "STOPPED"
+    assert await scenario.jobs.stop(other.answer, "alice") == "STOPPED"
     await scenario.finish(stopped, session=None)
     await PictureStore(store).admit([(PICTURE, b"GIF89a")], ALICE.name, ttl=60, limit=9999, share=9999)
     await PictureStore(store).write(PICTURE, b"GIF89a", ttl=60)
@@ -103,12 +106,16 @@ async def life(store: Store) -> list[list[Event]]:
     await responses.write(ALICE.name, first.answer, RESPONSE)
     await responses.write_end(ALICE.name, first.answer, Final("ab"))
     assert await responses.read([first.answer, "other"]) == [RecalledResponse(RESPONSE, Final("ab"), ANY), None]
+    assert await ResultStore(store).admit(first.answer, 2, 1000_000)
     await ResultStore(store).write(first.answer, b"{}")
     assert await ResultStore(store).read(first.answer) == b"{}"
+    await ResultStore(store).delete(second.answer)
     fifth = await scenario.ask("fifth", first.token, client=ALICE, attempt="of a proxy")
     await scenario.jobs.expire(fifth.answer)
     await scenario.sessions.end(first.token)
-    return [await scenario.events(question.answer) for question in (first, second, third, fourth, fifth, other)]
+    return [
+        await scenario.events(question.answer) for question in (first, second, third, fourth, fifth, other, dropped)
+    ]
 
 
 async def test_calls_that_arrive_twice_count_once(store_url: str) -> None:
@@ -137,8 +144,19 @@ async def test_all_keys_of_a_life_share_one_tag(store: Store) -> None:
     await HmacSecret(store).read()
     names.update(await commands.keys("*"))
     assert {key[: len(keys.prefix())].decode() for key in names} == {"bing:{s0}:"}
-    of_the_ledger = {"accounts", "account", "flight", "spent", "few", "handed_in", "export", "listed", "listing"}
-    elsewhere = {"channel", "probe", "processes", "facts", "minute", "events"} | of_the_ledger
+    of_the_ledger = {
+        "accounts",
+        "account",
+        "flight",
+        "spent",
+        "few",
+        "handed_in",
+        "export",
+        "listed",
+        "listing",
+        "blame",
+    }
+    elsewhere = {"channel", "bell", "probe", "processes", "facts", "minute", "events"} | of_the_ledger
     kinds = {name for kind, name in keys.NAMES.items() if kind not in elsewhere}
     assert {kind for kind in kinds if not any(key.startswith(f"bing:{{s0}}:{kind}".encode()) for key in names)} == set()
 
@@ -158,8 +176,7 @@ async def test_every_command_of_a_script_touches_one_tag(valkey_store: Store) ->
     for command in touched:
         name, *arguments = command.split(" ")
         if name.upper() not in ("TIME", "INFO"):
-            first = arguments[name.upper() == "XGROUP"]
-            assert first.startswith("bing:{s0}:"), command
+            assert arguments[0].startswith("bing:{s0}:"), command
 
 
 async def test_above_the_memory_limit_only_new_jobs_are_refused(valkey_store: Store) -> None:
@@ -181,10 +198,8 @@ async def test_above_the_memory_limit_only_new_jobs_are_refused(valkey_store: St
             await scenario.ask(once=IdempotencyKey("name", "other"))
         assert await HmacSecret(valkey_store).read() == secret
         await scenario.hire("w0", "w1")
-        async with Schedule(valkey_store, "w0", 1) as schedule:
-            await schedule.give_back(await scenario.hint("w0"))
+        assert await scenario.sessions.release((await scenario.take("w0")).lease)
         task = await scenario.sent("w1")
-        assert isinstance(task, ClaimedJob)
         await scenario.sessions.append(task, 1, Delta("a"))
         await scenario.finish(task, "a")
     finally:

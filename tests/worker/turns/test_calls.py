@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.conditions import until
 from tests.support.worker import openai_server
-from tests.support.worker.harness import ACCOUNTS, SHORT_READ, Client, HookedStore, pool_on, settings_with
+from tests.support.worker.harness import ACCOUNTS, Client, HookedStore, pool_on, settings_with
 from tests.support.worker.openai_server import OpenAIServer, Play
 from tests.support.worker.running_worker import at_rest, drained
 from wire import keys
@@ -41,9 +41,7 @@ async def working(
     settings = settings_with(**{"drain_timeout": 3.0, **changed})
     pool = pool_on(store, settings, accounts, new_worker_id())
     await pool.replace(accounts, aliases)
-    worker = Worker(
-        settings, store, Upstream(settings, pool, ProviderRegistry(settings)), status_reporter, block=SHORT_READ
-    )
+    worker = Worker(settings, store, Upstream(settings, pool, ProviderRegistry(settings)), status_reporter)
     async with drained(worker):
         yield worker
 

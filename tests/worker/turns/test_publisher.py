@@ -164,7 +164,7 @@ async def test_nothing_is_appended_after_the_end(harness: WorkerHarness) -> None
     async with publisher(harness, task) as answer:
         answer.update("one")
         await answer.finish("one two")
-        await harness.sessions.finish(task, "DONE", Final("one two"), None, takes_more=False)
+        await harness.sessions.finish(task, "DONE", Final("one two"), None)
         await asyncio.sleep(0)
         answer.update("one two")  # nothing has failed
     assert [type(event) for event in await harness.client.events(task.answer)][-1] is Final
@@ -218,7 +218,7 @@ async def test_a_lost_lease_reaches_whoever_shows_or_ends(harness: WorkerHarness
 
 async def test_an_ended_answer_reaches_whoever_shows_or_ends(harness: WorkerHarness) -> None:
     task = await harness.task()
-    await harness.sessions.finish(task, "STOPPED", Final("", stopped=True), None, takes_more=True)
+    await harness.sessions.finish(task, "STOPPED", Final("", stopped=True), None)
     async with publisher(harness, task) as answer:
         with pytest.raises(AnswerEndedError):
             await answer.finish("one")

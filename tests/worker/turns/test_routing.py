@@ -353,10 +353,10 @@ async def test_a_turn_whose_account_is_the_only_one_keeps_its_conversation(harne
     assert [turn.reset for turn in turns] == [False] * 3
 
 
-async def note_failure(attempts: AttemptRouter) -> None:
+async def note_failure(attempts: AttemptRouter, job: ClaimedJob) -> None:
     """Let a question of the job's client fail at the account that it gets."""
     reservation, failure = await attempts.reserve(), penalty_for(UpstreamError(Reason.TRANSPORT_CLOSED), sent=True)
-    await reservation.release(failure.attribute(await attempts.read_client(), attempts.measure_prompt()), sent=True)
+    await reservation.release(failure.attribute(job.asker, attempts.measure_prompt()), sent=True)
 
 
 @pytest.mark.parametrize(("names", "next_account"), [(("one", "two"), "two"), (("one",), "one")])
@@ -372,13 +372,13 @@ async def test_a_servers_conversation_continues_elsewhere_after_a_failure(
         reservation = await attempts.reserve()
         assert (reservation.account.name, attempts.reset) == (expected, False)
         failure = penalty_for(UpstreamError(Reason.TIMEOUT_FIRST), sent=True)
-        await reservation.release(failure.attribute(await attempts.read_client(), 1), sent=True)
+        await reservation.release(failure.attribute(job.asker, 1), sent=True)
 
 
 async def test_a_model_that_failed_a_client_gives_way_to_the_next_for_it_alone(harness: WorkerHarness) -> None:
     pool = await pool_of(harness, served("one", "m"), served("two", "n"), both=("m", "n"))
     job = await prompted(harness, "both")
-    await note_failure(router(harness, pool, job))
+    await note_failure(router(harness, pool, job), job)
     attempts = router(harness, pool, job)
     assert (await reserve(attempts), attempts.model) == ("two", "n")
     attempts = router(harness, pool, await prompted(harness, "both"))
@@ -401,7 +401,7 @@ async def test_a_servers_only_account_keeps_its_conversation_after_a_failure(har
     for _ in range(2):
         attempts = router(harness, pool, job)
         attempts.restore_session()
-        await note_failure(attempts)
+        await note_failure(attempts, job)
         assert (attempts.reset, attempts.conversation) == (False, SavedConversation(b"", 1))
 
 
@@ -416,7 +416,7 @@ async def test_a_conversation_stays_where_a_question_failed_if_the_others_are_aw
         reservation = await attempts.reserve()
         assert reservation.account.name == "one"
         failure = penalty_for(UpstreamError(Reason.TIMEOUT_FIRST), sent=True)
-        await reservation.release(failure.attribute(await attempts.read_client(), 1), sent=True)
+        await reservation.release(failure.attribute(job.asker, 1), sent=True)
 
 
 async def test_a_transcript_that_was_read_counts_for_a_prompts_size(harness: WorkerHarness, pool: AccountPool) -> None:

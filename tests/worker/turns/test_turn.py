@@ -64,7 +64,6 @@ class Shop:
             outcome.state,
             outcome.event,
             outcome.session,
-            takes_more=True,
             exchange=outcome.transcript(task.work),
             begins=outcome.starts_transcript,
         )
@@ -336,7 +335,7 @@ async def test_nothing_is_sent_when_the_lease_is_lost(shop: Shop) -> None:
 
 async def test_nothing_is_sent_when_the_answer_has_ended(shop: Shop) -> None:
     task = await shop.harness.task()
-    await shop.harness.sessions.finish(task, "FAILED", INTERRUPTED, None, takes_more=True)
+    await shop.harness.sessions.finish(task, "FAILED", INTERRUPTED, None)
     turn = shop.turn(task)
     with pytest.raises(AnswerEndedError):
         await turn.run()
@@ -350,7 +349,7 @@ async def test_what_was_sent_of_an_abandoned_turn_resets_the_conversation(shop: 
 
     async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
         await ask.send()
-        await shop.harness.sessions.finish(task, "STOPPED", Final("", stopped=True), None, takes_more=True)
+        await shop.harness.sessions.finish(task, "STOPPED", Final("", stopped=True), None)
         yield Completion("too late", b"state")
 
     shop.provider.play = play

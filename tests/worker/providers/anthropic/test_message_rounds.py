@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from emulator.server import Emulator
-from tests.support.worker.harness import SHORT_READ, Client, HookedStore, pool_on, settings_with
+from tests.support.worker.harness import Client, HookedStore, pool_on, settings_with
 from tests.support.worker.running_worker import drained
 from wire.blocks import Block, join_text
 from wire.jobs import Client as Asker
@@ -41,7 +41,7 @@ async def worker(store: HookedStore, *accounts: Account) -> AsyncIterator[None]:
     settings = settings_with(drain_timeout=3.0, idle_timeout=1.0)
     pool = pool_on(store, settings, accounts, worker=new_worker_id())
     upstream = Upstream(settings, pool, ProviderRegistry(settings))
-    async with drained(Worker(settings, store, upstream, status_reporter, block=SHORT_READ)):
+    async with drained(Worker(settings, store, upstream, status_reporter)):
         yield
 
 

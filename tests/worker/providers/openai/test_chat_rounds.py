@@ -9,7 +9,7 @@ import pytest
 
 from emulator.openai.models import UNLISTED
 from emulator.server import Emulator
-from tests.support.worker.harness import SHORT_READ, Client, HookedStore, pool_on, settings_with
+from tests.support.worker.harness import Client, HookedStore, pool_on, settings_with
 from tests.support.worker.openai_server import OpenAIServer, refusing
 from tests.support.worker.running_worker import drained
 from wire.blocks import Block, join_text
@@ -42,7 +42,7 @@ async def worker_with(store: HookedStore, account: ServerAccount) -> AsyncIterat
     settings = settings_with(drain_timeout=3.0)
     pool = pool_on(store, settings, [account], worker=new_worker_id())
     upstream = Upstream(settings, pool, ProviderRegistry(settings))
-    async with drained(Worker(settings, store, upstream, status_reporter, block=SHORT_READ)):
+    async with drained(Worker(settings, store, upstream, status_reporter)):
         yield
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from emulator.server import Emulator
 from tests.support.conditions import until
-from tests.support.worker.harness import SHORT_READ, Client, HookedStore, pool_on, settings_with
+from tests.support.worker.harness import Client, HookedStore, pool_on, settings_with
 from tests.support.worker.running_worker import drained
 from wire.jobs import Jobs, new_token
 from wire.messages import Chat, Failed, Final, HistoryMessage, Image
@@ -27,9 +27,7 @@ async def worker(
     urls = {"bing_create_url": bing.create_url, "bing_chat_url": bing.chat_url, "bing_image_url": bing.url}
     settings = settings_with(**{"drain_timeout": 3.0, **urls, **changed})
     pool = pool_on(store, settings, accounts, worker=new_worker_id())
-    served = Worker(
-        settings, store, Upstream(settings, pool, ProviderRegistry(settings)), status_reporter, block=SHORT_READ
-    )
+    served = Worker(settings, store, Upstream(settings, pool, ProviderRegistry(settings)), status_reporter)
     async with drained(served):
         yield served
 

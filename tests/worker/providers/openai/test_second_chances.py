@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from tests.support.conditions import SOON
 from tests.support.wire.ledger_clock import advance
 from tests.support.worker import openai_server
-from tests.support.worker.harness import SHORT_READ, Client, HookedStore, pool_on, settings_with
+from tests.support.worker.harness import Client, HookedStore, pool_on, settings_with
 from tests.support.worker.openai_server import OpenAIServer, Play, answering, chunk, events, refusing, saying, whole
 from wire.jobs import ANYBODY, Jobs, new_answer_id, new_token
 from wire.jobs import Client as Asker
@@ -135,7 +135,7 @@ async def scene(
         ]
         pool = pool_on(store, settings, own, worker=new_worker_id())
         upstream = Upstream(settings, pool, ProviderRegistry(settings))
-        worker = Worker(settings, store, upstream, status_reporter, block=SHORT_READ)
+        worker = Worker(settings, store, upstream, status_reporter)
         running = asyncio.create_task(worker.run())
         try:
             yield Scene(client, servers, Ledger(store))
