@@ -25,8 +25,8 @@ class GatewaySettings(SharedSettings):
         default=None,
         ge=1024 * 1024,
         description=(
-            "how many bytes of one client's questions and answers are kept; then 429. None: half of `STORE_BYTES`. "
-            "In any case a client leaves as much room as it takes"
+            "how many bytes of one client's questions and answers are kept; then 429. None: half of `STORE_BYTES`, or "
+            "more by its key's weight. In any case a client leaves as much room as it takes, divided by its weight"
         ),
     )
     trusted_proxies: str | None = Field(

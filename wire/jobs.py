@@ -247,7 +247,7 @@ class Jobs:
             queue_limit=limits.queue_limit,
             mailbox_limit=limits.mailbox_limit,
             store_bytes=memory.allowed,
-            client_bytes=limits.client_bytes or memory.allowed // 2,
+            client_bytes=limits.client_bytes or memory.allowed,
             client=client.name,
             client_limit=limits.client_limit if client.limit is None else client.limit,
             weight=client.weight,

@@ -30,7 +30,9 @@ class Process:
 class Queue:
     """The queue: its length, since when the oldest job waits (Unix ms), in how many s one more would have its turn.
 
-    `first_answers` are those of the first jobs. `now` is Redis's time in ms.
+    That one more is by a client that has none there. `first_answers` are those of the first jobs. `now` is Redis's time
+    in ms. `clients` wait for a turn; of the 100 with the next turns `longest_client` has waited longest, since
+    `longest_since` (ms, 0 for none). `free` jobs could run at once.
     """
 
     length: int
@@ -38,6 +40,10 @@ class Queue:
     wait: int
     now: int
     first_answers: tuple[str, ...]
+    clients: int = 0
+    longest_client: str = ""
+    longest_since: int = 0
+    free: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,10 +91,12 @@ class Overview:
 
     async def read_queue(self, first: int) -> Queue:
         """Return the queue, with the first `first` answers in it."""
-        length, oldest, wait, now = await self._store.run("queue", keys.queued_key(), keys.prefix())
+        reply: Any = await self._store.run("queue", keys.queued_key(), keys.prefix())
+        length, oldest, wait, now, clients, longest, since, free = reply
         with translate_errors():
             waiting: Any = await self._store.commands.zrange(keys.queued_key(), 0, first - 1)
-        return Queue(length, oldest, wait, now, tuple(answer.decode() for answer in waiting))
+        answers = tuple(answer.decode() for answer in waiting)
+        return Queue(length, oldest, wait, now, answers, clients, longest.decode(), since, free)
 
     async def read_jobs(self, answers: Collection[str]) -> list[Job]:
         """Return those of the answers that have not ended."""

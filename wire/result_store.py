@@ -1,4 +1,7 @@
-"""The results of calls in Redis: each a string of its own for a minute, which is never published and counts nowhere."""
+"""The results of calls in Redis: each a string of its own for a minute, which is never published.
+
+Its bytes count for the client of its call, as questions and answers do.
+"""
 
 from dataclasses import dataclass
 
@@ -17,6 +20,11 @@ class ResultStore:
 
     store: Store
 
+    async def admit(self, answer: str, size: int, allowed: int) -> bool:
+        """Count a result that is to be written; return False if more than `allowed` bytes would be kept with it."""
+        key, prefix = keys.job_key(answer), keys.prefix(keys.shard_of_answer(answer))
+        return bool(await self.store.run("count_result", key, prefix, answer, size, RESULT_TTL * 1000, allowed))
+
     async def write(self, answer: str, result: bytes) -> None:
         """Write the result of a call that is about to end. A repeat writes the same."""
         await write_string(self.store, keys.result_key(answer), result, RESULT_TTL)
@@ -27,4 +35,4 @@ class ResultStore:
 
     async def delete(self, answer: str) -> None:
         """Delete the result of a call that nobody asks for again."""
-        await self.store.transfer("DEL", keys.result_key(answer))
+        await self.store.run("drop_result", keys.result_key(answer), keys.prefix(keys.shard_of_answer(answer)), answer)

@@ -1,8 +1,10 @@
 """Builds the state of the system that consoles show. Pure.
 
-Only the fields that are named here are sent: no cookie, key, proxy, question or token.
+Only the fields that are named here are sent: no cookie, key, proxy, question, token or client's address.
 """
 
+import hashlib
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +18,9 @@ _UNSEEN = 60_000
 _FRESH = 5_000
 # How many of an account's models are sent by name.
 _MOST_MODELS = 100
+# What the digests of addresses are made with: nobody finds the address by trying all, and a new start has others.
+_SALT = secrets.token_bytes(16)
+_KEY = "key:"
 _NO_OFFER: Mapping[str, Any] = {"models": [], "modelCount": 0, "disputed": False}
 
 
@@ -37,10 +42,29 @@ def build_snapshot(
         "disputed": models.is_disputed,
         "workers": [_worker_row(process, queue.now) for process in listed if process.kind == "worker"],
         "gateways": [_gateway_row(process, queue.now) for process in listed if process.kind == "gateway"],
-        "queue": {"length": queue.length, "oldest": queue.oldest_since, "wait": queue.wait},
+        "queue": _queue_row(queue),
         "store": {"percent": round(100 * store_share)},
         "answers": _answer_rows(jobs, listed),
     }
+
+
+def _queue_row(queue: Queue) -> dict[str, Any]:
+    return {
+        "length": queue.length,
+        "oldest": queue.oldest_since,
+        "wait": queue.wait,
+        "clients": queue.clients,
+        "longest": show_client(queue.longest_client),
+        "since": queue.longest_since,
+        "free": queue.free,
+    }
+
+
+def show_client(client: str) -> str:
+    """Return the name of a client's API key, or the digest of an address; '' for a client without a name."""
+    if client.startswith(_KEY) or not client:
+        return client.removeprefix(_KEY)
+    return "#" + hashlib.blake2s(client.encode(), key=_SALT, digest_size=4).hexdigest()
 
 
 def _offers(models: ModelTable) -> dict[str, dict[str, Any]]:

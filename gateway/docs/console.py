@@ -38,7 +38,7 @@ _WHEN = {
 }
 _TIME = described(COUNT, "In Unix ms, by the clock of Redis; 0 for none.")
 _SECONDS = described(COUNT, "In seconds.")
-_QUEUE: dict[str, Any] = {"length": 0, "oldest": 0, "wait": 0}
+_QUEUE: dict[str, Any] = {"length": 0, "oldest": 0, "wait": 0, "clients": 0, "longest": "", "since": 0, "free": 8}
 _STATE = {
     "now": 1704164645000,
     "state": {
@@ -212,7 +212,21 @@ def _state() -> Node:
             "disputed": described(BOOLEAN, "Whether workers have different accounts files; the newest one counts."),
             "workers": array_of(object_of(process | {"slots": COUNT, "used": COUNT})),
             "gateways": array_of(object_of(process | {"turns": COUNT, "sockets": COUNT})),
-            "queue": object_of({"length": COUNT, "oldest": _TIME, "wait": _SECONDS}),
+            "queue": object_of(
+                {
+                    "length": COUNT,
+                    "oldest": _TIME,
+                    "wait": _SECONDS,
+                    "clients": described(COUNT, "How many clients wait for a turn."),
+                    "longest": described(
+                        STRING,
+                        "Who has waited longest of the 100 clients with the next turns: the name of its API key, or "
+                        "`#` and a digest of its address, which is another one at each gateway; empty for none.",
+                    ),
+                    "since": _TIME,
+                    "free": described(COUNT, "How many questions workers could take at once."),
+                }
+            ),
             "store": object_of(
                 {"percent": described(COUNT, "How full Redis is: from 85 on questions are refused, or soon will be.")}
             ),

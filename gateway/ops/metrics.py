@@ -22,7 +22,7 @@ from wire.errors import StoreUnavailableError
 from wire.pictures import PictureStore
 from wire.queue_stats import QueueStats, read_queue_stats
 from wire.redis.store import Store
-from wire.store_memory import StoreMemory
+from wire.store_memory import MemoryUse, StoreMemory
 
 # The template of the route that takes what no other does. All paths that lead nowhere count as one.
 ANY_PATH = "/{path:path}"
@@ -46,10 +46,20 @@ _STORE_HELP = (
     "How full Redis is: the share of maxmemory that it uses, or that of STORE_BYTES that is kept, whichever is larger; "
     "from 0.85 on questions are refused, or soon will be."
 )
+_KEPT_HELP = (
+    "Bytes of questions, answers, transcripts and the like that Redis keeps, as they are counted against STORE_BYTES."
+)
 _QUEUE_GAUGES: list[tuple[str, str, Callable[[QueueStats], float]]] = [
     ("bing_workers_alive", "Workers with a heartbeat and an account.", lambda stats: stats.workers),
     ("bing_queue_length", "Questions that wait for a worker.", lambda stats: stats.waiting),
     ("bing_queue_oldest_seconds", "Age of the oldest question that waits.", lambda stats: stats.oldest),
+    ("bing_queue_clients", "Clients that have a question waiting.", lambda stats: stats.clients),
+    (
+        "bing_queue_client_wait_seconds",
+        "Longest time that a client has waited, of the 100 with the next turns.",
+        lambda stats: stats.client_wait,
+    ),
+    ("bing_workers_free", "Questions that workers could take at once.", lambda stats: stats.free),
 ]
 
 
@@ -80,7 +90,7 @@ class GatewayMetrics:
         # As of the last scrape; None: Redis was unavailable.
         self._queue: QueueStats | None = None
         self._picture_bytes: int | None = None
-        self._store_share: float | None = None
+        self._memory_use: MemoryUse | None = None
         self._registry = CollectorRegistry()
         self._registry.register(self)
         self._registry.register(first_text)
@@ -91,7 +101,9 @@ class GatewayMetrics:
         yield from _queue_gauges(self._queue)
         text = "Bytes that pictures in Redis take of PICTURE_LIMIT."
         yield GaugeMetricFamily("bing_picture_bytes", text, self._picture_bytes)
-        yield GaugeMetricFamily("bing_store_used_ratio", _STORE_HELP, self._store_share)
+        use = self._memory_use
+        yield GaugeMetricFamily("bing_store_used_ratio", _STORE_HELP, None if use is None else use.share)
+        yield GaugeMetricFamily("bing_store_kept_bytes", _KEPT_HELP, None if use is None else use.counted)
         yield from self._gauges()
         requests = CounterMetricFamily("bing_requests", _REQUESTS_HELP, labels=("endpoint", "status"))
         for (endpoint, status), count in self.requests.items():
@@ -121,12 +133,12 @@ class GatewayMetrics:
         """Return all metrics in Prometheus's text format."""
         queue: QueueStats | None = None
         picture_bytes: int | None = None
-        store_share: float | None = None
+        memory_use: MemoryUse | None = None
         with contextlib.suppress(StoreUnavailableError):
             queue = await read_queue_stats(self._store)
             picture_bytes = await PictureStore(self._store).count_bytes()
-            store_share = (await self._memory.read()).share
-        self._queue, self._picture_bytes, self._store_share = queue, picture_bytes, store_share
+            memory_use = await self._memory.read()
+        self._queue, self._picture_bytes, self._memory_use = queue, picture_bytes, memory_use
         return Response(generate_latest(self._registry), 200, NO_STORE, CONTENT_TYPE_PLAIN_0_0_4)
 
 

@@ -241,7 +241,7 @@ def test_a_name_that_looks_like_html_is_only_text(operator: Operator, system: Co
 
 def test_what_is_drawn_is_counted_rightly(operator: Operator) -> None:
     counts = operator.page.evaluate("""async () => {
-        const { History, classes, quantile, rates, slots } = await import("/console/history.js");
+        const { History, classes, limited, quantile, rates, slots } = await import("/console/history.js");
         const history = new History(), minute = 60_000, now = 1000 * minute + 30_000;
         history.add({
             998: {done: 60, "failed:a": 6, "slots:free": 120_000, "slots:used": 60_000},
@@ -254,6 +254,7 @@ def test_what_is_drawn_is_counted_rightly(operator: Operator) -> None:
             quantiles: [0.5, 1].map((part) => quantile(history.total(4, now), part, [1, 2, 3])),
             none: quantile({}, 0.5, [1, 2, 3]), beyond: quantile({"text:3": 5}, 0.5, [1, 2, 3]),
             five: five.map((bin) => [bin.at / minute, bin.counts.done ?? 0]),
+            limited: limited({"refused:client.limit": 2, "refused:client.bytes": 3, "refused:queue.full": 7}),
         };
     }""")
     assert counts == {
@@ -264,6 +265,7 @@ def test_what_is_drawn_is_counted_rightly(operator: Operator) -> None:
         "none": None,
         "beyond": 3,
         "five": [[995, 90], [1000, 15]],
+        "limited": 5,
     }
 
 

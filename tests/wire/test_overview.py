@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.wire.scenario import Scenario
 from wire import keys
+from wire.jobs import Client
 from wire.overview import Overview
 from wire.redis.store import Store
 from wire.reporter import ProcessLoad, Reporter
@@ -56,6 +57,52 @@ async def test_the_queue_reports_its_length_its_oldest_and_who_is_first(scenario
     assert set(queue.first_answers) < set(answers)
     assert 0 < queue.oldest_since <= queue.now
     assert 1 <= queue.wait <= 60
+
+
+async def enter_line(scenario: Scenario, client: str, *, at: int) -> None:
+    """A client's first token has stood in its line since `at` (ms)."""
+    await scenario.redis.rpush(keys.ring_key(), client)
+    await scenario.redis.xadd(keys.line_key(client), {"t": f"of {client}"}, id=f"{at}-0")
+
+
+async def test_the_client_that_waits_longest_is_found_by_the_firsts_of_their_lines(
+    scenario: Scenario, store: Store
+) -> None:
+    for client, at in (("alice", 3000), ("bob", 2000), ("carol", 2500)):
+        await enter_line(scenario, client, at=at)
+    queue = await Overview(store).read_queue(10)
+    assert (queue.clients, queue.longest_client, queue.longest_since) == (3, "bob", 2000)
+
+
+async def test_one_whose_token_was_given_back_waits_since_its_job_was_accepted(
+    scenario: Scenario, store: Store
+) -> None:
+    await scenario.hire("w1", "w2", may_judge=True)
+    await scenario.settle()
+    question = await scenario.ask(client=Client("alice"))
+    task = await scenario.take("w1")
+    await scenario.redis.hset(keys.job_key(question.answer), "accepted", 1000)
+    assert await scenario.sessions.release(task.lease)
+    await enter_line(scenario, "bob", at=2000)
+    queue = await Overview(store).read_queue(10)
+    assert (queue.longest_client, queue.longest_since) == ("alice", 1000)
+
+
+async def test_a_hundred_clients_are_looked_at_and_no_more(scenario: Scenario, store: Store) -> None:
+    for number in range(100):
+        await enter_line(scenario, f"{number}", at=5000 - number)
+    await enter_line(scenario, "the next", at=1)
+    queue = await Overview(store).read_queue(10)
+    assert (queue.clients, queue.longest_client, queue.longest_since) == (101, "99", 4901)
+
+
+async def test_a_newcomer_waits_behind_the_clients_and_not_behind_all_their_jobs(
+    scenario: Scenario, store: Store
+) -> None:
+    await scenario.redis.hset(keys.rate_key(), mapping={"at": 2**53, "gap": 4000})
+    for _ in range(8):
+        await scenario.ask(client=Client("alice"))
+    assert (await Overview(store).read_queue(10)).wait == 8
 
 
 async def test_only_jobs_that_have_not_ended_are_seen(scenario: Scenario, store: Store) -> None:

@@ -18,7 +18,7 @@ _FOLDER = Path(__file__).parent
 # What is known of a key is reported also while Redis is full.
 _READ_ONLY = frozenset({"asked"})
 # All other scripts may run above Redis's memory limit: what was accepted must be able to end.
-_REFUSED_WHEN_FULL = frozenset({"enqueue", "note", "admit_pictures", "remember"})
+_REFUSED_WHEN_FULL = frozenset({"enqueue", "note", "admit_pictures", "remember", "count_result"})
 _OF_THE_LEDGER = frozenset({"announce", "reserve", "record", "vacate", "order", "hand_in", "report", "event"})
 # Runs with every delta: creating the prelude's functions would be most of its cost. It gets only these names of keys.
 _ALONE = {"append": ("token", "log", "channel")}

@@ -75,13 +75,15 @@ local function room()
 end
 
 -- Why there is no room for the job's bytes; false if there is. However many there are, a client leaves as much room as
--- it takes, so that who comes finds some.
+-- it takes, so that who comes finds some; one with a weight takes that many times as much.
 local function bytes_refused()
   drop_expired('kept')
   local sums = redis.call('HMGET', key('bytes'), 'all', ':' .. client)
   local left, own = args.store_bytes - tonumber(sums[1] or '0'), tonumber(sums[2] or '0')
   if bytes > left then return { 'bytes', room() } end
-  if client ~= '' and own > 0 and own + bytes > math.min(args.client_bytes, left) then return { 'client_bytes', room() } end
+  if client ~= '' and own > 0 and own + bytes > math.min(args.client_bytes, args.weight * (left - bytes)) then
+    return { 'client_bytes', room() }
+  end
   return false
 end
 

@@ -54,7 +54,7 @@ local function emit(job, seq, event)
   redis.call('PUBLISH', key('channel', job), seq .. ' ' .. event)
 end
 
--- The bytes of what is kept are counted: of `item`, a job, 't:' and the token of a transcript, 'k:' and a token, 'i:' and
+-- The bytes of what is kept are counted: of `item`, a job, 'b:' and one with a result, 't:' and the token of a transcript, 'k:' and a token, 'i:' and
 -- the name of an Idempotency-Key, 'c:' and 'r:' and the digest of a client, for its calls and its responses, in `sizes`, and their sums in `bytes`. Only
 -- these two functions change them, all at once, so that the sums change if and only if what is counted does.
 local function kept_in(item)

@@ -27,7 +27,9 @@ async def keep_result(
         raise UpstreamError(Reason.RESULT_TOO_LARGE, f"{len(result)} bytes")
     until = asyncio.get_running_loop().time() + retry_for
     try:
-        if (await retry_unavailable(memory.read, until)).is_full:
+        use = await retry_unavailable(memory.read, until)
+        size = len(result)
+        if use.is_full or not await retry_unavailable(lambda: results.admit(answer, size, use.allowed), until):
             raise UpstreamError(Reason.RESULT_FULL)
         await retry_unavailable(lambda: results.write(answer, result), until)
     except StoreUnavailableError as error:

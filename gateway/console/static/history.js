@@ -46,6 +46,8 @@ function added(minutes) {
 }
 
 export const failed = (counts) => sum(counts, named(counts, "failed:"));
+/** Questions refused since their clients had their limits of questions or bytes. */
+export const limited = (counts) => sum(counts, ["refused:client.limit", "refused:client.bytes"]);
 export const ended = (counts) => sum(counts, ["done", "stopped"]) + failed(counts);
 
 /** Answers a second: done, failed, stopped. */

@@ -6,7 +6,7 @@ import { Connection, order } from "./connection.js";
 import { askForExport, confirm, relabelDialogs } from "./dialogs.js";
 import { byId, el } from "./dom.js";
 import { Events } from "./events.js";
-import { History, ended, failed, quantile } from "./history.js";
+import { History, ended, failed, limited, quantile } from "./history.js";
 import { answersTable, gatewaysTable, short, workersTable } from "./processes.js";
 import { now, setClock, span } from "./times.js";
 import { onLanguage, speak, switchLanguage, w } from "./words.js";
@@ -110,8 +110,9 @@ function drawState() {
   tables.workers.update(state.workers, (one) => one.name);
   tables.gateways.update(state.gateways, (one) => one.name);
   tables.answers.update(state.answers, (one) => one.id);
-  const { length, oldest, wait } = state.queue;
-  put(byId("queue"), w.queueLine(length, span(now() - oldest), span(wait * 1000)));
+  const { length, oldest, wait, clients, longest, since } = state.queue;
+  const longestLine = clients > 1 && since ? w.longestLine(clients, longest, span(Math.max(0, now() - since))) : "";
+  put(byId("queue"), w.queueLine(length, span(now() - oldest), span(wait * 1000)) + longestLine);
   drawFigures();
 }
 
@@ -129,12 +130,15 @@ function drawFigures() {
   const figures = [
     [w.fReady, w.of(accounts.filter((one) => one.state === "ready" && !one.paused).length, accounts.length)],
     [w.fSlots, w.of(Math.max(0, total("slots") - total("used")), total("slots"))],
+    [w.fFree, String(state.queue.free)],
     [w.fQueue, String(state.queue.length)],
+    [w.fClients, String(state.queue.clients)],
     [w.fRunning, String(total("used"))],
     [w.fStore, w.percent(state.store.percent)],
     [w.fRate, String(ended(last.counts))],
     [w.fText, median === null ? w.none : span(median * 1000, true)],
     [w.fFailed, String(failed(quarter))],
+    [w.fLimited, String(limited(quarter))],
   ];
   const place = byId("figures");
   if (place.children.length !== figures.length) place.replaceChildren(...figures.map(() => el("div", {}, el("dt"), el("dd"))));

@@ -1,15 +1,17 @@
 """What a console is shown, from what there is."""
 
+import hashlib
+import re
 from typing import Any
 
-from gateway.console.snapshot import build_snapshot
+from gateway.console.snapshot import build_snapshot, show_client
 from wire.ledger import PICTURES, AccountStatus
 from wire.model_table import ModelTable, Offer, OfferedAccount, build_table
 from wire.overview import Job, Process, Queue
 from wire.reporter import ProcessLoad
 
 NOW = 1_000_000_000
-QUEUE = Queue(2, NOW - 5000, 7, NOW, ("s0-1",))
+QUEUE = Queue(2, NOW - 5000, 7, NOW, ("s0-1",), 2, "key:alice", NOW - 4000, 3)
 
 
 def shown(
@@ -97,5 +99,25 @@ def test_what_runs_is_reported_with_its_worker_and_the_oldest_first() -> None:
     ]
 
 
-def test_the_queue_is_reported() -> None:
-    assert shown()["queue"] == {"length": 2, "oldest": NOW - 5000, "wait": 7}
+def test_the_queue_is_reported_and_who_waits_longest_by_the_name_of_its_key() -> None:
+    assert shown()["queue"] == {
+        "length": 2,
+        "oldest": NOW - 5000,
+        "wait": 7,
+        "clients": 2,
+        "longest": "alice",
+        "since": NOW - 4000,
+        "free": 3,
+    }
+
+
+def test_an_address_is_shown_as_a_digest_that_says_nothing_of_it() -> None:
+    one, other = show_client("address:192.0.2.7"), show_client("address:192.0.2.8")
+    assert one == show_client("address:192.0.2.7") != other
+    assert re.fullmatch("#[0-9a-f]{8}", one)
+    assert "192" not in one
+    assert one[1:] != hashlib.blake2s(b"address:192.0.2.7", digest_size=4).hexdigest()
+
+
+def test_a_client_without_a_name_has_none() -> None:
+    assert show_client("") == ""

@@ -13,7 +13,7 @@ from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, closing_gate, received, running, settings
 from wire import keys
 from wire.errors import StoreUnavailableError
-from wire.jobs import Jobs, new_answer_id, new_token
+from wire.jobs import Client, Jobs, new_answer_id, new_token
 from wire.messages import Chat, Delta, Failed, Final
 from wire.pictures import PictureStore, new_picture_id
 from wire.redis.store import Store
@@ -22,6 +22,7 @@ from wire.sessions import Sessions
 pytestmark = pytest.mark.anyio
 
 ASK = {"style": "balanced", "question": "hi"}
+CLIENTS = ("bing_queue_clients", "bing_queue_client_wait_seconds", "bing_workers_free")
 GAUGES = ("bing_active_answers", "bing_channels", "bing_sockets")
 
 
@@ -214,7 +215,8 @@ async def test_what_speaks_of_the_service_is_there_from_the_start(gateway: Runni
 async def test_how_full_redis_is_shows(store: Store) -> None:
     async with running(store, settings(store_bytes=2**24)) as gateway:
         await store.execute("HSET", keys.bytes_key(), "all", 2**23)
-        await becomes(gateway, lambda metrics: metrics["bing_store_used_ratio"] == 0.5)
+        metrics = await becomes(gateway, lambda metrics: metrics["bing_store_used_ratio"] == 0.5)
+        assert metrics["bing_store_kept_bytes"] == 2**23
 
 
 async def test_what_waits_shows_and_for_how_long(store: Store) -> None:
@@ -230,6 +232,21 @@ async def test_what_waits_shows_and_for_how_long(store: Store) -> None:
         metrics = await becomes(gateway, lambda metrics: metrics["bing_queue_oldest_seconds"] > 0.05)
         assert [metrics[name] for name in names[:3]] == [1, 1, 2]
         assert metrics["bing_queue_oldest_seconds"] < 10
+
+
+async def test_clients_that_wait_show_without_their_names(store: Store) -> None:
+    async with running(store, worker=None) as gateway:
+        assert [(await scraped(gateway))[name] for name in CLIENTS] == [0, 0, 0]
+        for client in (Client("key:alice"), Client("address:192.0.2.7")):
+            await Jobs(store, GatewaySettings()).submit(
+                new_answer_id(), Chat("balanced", "hi"), new_token(), create=True, client=client
+            )
+        await Sessions(store).beat("somebody", free=5)
+        metrics = await becomes(gateway, lambda metrics: metrics["bing_queue_client_wait_seconds"] > 0.05)
+        assert [metrics[name] for name in CLIENTS[::2]] == [2, 5]
+        text = (await gateway.client.get("/metrics")).text
+        assert "alice" not in text
+        assert "192.0.2.7" not in text
 
 
 async def test_the_bytes_of_pictures_that_are_kept_show(gateway: RunningGateway) -> None:
@@ -249,7 +266,7 @@ async def test_while_redis_is_away_nothing_old_is_reported_of_it(
     monkeypatch.setattr("gateway.ops.metrics.read_queue_stats", away)
     metrics = await scraped(gateway)
     assert metrics["bing_redis_up"] == 0
-    stale = {"bing_workers_alive", "bing_queue_length", "bing_queue_oldest_seconds", "bing_picture_bytes"}
+    stale = {*CLIENTS, "bing_workers_alive", "bing_queue_length", "bing_queue_oldest_seconds", "bing_picture_bytes"}
     assert not stale & set(metrics)
 
 

@@ -23,7 +23,7 @@ CROWD, PAUSE = 150, 0.5
 SHORT = "!first=0.3 !deltas=10 !rate=20"
 ENDLESS = "!deltas=4000 !rate=20"
 BREAKING = ["!silence", "!close-before", "!close-mid", "!reset-before", "!reset-mid", "!internal", "!bad-json"]
-REFUSED = ["!filtered", "!refusal", "!empty", "!context-length", "!throttled=1"]
+REFUSED = ["!filtered", "!refusal", "!empty", "!context-length"]
 _COMPLETIONS = "/v1/chat/completions"
 
 

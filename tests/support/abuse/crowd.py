@@ -14,8 +14,7 @@ from wire import keys
 
 # Longer than any test: what waits here ends because somebody ends it.
 _FOR_EVER = "600"
-# Seconds for what hundreds of requests must have done.
-_LONG = 120.0
+_PORTION = 25
 # No limit but those that a test sets: neither time nor an account ends a question.
 PATIENT = dict.fromkeys(("FIRST_TEXT_TIMEOUT", "IDLE_TIMEOUT", "ANSWER_TIMEOUT", "QUEUE_TIMEOUT"), _FOR_EVER)
 PATIENT |= {"SESSION_TTL": "3600", "ACCOUNT_TURNS": "0", "TRUSTED_PROXIES": "127.0.0.1"}
@@ -56,6 +55,15 @@ class Crowd:
             for _ in range(count)
         ]
 
+    async def queue(self, name: str, count: int, *, keyed: bool = False) -> list[Exchange]:
+        """Let a client have so many more questions waiting; it asks some at a time, which overruns no gateway."""
+        exchanges: list[Exchange] = []
+        before = self.queued
+        while len(exchanges) < count:
+            exchanges += self.ask(name, count=min(_PORTION, count - len(exchanges)), keyed=keyed)
+            await self.waiting(before + len(exchanges))
+        return exchanges
+
     async def answers(self, name: str, words: str = SHORT, count: int = 1) -> list[Exchange]:
         """Let a client ask so many questions at once, and wait until all have ended."""
         exchanges = self.ask(name, words, count)
@@ -94,11 +102,11 @@ class Crowd:
 
     async def waiting(self, count: int) -> None:
         """Wait until so many questions wait for a worker."""
-        await until(lambda: self.queued == count, f"{count} wait", limit=_LONG)
+        await until(lambda: self.queued == count, f"{count} wait")
 
     async def turns(self, count: int) -> list[str]:
         """Wait until so many questions have reached the upstream, and return who asked them, in order."""
-        await until(lambda: len(self.order()) >= count, f"{count} turns", limit=_LONG)
+        await until(lambda: len(self.order()) >= count, f"{count} turns")
         return self.order()[:count]
 
     def order(self) -> list[str]:

@@ -6,8 +6,21 @@ from tests.support.faults.cluster import Cluster
 from wire import keys
 
 # What processes and accounts have as long as they live, and what is known of the service as a whole.
-LASTING = {"worker", "workers", "processes", "facts", "minute", "events", "run", "rate", "secret", "idle", "took"}
-LASTING |= {"accounts", "account", "spent", "listed", "listing", "few", "picture_sums"}
+LASTING = {
+    "worker",
+    "workers",
+    "processes",
+    "facts",
+    "minute",
+    "events",
+    "run",
+    "rate",
+    "secret",
+    "idle",
+    "took",
+    "looks",
+}
+LASTING |= {"accounts", "account", "spent", "listed", "listing", "few", "picture_sums", "blame", "day"}
 # Longest first: a name may begin with another one.
 _KINDS = sorted(keys.NAMES.items(), key=lambda kind: -len(kind[1]))
 

@@ -43,7 +43,8 @@ def test_every_script_has_a_header_with_keys_arguments_and_purpose() -> None:
 def test_only_what_begins_something_is_refused_above_the_memory_limit() -> None:
     for name in scripts.names():
         first = scripts.source(name, in_memory=False).splitlines()[0]
-        flags = {"enqueue": "", "note": "", "admit_pictures": "", "remember": "", "asked": " flags=no-writes"}
+        begins = dict.fromkeys(("enqueue", "note", "admit_pictures", "remember", "count_result"), "")
+        flags = {**begins, "asked": " flags=no-writes"}
         assert first == "#!lua" + flags.get(name, " flags=allow-oom")
         assert not scripts.source(name, in_memory=True).startswith("#!")
 
@@ -105,8 +106,10 @@ async def life(store: Store) -> list[list[Event]]:
     await responses.write(ALICE.name, first.answer, RESPONSE)
     await responses.write_end(ALICE.name, first.answer, Final("ab"))
     assert await responses.read([first.answer, "other"]) == [RecalledResponse(RESPONSE, Final("ab"), ANY), None]
+    assert await ResultStore(store).admit(first.answer, 2, 1000_000)
     await ResultStore(store).write(first.answer, b"{}")
     assert await ResultStore(store).read(first.answer) == b"{}"
+    await ResultStore(store).delete(second.answer)
     fifth = await scenario.ask("fifth", first.token, client=ALICE, attempt="of a proxy")
     await scenario.jobs.expire(fifth.answer)
     await scenario.sessions.end(first.token)

@@ -44,6 +44,16 @@ async def test_the_reserve_of_a_redis_that_is_nearly_full_is_not_for_results(sto
     assert await ResultStore(store).read("s0-1") == b""
 
 
+async def test_a_result_counts_and_none_is_kept_above_what_may_be_in_all(store: HookedStore) -> None:
+    results, memory = ResultStore(store), StoreMemory(store, 1000)
+    await keep_result(results, memory, "s0-1", b"x" * 600)
+    with pytest.raises(UpstreamError, match=r"result\.full"):
+        await keep_result(results, memory, "s0-2", b"x" * 600)
+    assert await results.read("s0-2") == b""
+    await results.delete("s0-1")
+    await keep_result(results, memory, "s0-2", b"x" * 600)
+
+
 async def test_a_redis_that_stays_away_is_a_reason_too_and_one_that_returns_is_not(store: HookedStore) -> None:
     class Leaving(HookedStore):
         left = 1
