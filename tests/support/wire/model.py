@@ -343,17 +343,17 @@ class Model:
         if token is None:
             return False
         job = token.running
-        never_got = job is not None and job.state == "CLAIMED"
-        if job and not never_got:
+        unsent = job is not None and (job.state == "CLAIMED" or not job.marks)
+        if job and not unsent:
             self._end(job, "FAILED", STATE_LOST, spent=True)
             token.drop()
             token.reset = True
             job.taken_over = True
         self._disown(token)
-        if job and never_got:
+        if job and job.state == "CLAIMED":
             self._put_back(token, job)
         if not self._forget_ending(token):
-            self.ring.enter(token, ahead=never_got)
+            self.ring.enter(token, ahead=unsent)
         return True
 
     def mark_sent(
