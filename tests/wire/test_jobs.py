@@ -354,6 +354,15 @@ async def test_in_a_nearly_full_queue_a_client_may_hold_as_many_as_its_weight(st
     assert await fill(scenario, Client("key:heavy", "heavy", weight=2)) == 2
 
 
+async def test_who_holds_less_than_its_weight_is_refused_only_by_a_full_queue(store: Store) -> None:
+    scenario = Scenario(store, GatewaySettings(queue_limit=2))
+    heavy = Client("key:heavy", "heavy", weight=3)
+    await scenario.ask(client=heavy)
+    await scenario.ask()
+    with pytest.raises(QueueFullError):
+        await scenario.ask(client=heavy)
+
+
 async def test_what_a_client_runs_counts_towards_its_share_of_the_queue(store: Store) -> None:
     scenario = Scenario(store, GatewaySettings(queue_limit=12))
     await scenario.hire("w1")

@@ -64,6 +64,14 @@ async def test_behind_a_running_turn_a_question_waits_behind_its_clients_others(
     assert await place(scenario, second) == 3
 
 
+async def test_a_client_with_nothing_but_a_running_turn_will_go_to_the_end(scenario: Scenario) -> None:
+    await scenario.hire("w1")
+    first, *_ = await ask(scenario, A, B, C)
+    second = await scenario.ask(token=first.token, client=A)
+    assert (await scenario.take("w1")).answer == first.answer
+    assert await place(scenario, second) == 3
+
+
 async def test_what_comes_back_has_a_place_ahead_of_its_clients_others(scenario: Scenario) -> None:
     await scenario.hire("w1")
     first, second, third = await ask(scenario, A, A, A)

@@ -123,15 +123,16 @@ async def test_a_few_end_at_a_time(store_url: str) -> None:
     await store.close()
 
 
-@pytest.mark.parametrize(("seconds", "accepted"), [(11, True), (5, False)])
+@pytest.mark.parametrize(("seconds", "gap", "accepted"), [(11, 0, True), (5, 0, False), (60, 6, False)])
 async def test_a_full_queue_makes_room_by_what_has_waited_too_long(
-    store_url: str, seconds: float, accepted: bool
+    store_url: str, seconds: float, gap: float, accepted: bool
 ) -> None:
     store = Store(store_url)
     scenario = Scenario(store, GatewaySettings(queue_limit=2))
     late, _ = await scenario.ask(), await scenario.ask()
     await waited_too_long(scenario, late)
     await looked(scenario, seconds)
+    await scenario.redis.hincrby(keys.looks_key(), "last", int(-gap * 1000))
     if accepted:
         await scenario.ask()
     else:
