@@ -1,6 +1,7 @@
 """How full Redis is: the memory that it uses, and the bytes that are counted."""
 
 import asyncio
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,7 +85,8 @@ class StoreMemory:
             # Whoever asks meanwhile gets what was read before: one look a second, however many questions come.
             self._until = now + _FRESH
             self._last = await self._look()
-            self._log(self._last)
+            # In a context of its own: it isn't about the request that happened to look.
+            Context().run(self._log, self._last)
         return self._last
 
     async def _look(self) -> MemoryUse:

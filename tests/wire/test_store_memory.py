@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from structlog.contextvars import bound_contextvars, merge_contextvars
 from structlog.testing import capture_logs
 
 from gateway.settings import GatewaySettings
@@ -226,11 +227,12 @@ async def test_filling_up_is_logged_once_and_so_is_its_end(store: Store) -> None
 
 async def test_a_redis_without_a_limit_of_its_own_is_logged_once(valkey_store: Store) -> None:
     memory = StoreMemory(valkey_store)
-    with capture_logs() as lines:
+    with capture_logs([merge_contextvars]) as lines, bound_contextvars(request="of somebody"):
         for _ in range(2):
             memory._until = 0.0
             await memory.read()
     assert [(line["log_level"], line["allowed"]) for line in lines] == [("warning", UNLIMITED_STORE_BYTES)]
+    assert "request" not in lines[0], "it is about no request"
 
 
 async def test_redis_is_asked_once_a_second_however_many_questions_come(store_url: str) -> None:
