@@ -66,12 +66,13 @@ from wire.conversation_index import ConversationIndex as Index
 from wire.hmac_secret import HmacSecret, load_secret
 from wire.jobs import Jobs
 from wire.ledger import Ledger
-from wire.model_reader import ModelReader
+from wire.model_table import ModelTable
 from wire.pictures import PictureStore
 from wire.redis.store import Store
 from wire.response_memory import ResponseMemory
 from wire.result_store import ResultStore
 from wire.sessions import Sessions
+from wire.shared_read import SharedRead
 
 # How many of the largest bodies may be read and parsed at a time.
 _BODIES = 16
@@ -111,7 +112,7 @@ def create_app(
     relay = Relay(jobs, answers, active_requests, *limits, first_text, timings, presence, abandonment)
     clients, room = _clients(settings), BodyRoom(_BODIES * max(settings.max_body, settings.max_message))
     secret = HmacSecret(store, load_secret(settings.secret_file) if settings.secret_file else None)
-    pictures, model_reader = PictureStore(store), ModelReader(Ledger(store).read_models)
+    pictures, model_reader = PictureStore(store), SharedRead(Ledger(store).read_models)
     questions = Questions(relay, Idempotency(secret))
     calls = Calls(questions, ResultStore(store))
     conversations = ConversationLookup(secret, Index(store, settings.session_ttl, settings.conversation_limit))
@@ -178,7 +179,7 @@ def _drop_in(
     questions: Questions,
     clients: Clients,
     sessions: Sessions,
-    reader: ModelReader,
+    reader: SharedRead[ModelTable],
     room: BodyRoom,
 ) -> list[Route | WebSocketRoute]:
     """Return the routes of the drop-in endpoints, of the answers by their id, and of v2."""

@@ -306,7 +306,8 @@ class Jobs:
                         return
 
     async def close(self) -> None:
-        """Stop withdrawing jobs."""
+        """Stop withdrawing jobs, and looking for older processes."""
+        await self._outdated.close()
         for task in self._withdrawing:
             task.cancel()
         await asyncio.gather(*self._withdrawing, return_exceptions=True)

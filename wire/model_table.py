@@ -1,6 +1,6 @@
 """The models that can be asked for: which accounts have them and what these can do, and the names that lead to them.
 
-All of it is pure; wire.ledger reads the table, and wire.model_reader keeps it for a moment.
+All of it is pure; wire.ledger reads the table, and wire.shared_read keeps it for a moment.
 """
 
 import difflib

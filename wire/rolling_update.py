@@ -5,14 +5,13 @@ Workers of both read streams of their own, and know nothing of the ring.
 To be removed with the next one.
 """
 
-import asyncio
-
 import msgspec
 
 from wire import keys
 from wire.redis.errors import translate_errors
 from wire.redis.store import Store
 from wire.reporter import ProcessLoad
+from wire.shared_read import SharedRead
 
 # Seconds for which what was seen counts.
 _FRESH = 1.0
@@ -24,12 +23,11 @@ class OutdatedProcesses:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._until = float("-inf")
-        self._seen: dict[str, ProcessLoad] = {}
+        self._loads = SharedRead(self._look)
 
     async def are_there(self) -> bool:
         """Return whether there are any, as of the last second. StoreUnavailableError."""
-        return any(not load.apart for load in (await self._loads()).values())
+        return any(not load.apart for load in (await self._loads.read(_FRESH)).values())
 
     async def are_workers_there(self) -> bool:
         """Return whether there are workers among them, as of the last second. StoreUnavailableError."""
@@ -44,14 +42,11 @@ class OutdatedProcesses:
         return any(not load.ring for load in await self._workers())
 
     async def _workers(self) -> list[ProcessLoad]:
-        return [load for name, load in (await self._loads()).items() if name.startswith("worker:")]
+        return [load for name, load in (await self._loads.read(_FRESH)).items() if name.startswith("worker:")]
 
-    async def _loads(self) -> dict[str, ProcessLoad]:
-        now = asyncio.get_running_loop().time()
-        if now >= self._until:
-            self._seen = await self._look()
-            self._until = now + _FRESH
-        return self._seen
+    async def close(self) -> None:
+        """End a look that is still running."""
+        await self._loads.close()
 
     async def _look(self) -> dict[str, ProcessLoad]:
         with translate_errors():

@@ -1,7 +1,7 @@
 """Take turns into free places and run them: the work, the turn, its end."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -107,6 +107,13 @@ class Dispatcher:
         slots = self._settings.worker_slots - len(self._serving) + ending
         return max(0, int(min(slots, self._upstream.pool.room)))
 
+    def _count_running(self) -> dict[str, float]:
+        """Return the turns of each client over its weight, which may have changed since."""
+        running: defaultdict[str, float] = defaultdict(float)
+        for (client, weight), turns in self._running.items():
+            running[client] += turns / weight
+        return running
+
     async def _take(self) -> float | None:
         """Take turns and begin to serve them. Return in how many seconds to take again, None when something changes."""
         free = self._count_free()
@@ -116,10 +123,11 @@ class Dispatcher:
                 self._upstream.pool.want_room()
             return None
         self._number += 1
-        running = {client: turns / weight for (client, weight), turns in self._running.items()}
         async with self.leases.taking:
             try:
-                turns = await self._sessions.take(self._worker_id, self._number, self._seen, free, running)
+                turns = await self._sessions.take(
+                    self._worker_id, self._number, self._seen, free, self._count_running()
+                )
             except StoreUnavailableError:
                 return _AWAY_PAUSE
             self._seen = turns.number

@@ -22,7 +22,8 @@ from gateway.openai.json_fields import Fields, read_field, rest_of
 from gateway.openai.models import ModelName, resolve_model
 from wire.jobs import Client
 from wire.messages import Call, Failed
-from wire.model_reader import ModelReader
+from wire.model_table import ModelTable
+from wire.shared_read import SharedRead
 
 METHODS = ["POST", "HEAD", "OPTIONS"]
 # Bytes of a request's body, inputs of a request, and the largest number of a token.
@@ -98,7 +99,7 @@ class EmbeddingEndpoint:
     calls: Calls
     clients: Clients
     bodies: BodyReader
-    model_reader: ModelReader
+    model_reader: SharedRead[ModelTable]
 
     async def embeddings(self, request: Request) -> Response:
         """Return the embeddings of texts, as a server sends them."""

@@ -16,9 +16,9 @@ from gateway.http.responses import Count
 from gateway.openai.errors import InvalidRequestError
 from wire.jobs import ANYBODY, Client
 from wire.messages import Style
-from wire.model_reader import ModelReader
-from wire.model_table import STYLES
+from wire.model_table import STYLES, ModelTable
 from wire.reasons import Reason
+from wire.shared_read import SharedRead
 
 METHODS = ["GET", "HEAD", "OPTIONS"]
 # The day on which the styles were introduced, in Unix time.
@@ -74,7 +74,7 @@ class ModelEndpoints:
     """The endpoints."""
 
     clients: Clients
-    reader: ModelReader
+    reader: SharedRead[ModelTable]
 
     async def models(self, request: Request) -> Response:
         """Return all models that the client may ask for now."""

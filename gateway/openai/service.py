@@ -41,9 +41,10 @@ from wire.errors import (
 )
 from wire.jobs import Client, new_token
 from wire.messages import Chat, Failed, Final, Prompted
-from wire.model_reader import ModelReader
+from wire.model_table import ModelTable
 from wire.prompt_text import is_text, plain_question
 from wire.response_memory import StoredResponse
+from wire.shared_read import SharedRead
 from wire.threads import run_sized
 
 _LOG = structlog.get_logger()
@@ -129,7 +130,7 @@ class QuestionService:
     questions: Questions
     clients: Clients
     conversations: ConversationLookup
-    model_reader: ModelReader
+    model_reader: SharedRead[ModelTable]
     stored: StoredResponses
 
     async def ask(

@@ -26,8 +26,9 @@ from wire.answer_reader import AnswerEvent, AnswerReader
 from wire.errors import AnswerLostError, AnswerNotFoundError, StoreUnavailableError
 from wire.jobs import Client
 from wire.messages import TERMINAL, Chat, Prompted
-from wire.model_reader import ModelReader
+from wire.model_table import ModelTable
 from wire.prompt import Message, Prompt, Text
+from wire.shared_read import SharedRead
 
 # How many answers one socket may follow at the same time.
 _MAX_ANSWERS = 32
@@ -41,7 +42,7 @@ class V2Session:
         self,
         socket: WebSocket,
         questions: Questions,
-        model_reader: ModelReader,
+        model_reader: SharedRead[ModelTable],
         settings: GatewaySettings,
         client: Client,
         origin: str = "",
@@ -208,7 +209,7 @@ class V2Endpoint:
     questions: Questions
     clients: Clients
     settings: GatewaySettings
-    model_reader: ModelReader
+    model_reader: SharedRead[ModelTable]
 
     async def ws_stream(self, socket: WebSocket) -> None:
         """Serve a session."""

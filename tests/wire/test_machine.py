@@ -42,7 +42,8 @@ CHORES = often(
     goes_on=6,
     gives_up=1,
     beats=1,
-    reasserts=2,
+    reasserts=1,
+    forgets=2,
     releases=1,
     reaps=1,
     drains=1,
@@ -102,6 +103,15 @@ class Machine(RuleBasedStateMachine):
             if self.workers:
                 self.run(pick(self.workers, turn).do(*step))
 
+    @rule(client=st.sampled_from(["", "c", "c", "d"]), number=st.integers(2, 4), which=WHICH, steps=STEPS)
+    def comes(self, client: str, number: int, which: int, steps: list[Steps]) -> None:
+        """A client begins several conversations, and one worker works for a while."""
+        for _ in range(number):
+            self.run(self.gateway.do("ask", -1, client, "", False, "arrives"))
+        for step in steps:
+            if self.workers:
+                self.run(pick(self.workers, which).do(*step))
+
     @rule(what=often(goes_on=2, gives_up=1, late_call=3), which=WHICH, fate=FATES)
     def hears(self, what: str, which: int, fate: Fate) -> None:
         """Something happens to a call of long ago."""
@@ -159,6 +169,7 @@ class Machine(RuleBasedStateMachine):
             job = pick(waiting, which)
             job.overdue = True
             await self.scenario.redis.hset(keys.job_key(job.answer), "wait_until", 1)
+            await self.store.observe()
 
     def hire(self) -> None:
         self.hired += 1

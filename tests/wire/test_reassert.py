@@ -305,6 +305,21 @@ async def test_a_session_that_was_ending_ends_with_a_turn_that_its_worker_never_
     assert await scenario.redis.exists(keys.token_key(question.token)) == 0
 
 
+async def test_a_stopped_turn_that_its_worker_never_got_leaves_the_conversation_as_it_was(scenario: Scenario) -> None:
+    question = await scenario.ask()
+    await scenario.hire("w", "other")
+    await scenario.finish(await scenario.sent("w"), session=b"saved")
+    following = await scenario.ask("next", question.token)
+    await scenario.take("w")
+    await scenario.jobs.stop(following.answer)
+    await disclaimed(scenario, "w")
+    await scenario.ask("third", question.token)
+    assert ((await scenario.take("other")).session, await scenario.events(following.answer)) == (
+        b"saved",
+        [Final("", reset=True, stopped=True)],
+    )
+
+
 async def test_a_turn_that_its_worker_does_not_know_ends_explicitly(scenario: Scenario) -> None:
     question = await scenario.ask()
     await scenario.sent("w")

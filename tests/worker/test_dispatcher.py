@@ -384,7 +384,8 @@ async def test_a_token_that_its_owner_leaves_waiting_is_taken_after_a_while(clie
         await scenario.hire("owner")
         await client.ask("one", token)
         task = await scenario.sent("owner")
-        await scenario.finish(task, free=1)
+        # Its bell takes one of these places; with another one free, the token is left to it.
+        await scenario.finish(task, free=2)
         answer = await client.ask("two", token)
         rings.dispatcher.look()
         assert await client.text(answer) == "you asked: two"
@@ -532,11 +533,14 @@ async def test_leases_that_are_reported_while_turns_are_taken_stay(client: Clien
     provider, held = ScriptedProvider(), Held()
     answer = await client.ask("one")
     client.store.after["take"] = held
-    async with serving(client.store, provider) as served:
+    async with dispatching(client.store, provider, bell=False, beats=True) as rings:
         await held.waiting.wait()
         announced = client.store.calls.count("announce")
-        served._heartbeat.request_reassert()
+        rings.dispatcher.heartbeat.request_reassert()
         await until(lambda: client.store.calls.count("announce") > announced, "it begins to report")
+        # Redis would have had its time for all of the report.
+        for _ in range(20):
+            await client.store.commands.exists(keys.ring_key())
         held.go.set()
         assert await client.text(answer) == "you asked: one"
         beats = client.store.calls.count("beat")
@@ -571,4 +575,6 @@ async def test_an_answer_whose_state_redis_lost_makes_way(client: Client) -> Non
             assert isinstance(failed, Failed)
             assert failed.reason == "state.lost"
             assert await client.text(await client.ask("two", token)) == "you asked: two"
-    assert [line["event"] for line in logs if line["log_level"] == "warning"] == ["turn broken off"]
+    warnings = [line["event"] for line in logs if line["log_level"] == "warning"]
+    # Redis may have a limit here, or none.
+    assert [event for event in warnings if not event.startswith("redis has no maxmemory")] == ["turn broken off"]

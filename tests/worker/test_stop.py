@@ -164,7 +164,7 @@ async def test_a_stop_reaches_the_worker_before_its_next_beat(client: Client) ->
     provider = ScriptedProvider(play=endless)
     await Scenario(client.store).settle()
     with mock.patch("worker.heartbeat._EVERY", NEVER):
-        async with serving(client.store, provider, lease_ttl=NEVER):
+        async with serving(client.store, provider, lease_ttl=NEVER, idle_timeout=NEVER, answer_timeout=NEVER):
             answer = await client.ask("tell me")
             await until(lambda: client.store.calls.count("append") == 1)
             await stop(client, answer)

@@ -11,10 +11,10 @@ end
 if fields[3] ~= fence then return end
 redis.call('SREM', key('owned', worker), token)
 local job = fields[2]
-local claim = job and redis.call('HMGET', key('job', job), 'state', 'claimed')
--- Redis has lost nothing since: the worker has never got it.
-local unknown = job and claim[1] == 'CLAIMED' and tonumber(claim[2] or '0') >= began()
-if job and not unknown then lose(token, job, tonumber(ARGV[5])) end
+local claim = job and redis.call('HMGET', key('job', job), 'state', 'claimed', 'attempts')
+-- Redis has lost nothing since, and nothing of it is out: the worker has never got it, or it was refused.
+local unsent = job and (claim[1] == 'CLAIMED' or not claim[3]) and tonumber(claim[2] or '0') >= began()
+if job and not unsent then lose(token, job, tonumber(ARGV[5])) end
 disown(token)
-if unknown then put_back(token, job) end
-if not forget_ending(token) then enter(token, unknown) end
+if unsent and claim[1] == 'CLAIMED' then put_back(token, job) end
+if not forget_ending(token) then enter(token, unsent) end

@@ -20,10 +20,10 @@ from wire.ledger import (
     NoCapacity,
 )
 from wire.messages import Operation
-from wire.model_reader import ModelReader
 from wire.model_table import STYLES, ModelTable, Offer
 from wire.needs import Ability
 from wire.redis.retry import retry_unavailable
+from wire.shared_read import SharedRead
 from worker.accounts.account import Account, CookieAccount
 from worker.accounts.config import Aliases
 from worker.accounts.penalties import NO_PENALTY, Penalty
@@ -64,7 +64,7 @@ class AccountPool:
         self._accounts = {account.name: account for account in accounts}
         self._aliases = folder.aliases if folder else Aliases()
         # The models of all workers' accounts.
-        self.models = ModelReader(ledger.read_models)
+        self.models = SharedRead(ledger.read_models)
         # As last seen, to restore a ledger that was lost.
         self.statuses: dict[str, AccountStatus] = {}
         # The last change of each account (AccountStatus.since) that was logged, and the state after it.

@@ -6,10 +6,10 @@ from functools import partial
 
 from wire.jobs import RETRY_AFTER
 from wire.messages import Call, Operation, Prompted
-from wire.model_reader import MAX_AGE
 from wire.needs import PARAMETERS, needs_of
 from wire.reasons import Reason
 from wire.redis.retry import retry_unavailable
+from wire.shared_read import MAX_AGE
 from worker.accounts.pool import AccountPool
 from worker.errors import UpstreamError
 

@@ -32,11 +32,11 @@ from wire.hmac_secret import HmacSecret
 from wire.jobs import Client, Jobs
 from wire.ledger import Ledger
 from wire.messages import Chat, Final, HistoryMessage
-from wire.model_reader import ModelReader
 from wire.prompt import Message, Opaque, Picture, Prompt, PromptRole, Text, ToolCall
 from wire.prompt_text import to_text
 from wire.redis.store import Store
 from wire.response_memory import ResponseMemory
+from wire.shared_read import SharedRead
 
 Talk = tuple[HistoryMessage, ...]
 LIMIT = 5
@@ -60,7 +60,7 @@ def service(store: Store, limit: int = LIMIT) -> QuestionService:
     jobs, answers = Jobs(store, limits), Answers(store)
     relay = Relay(jobs, answers, ActiveRequests(), 60, 60, first_text_histogram())
     lookup = ConversationLookup(secret, Index(store, 60, limit))
-    reader = ModelReader(Ledger(store).read_models)
+    reader = SharedRead(Ledger(store).read_models)
     stored = StoredResponses(ResponseMemory(store, jobs.memory, 60), answers, limits.max_body)
     return QuestionService(Questions(relay, Idempotency(secret)), Clients(), lookup, reader, stored)
 

@@ -20,7 +20,7 @@ from wire.terminal_events import INTERRUPTED, INTERRUPTED_ONLY
 # What a gateway does; and what a worker does, where it fits: else it continues a turn, or takes turns.
 Wish = Literal["ask", "expire", "stop", "abandon", "end session", "sweep"]
 Step = Literal["well", "afresh", "streams", "is refused", "fails", "goes back", "takes"]
-Chore = Literal["goes on", "gives up", "beats", "reasserts", "releases", "reaps", "drains"]
+Chore = Literal["goes on", "gives up", "beats", "reasserts", "forgets", "releases", "reaps", "drains"]
 
 SLOTS = 4
 # How many turns in a row each client gets while others wait.
@@ -230,6 +230,10 @@ class Worker(Process):
             case "beats":
                 await self.beat(fate)
             case "reasserts":
+                await self.reassert(fate)
+            case "forgets":
+                # It gives up on turns that it will never hear of, and soon reports that it doesn't hold them.
+                await self.take(SLOTS, "late" if which % 2 else "lost")
                 await self.reassert(fate)
             case "drains":
                 self.draining = True

@@ -268,10 +268,10 @@ class Model:
         if worker not in self._alive:
             assert reply == [seen, 200]
         elif stored > seen:
-            assert (reply_number, again_ms) == (stored, 0), "what wasn't heard of comes once more"
+            assert (reply_number, again_ms) == (stored, 0), (
+                "what wasn't heard of comes once more, and a late call takes nothing"
+            )
             self._check_turns(worker, turns, granted)
-        elif number <= stored:
-            assert reply == [seen, -1], "a call that comes late takes nothing"
         else:
             turns, waits = self._choose_all(worker, free, running)
             assert reply_number == number
@@ -343,17 +343,17 @@ class Model:
         if token is None:
             return False
         job = token.running
-        never_got = job is not None and job.state == "CLAIMED"
-        if job and not never_got:
+        unsent = job is not None and (job.state == "CLAIMED" or not job.marks)
+        if job and not unsent:
             self._end(job, "FAILED", STATE_LOST, spent=True)
             token.drop()
             token.reset = True
             job.taken_over = True
         self._disown(token)
-        if job and never_got:
+        if job and job.state == "CLAIMED":
             self._put_back(token, job)
         if not self._forget_ending(token):
-            self.ring.enter(token, ahead=never_got)
+            self.ring.enter(token, ahead=unsent)
         return True
 
     def mark_sent(

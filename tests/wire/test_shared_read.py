@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from wire.errors import StoreUnavailableError
-from wire.model_reader import MAX_AGE, ModelReader
 from wire.model_table import ModelTable
+from wire.shared_read import MAX_AGE, SharedRead
 
 pytestmark = pytest.mark.anyio
 
@@ -19,7 +19,7 @@ class Source:
         self.now = 100.0
         self.go = asyncio.Event()
         self.away = False
-        self.reader = ModelReader(self.read, lambda: self.now)
+        self.reader = SharedRead(self.read, lambda: self.now)
 
     async def read(self) -> ModelTable:
         self.reads += 1
