@@ -197,6 +197,7 @@ class Ledger:
         patient: bool = False,
         client: str = "",
         avoids: bool = False,
+        waited: float = 0.0,
         counted: Collection[str] = (),
         enough: int = 0,
     ) -> ReserveReply:
@@ -205,8 +206,9 @@ class Ledger:
         Returns the account's name. The slot is held for `hold` seconds at most. If none has room, the
         return of `others` counts too. The `preferred` one is taken if it has room and doesn't run more than its share
         of the turns; `patient`: while it has none there is none elsewhere either. An account where questions of the
-        `client` have failed lately comes after all others, whatever its rank; `avoids`: it isn't taken at all. The room
-        at the `counted` accounts is returned too, up to `enough`.
+        `client` have failed lately comes after all others, whatever its rank; `avoids`: it isn't taken at all. The
+        turn has looked for `waited` seconds; one that came a second later doesn't overtake it. The room at the
+        `counted` accounts is returned too, up to `enough`.
         """
         reply = await self._store.run(
             "reserve",
@@ -221,6 +223,7 @@ class Ledger:
                 patient=patient,
                 client=client,
                 avoids=avoids,
+                waited=int(waited * 1000),
                 counted=sorted(counted),
                 enough=enough,
             ),

@@ -69,8 +69,14 @@ class Heartbeat:
         self._last_beat = began
         if self._must_reassert or self._redis_began not in (None, beat.data_since):
             _LOG.warning("redis may not know what this worker holds, reporting it")
-            await self._reassert(self._last_asserted)
-        self._redis_began, self._last_asserted, self._must_reassert = beat.data_since, began, False
+            # What is requested from here on is for the next beat.
+            self._must_reassert = False
+            try:
+                await self._reassert(self._last_asserted)
+            except BaseException:
+                self._must_reassert = True
+                raise
+        self._redis_began, self._last_asserted = beat.data_since, began
         self._on_beat(beat)
 
     async def run(self) -> None:

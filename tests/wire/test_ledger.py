@@ -869,6 +869,38 @@ async def test_there_is_no_room_only_while_the_end_of_a_turn_makes_some(book: Bo
     assert await book.ledger.read_room((), 64) is None
 
 
+async def wait_for_place(book: Book, job: str, waited: float) -> str | NoCapacity:
+    """Let a turn that has looked for so many seconds look again for a place of `a`."""
+    return (await book.ledger.reserve(AccountSlot(job, 1, "w"), {"a": 0}, HOLD, waited=waited)).outcome
+
+
+async def test_a_turn_that_looks_again_is_not_overtaken_by_one_that_came_later(book: Book) -> None:
+    """Another worker, which has heard of the end first, would otherwise get every place."""
+    await book.announce("a", turns=1)
+    assert await book.reserve("1", "a") == "a"
+    assert isinstance(await wait_for_place(book, "2", 2.0), NoCapacity)
+    await book.end("1", "a")
+    assert await book.ledger.read_room(("a",), 64) == 0
+    late = await book.reserve("3", "a")
+    assert isinstance(late, NoCapacity)
+    assert late.busy
+    assert await wait_for_place(book, "2", 2.0) == "a"
+    await book.end("2", "a")
+    assert await book.reserve("3", "a") == "a"
+
+
+async def test_a_turn_that_has_just_come_or_looks_no_more_is_overtaken(book: Book) -> None:
+    await book.announce("a", turns=1)
+    assert await book.reserve("1", "a") == "a"
+    assert isinstance(await wait_for_place(book, "2", 0.5), NoCapacity)
+    await book.end("1", "a")
+    assert await book.reserve("3", "a") == "a"
+    assert isinstance(await wait_for_place(book, "2", 10.0), NoCapacity)
+    await book.end("3", "a")
+    await advance(book.store, 1.5)
+    assert await book.reserve("4", "a") == "a"
+
+
 async def test_every_reply_to_a_reservation_has_the_room_after_it(book: Book) -> None:
     for name in ("a", "b"):
         await book.announce(name, turns=1)

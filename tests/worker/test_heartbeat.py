@@ -200,3 +200,19 @@ async def test_it_beats_at_once_when_it_must_hurry(store: HookedStore) -> None:
             del store.after["beat"]
             held.go.set()
             await until(lambda: store.calls.count("beat") == 3)
+
+
+async def test_what_is_requested_while_it_reports_is_reported_with_the_next_beat(store: HookedStore) -> None:
+    reports = 0
+
+    async def report(_: float) -> None:
+        nonlocal reports
+        reports += 1
+        if reports == 1:
+            heart.request_reassert()
+
+    heart = heartbeat(store, reassert=report)
+    heart.request_reassert()
+    for expected in (1, 2, 2):
+        await heart.beat()
+        assert reports == expected

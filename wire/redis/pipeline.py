@@ -46,9 +46,11 @@ class Pipeline:
 
     def _start(self, begin: "Callable[[RedisConnection], asyncio.Future[T]]") -> "asyncio.Future[T]":
         """Call `begin` with the connection, now or once there is one again."""
-        if self._connection is None or self._connection.lost.done():
-            return asyncio.ensure_future(self._reconnect(begin))
-        return begin(self._connection)
+        connection = self._usable()
+        return begin(connection) if connection else asyncio.ensure_future(self._reconnect(begin))
+
+    def _usable(self) -> RedisConnection | None:
+        return None if self._connection is None or self._connection.lost.done() else self._connection
 
     async def _repeat_once(self, begin: "Callable[[], asyncio.Future[Any]]") -> Any:
         try:
@@ -71,6 +73,9 @@ class Pipeline:
         if self._closed:
             # A command that was pending then is repeated now: nobody would close another connection.
             raise StoreUnavailableError("closed")
+        if connection := self._usable():
+            # It was made since this began: a second one would be nobody's to close.
+            return await begin(connection)
         if self._connecting is None:
             self._connecting = asyncio.create_task(self._connect())
             # All waiters may be gone by then.

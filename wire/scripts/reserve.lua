@@ -2,7 +2,9 @@
 -- KEYS: the set of accounts. ARGV: prefix, then JSON: slot (job:attempt:worker), hold (ms), choices (pairs of an account and
 -- its rank; the lowest that has room is taken), others (accounts whose return counts all the same), preferred (one of the
 -- choices, or ''; taken if it has room, unless it has more than its share of the turns), patient (it may be waited for), client
--- (whose turn it is, or '': an account where its questions have failed comes last), avoids (such an account isn't taken at all).
+-- (whose turn it is, or '': an account where its questions have failed comes last), avoids (such an account isn't taken at all),
+-- waited (ms since the turn began to look). A turn that looks again and again, and has waited for longer than others by more
+-- than OVERTAKEN, gets the next place: else who hears first of the end of a turn would always be ahead of it.
 -- Of the accounts in counted, of which there may be more than the choices, the room is counted up to enough; without any
 -- choices that is all that is done.
 -- Returns JSON: {"account"} or, if none has room, {"busy": a turn's end makes room, "returns": in how many ms the first
@@ -12,12 +14,27 @@ local args = cjson.decode(ARGV[2])
 local slot = args.slot
 -- For how many ms a failure counts against an account, and how much more than its share the preferred one may have.
 local REMEMBERED, TOLERANCE = 60000, 1.25
+-- For how many ms a turn that waits may be overtaken, and after how many without a look it doesn't wait any more.
+local OVERTAKEN, LOOKS_AGAIN = 1000, 1000
 local now = now_ms()
+local since = now - args.waited
+
+-- Whether an account's next place is another turn's; `first` is that turn, since when it waits, and when it looked last.
+local function is_due_to_other(first, first_since, looked)
+  return first and first ~= slot and tonumber(looked) > now - LOOKS_AGAIN and tonumber(first_since) < since - OVERTAKEN
+end
+
+-- Notes that this turn waits for a place of an account, unless one does that came before it.
+local function wait_for(name)
+  local fields = redis.call('HMGET', key('account', name), 'first', 'first_since', 'first_looked')
+  if fields[1] and fields[1] ~= slot and tonumber(fields[3]) > now - LOOKS_AGAIN and tonumber(fields[2]) <= since then return end
+  redis.call('HSET', key('account', name), 'first', slot, 'first_since', since, 'first_looked', now)
+end
 
 -- Returns an account's load, most weighty part first; or false, in how many ms it returns (-1: not by itself), whether a
 -- turn's end makes room, and why it is away.
 local function weigh(name)
-  local fields = redis.call('HMGET', key('account', name), 'state', 'until', 'paused', 'failures', 'weight', 'turns', 'daily', 'used', 'failed', 'reason', 'trial', 'blamed')
+  local fields = redis.call('HMGET', key('account', name), 'state', 'until', 'paused', 'failures', 'weight', 'turns', 'daily', 'used', 'failed', 'reason', 'trial', 'blamed', 'first', 'first_since', 'first_looked')
   local state, back, weight, most = fields[1], tonumber(fields[2] or '0'), tonumber(fields[5] or '1'), tonumber(fields[6] or '0')
   if not state or fields[3] or state == 'quarantined' then return false, -1, false end
   local away = state == 'cooling' or state == 'dead'
@@ -36,10 +53,11 @@ local function weigh(name)
   local sent, forgotten = asked_today(name, now)
   local daily = tonumber(fields[7] or '0')
   if daily > 0 and sent + flying >= daily then return false, sent > 0 and forgotten or -1, flying > 0, 'account.throttled' end
-  if most > 0 and flying >= most then return false, -1, true end
+  local due = most > 0 and is_due_to_other(fields[13], fields[14], fields[15]) and 1 or 0
+  if most > 0 and flying + due >= most then return false, -1, true end
   local failing = now - tonumber(fields[9] or '0') < REMEMBERED and tonumber(fields[4] or '0') or 0
   if away then failing = -1 end
-  local free = math.min(most > 0 and most - flying or math.huge, daily > 0 and daily - sent - flying or math.huge)
+  local free = math.min(most > 0 and most - flying - due or math.huge, daily > 0 and daily - sent - flying or math.huge)
   return { own and own.back > now and own.n or 0, 0, failing, flying / weight, sent / weight, tonumber(fields[8] or '0'), free = free }
 end
 
@@ -70,6 +88,7 @@ local function count_room()
 end
 
 local best, least, returns, busy, reason = false, false, -1, false, ''
+local occupied = {}
 local function holds_slot(name)
   return redis.call('ZSCORE', key('flight', name), slot)
 end
@@ -80,6 +99,10 @@ local function take(name)
   redis.call('ZADD', key('flight', name), now + args.hold, slot)
   redis.call('PEXPIRE', key('flight', name), DAY)
   redis.call('HSET', key('account', name), 'used', now)
+  for _, choice in ipairs(args.waited > 0 and args.choices or {}) do
+    local account = key('account', choice[1])
+    if redis.call('HGET', account, 'first') == slot then redis.call('HDEL', account, 'first', 'first_since', 'first_looked') end
+  end
   local load = burden(name, 0)
   load.free = load.free - 1
   return cjson.encode({ account = name, room = count_room() })
@@ -117,11 +140,15 @@ for _, choice in ipairs(args.choices) do
   if load and (not least or lighter(load, least)) then best, least = name, load end
   take_note(load, back, why)
   busy = busy or room
+  if room and not load then occupied[#occupied + 1] = name end
 end
 for _, name in ipairs(args.others) do
   if holds_slot(name) then return cjson.encode({ account = name, room = count_room() }) end
   local load, back, _, why = burden(name, 0)
   take_note(load, back, why)
 end
-if not best then return cjson.encode({ busy = busy, returns = returns, reason = reason, room = count_room() }) end
+if not best then
+  for _, name in ipairs(occupied) do wait_for(name) end
+  return cjson.encode({ busy = busy, returns = returns, reason = reason, room = count_room() })
+end
 return take(best)

@@ -227,16 +227,17 @@ class AccountPool:
 
         Busy accounts are waited for up to `until` (loop time). NoAccountError, StoreUnavailableError.
         """
+        began = asyncio.get_running_loop().time()
 
         async def ask(patient: bool) -> Reservation | NoCapacity:
-            return await self._ask(slot, request, until, patient=patient)
+            return await self._ask(slot, request, began, until, patient=patient)
 
         return await SlotSearch(self._turns, request, until, ask).run()
 
     async def _ask(
-        self, slot: AccountSlot, request: ReservationRequest, until: float, *, patient: bool
+        self, slot: AccountSlot, request: ReservationRequest, began: float, until: float, *, patient: bool
     ) -> Reservation | NoCapacity:
-        """Ask the ledger once for a slot. StoreUnavailableError."""
+        """Ask the ledger once for a slot that is looked for since `began` (loop time). StoreUnavailableError."""
         suffix, accounts = PICTURES if request.pictures else "", self._accounts
         ranks = {
             name + suffix: self._provider_order.rank(accounts[name]) for name in self.names(pictures=request.pictures)
@@ -256,6 +257,7 @@ class AccountPool:
                     patient=patient,
                     client=request.client,
                     avoids=request.avoids,
+                    waited=asyncio.get_running_loop().time() - began,
                     counted=self.names(pictures=False),
                     enough=self._settings.worker_slots,
                 ),

@@ -8,6 +8,7 @@ import pytest
 from tests.support.conditions import until
 from wire import keys
 from wire.errors import StoreUnavailableError
+from wire.redis.connection import RedisConnection, connect
 from wire.redis.pipeline import Pipeline
 from wire.redis.store import Store
 
@@ -73,6 +74,27 @@ async def test_what_is_pending_when_it_is_closed_opens_no_other_connection(valke
         with pytest.raises(StoreUnavailableError, match="closed"):
             await command
     assert await count_connections() == before
+
+
+async def test_a_command_that_comes_as_a_connection_is_made_opens_no_second_one(
+    valkey_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[RedisConnection] = []
+    gate = asyncio.Event()
+
+    async def connect_slowly(*how: Any) -> RedisConnection:
+        made.append(await connect(*how))
+        await gate.wait()
+        return made[-1]
+
+    monkeypatch.setattr("wire.redis.pipeline.connect", connect_slowly)
+    pipeline = Pipeline(valkey_store._url, 5.0, {})
+    first = pipeline._start(lambda connection: connection.execute("PING", read=bytes))
+    await until(lambda: len(made) == 1, "it connects")
+    gate.set()
+    second = pipeline._start(lambda connection: connection.execute("PING", read=bytes))
+    assert (await first, await second, len(made)) == (b"PONG", b"PONG", 1)
+    await pipeline.close()
 
 
 async def test_a_command_whose_connection_was_not_begun_when_it_was_closed_fails(valkey_store: Store) -> None:
