@@ -45,6 +45,7 @@ if stored > seen then
   reply[1], reply[2] = stored, 0
   return reply
 end
+if number <= stored then return reply end
 local turns = {}
 while places.free > 0 do
   local token, job, client = choose(worker, places, answer_ttl)
