@@ -3,7 +3,7 @@
 import asyncio
 import math
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any, Literal, NamedTuple, Protocol
@@ -348,7 +348,7 @@ class Sessions:
         event: Final | Failed,
         session: bytes | None,
         *,
-        free: int = 0,
+        count_free: Callable[[], int] = lambda: 0,
         keeps: bool = True,
         forget: bool = False,
         sent: int | None = None,
@@ -363,15 +363,17 @@ class Sessions:
         is the last event that the worker knows of, in case Redis has lost it. `exchange` is added to the transcript of
         a session that is kept, which `begins` empties first. `spent`: the question may have been answered.
 
-        `free` is how many more turns the worker can take now; `keeps`: it still holds the token. `forget` keeps the
-        token only as long as the answer. Returns whether turns wait. LeaseLostError. After StoreUnavailableError finish
-        again: what was done meanwhile counts.
+        `count_free` returns how many more turns the worker can take now. It is called just before Redis is, which must
+        not get an old number after a newer one. `keeps`: it still holds the token. `forget` keeps the token only as
+        long as the answer. Returns whether turns wait. LeaseLostError. After StoreUnavailableError finish again: what
+        was done meanwhile counts.
         """
+        transcripts_limit = (await self.memory.read()).transcripts
         arguments = self._encode_arguments(
             job,
             op=f"finish:{job.lease.fence}:{job.answer}",
             state=state,
-            free=free,
+            free=count_free(),
             keeps=keeps,
             session_ttl=self.limits.answer_ttl if forget else self.limits.session_ttl,
             answer_ttl=self.limits.answer_ttl,
@@ -379,7 +381,7 @@ class Sessions:
             seq=seq,
             begins=begins,
             transcript_limit=self.transcript_limit,
-            transcripts_limit=(await self.memory.read()).transcripts,
+            transcripts_limit=transcripts_limit,
             reports_reset=isinstance(event, Final) or event.reset,
             spent=spent,
         )

@@ -297,7 +297,7 @@ class Dispatcher:
             outcome.state,
             outcome.event,
             outcome.session,
-            free=self._count_free(ending=1),
+            count_free=partial(self._count_free, ending=1),
             # The token of an image request, or of a call, has no second turn.
             keeps=isinstance(job.work, Chat) and not self.draining.is_set(),
             forget=not isinstance(job.work, Chat),

@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.wire.scenario import RepeatingStore, Scenario
 from wire import keys
+from wire.messages import Final
 from wire.redis.store import Store
 from wire.redis.subscriptions import Subscription, Subscriptions
 
@@ -101,6 +102,19 @@ async def test_a_question_of_a_token_that_waits_or_runs_rings_nobody(scenario: S
     assert await ear.rings() == []
     await scenario.finish(task, free=3)
     assert await ear.rings() == [("w1", 0)]
+
+
+async def test_a_turns_end_has_the_places_that_are_free_when_it_is_sent(scenario: Scenario) -> None:
+    """It first reads how full Redis is; turns that are taken meanwhile say how many places are free then."""
+    await scenario.ask()
+    task, places_free = await scenario.take("w1"), [0]
+    ending = asyncio.create_task(
+        scenario.sessions.finish(task, "DONE", Final("done"), b"{}", count_free=lambda: places_free[0])
+    )
+    await asyncio.sleep(0)
+    places_free[0] = 3
+    await ending
+    assert await scenario.redis.zscore(keys.idle_key(), "w1") == 3
 
 
 async def test_a_conversations_worker_is_rung_first(scenario: Scenario, ear: Ear) -> None:

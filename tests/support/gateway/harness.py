@@ -91,7 +91,7 @@ class ScriptedWorker:
         try:
             await self._steps(sessions, task, self.scripts.get(prompt, HELLO))
         except AnswerEndedError:
-            await sessions.finish(task, "STOPPED", Final("never written"), None, free=100)
+            await sessions.finish(task, "STOPPED", Final("never written"), None, count_free=lambda: 100)
 
     async def _steps(self, sessions: Sessions, task: ClaimedJob, script: Sequence[Step]) -> None:
         await sessions.mark_sent(task, 1, task.sent + 1, fresh=task.session is None)
@@ -104,7 +104,7 @@ class ScriptedWorker:
                     memory = ResponseMemory(self.store, sessions.memory, sessions.limits.response_ttl)
                     with contextlib.suppress(StoreUnavailableError):
                         await memory.write_end(task.asker, task.answer, step)
-                await sessions.finish(task, _state(step), step, b"saved", free=100)
+                await sessions.finish(task, _state(step), step, b"saved", count_free=lambda: 100)
                 return
             else:
                 seq += 1

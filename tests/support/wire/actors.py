@@ -480,7 +480,7 @@ class Worker(Process):
                 state,
                 event,
                 session,
-                free=free,
+                count_free=lambda: free,
                 keeps=keeps,
                 sent=sent,
                 exchange=exchange,

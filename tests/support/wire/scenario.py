@@ -120,9 +120,11 @@ class Scenario:
         await self.sessions.mark_sent(task, 1, task.sent + 1, fresh=task.session is None)
         return task
 
-    async def finish(self, task: ClaimedJob, text: str = "done", session: bytes | None = b"{}", **how: Any) -> bool:
+    async def finish(
+        self, task: ClaimedJob, text: str = "done", session: bytes | None = b"{}", free: int = 0, **how: Any
+    ) -> bool:
         """Finish a turn with a whole answer; return whether turns wait."""
-        return await self.sessions.finish(task, "DONE", Final(text), session, **how)
+        return await self.sessions.finish(task, "DONE", Final(text), session, count_free=lambda: free, **how)
 
     async def events(self, answer: str) -> list[Event]:
         """Return the events in the answer's log, whose seqs must be 1, 2, 3 and so on."""
