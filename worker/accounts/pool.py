@@ -30,7 +30,7 @@ from worker.accounts.penalties import NO_PENALTY, Penalty
 from worker.accounts.ranking import ProviderOrder
 from worker.accounts.reservation import Reservation, ReservationRequest
 from worker.accounts.room import AccountRoom
-from worker.accounts.slot_search import SlotSearch, WaitingTurns, waiting_share
+from worker.accounts.slot_search import SlotSearch, WaitingTurns
 from worker.accounts.watcher import DirectoryWatcher
 from worker.settings import WorkerSettings
 
@@ -72,9 +72,8 @@ class AccountPool:
         self._tasks: set[asyncio.Task[None]] = set()
         # Called when there is room again, after there was none.
         self.on_room: Callable[[], None] = lambda: None
-        share = waiting_share(settings.worker_slots)
-        self._room = AccountRoom(self._count_room, share, self._notify_room)
-        self._turns = WaitingTurns(settings.worker_slots, self._room)
+        self._room = AccountRoom(self._count_room, self._notify_room)
+        self._turns = WaitingTurns(settings.worker_slots, self._room, lambda names: self._accounts.keys() <= set(names))
 
     def __len__(self) -> int:
         return len(self._accounts)

@@ -14,20 +14,17 @@ LOOK_AGAIN = 0.25
 class AccountRoom:
     """The room that the ledger counted last, less what this worker's turns are about to take of it.
 
-    `count` counts it in the ledger; None is no limit. While `most_waiting` turns wait for busy accounts there is none,
-    whatever room there is at accounts of other models. `on_room` is called when there is room again.
+    `count` counts it in the ledger; None is no limit. `on_room` is called when there is room again.
     """
 
     def __init__(
         self,
         count: Callable[[], Awaitable[int | None]],
-        most_waiting: int,
         on_room: Callable[[], None],
         *,
         pause: float = LOOK_AGAIN,
     ) -> None:
         self._count = count
-        self._most_waiting = most_waiting
         self._on_room = on_room
         self._pause = pause
         self._counted = math.inf
@@ -40,7 +37,7 @@ class AccountRoom:
     @property
     def places(self) -> float:
         """How many more turns may be taken; math.inf if that isn't limited or not known yet."""
-        return 0.0 if self._waiting >= self._most_waiting else max(0.0, self._counted - self._seeking)
+        return max(0.0, self._counted - self._seeking)
 
     @property
     def has_room(self) -> bool:
@@ -70,13 +67,13 @@ class AccountRoom:
 
     @contextmanager
     def wait(self) -> Iterator[None]:
-        """Count a turn that looks for an account as waiting for whichever gets free."""
+        """Count a turn as waiting for whichever of its accounts gets free: it asks by itself."""
         with self._counting(waiting=1):
             yield
 
     @contextmanager
     def stand_aside(self) -> Iterator[None]:
-        """Leave out a turn that looks for an account, while it wouldn't take whichever gets free."""
+        """Leave out a turn that looks for an account, while it wouldn't take whichever of all gets free."""
         with self._counting(seeking=-1):
             yield
 

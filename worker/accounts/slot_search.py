@@ -1,7 +1,8 @@
 """The search of one turn for an account's slot, and the bounds of how many turns of a worker wait."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import nullcontext
 
 from wire.ledger import PICTURES, NoCapacity
 from worker.accounts.reservation import NoAccountError, Reservation, ReservationRequest
@@ -30,10 +31,16 @@ def waiting_share(slots: int) -> int:
 
 
 class WaitingTurns:
-    """The turns of one worker that wait for accounts; the first of a line asks every `pause` seconds."""
+    """The turns of one worker that wait for accounts; the first of a line asks every `pause` seconds.
 
-    def __init__(self, slots: int, room: AccountRoom, *, pause: float = LOOK_AGAIN) -> None:
+    `takes_any` returns whether accounts are all that the worker has: who waits for others leaves their room to others.
+    """
+
+    def __init__(
+        self, slots: int, room: AccountRoom, takes_any: Callable[[Collection[str]], bool], *, pause: float = LOOK_AGAIN
+    ) -> None:
         self.room = room
+        self.takes_any = takes_any
         self.pause = pause
         self.lines = WaitingLines(lambda: room.has_room)
         self.own = WaitLimit(waiting_share(slots), _OWN_EACH)
@@ -97,7 +104,9 @@ class SlotSearch:
 
     async def _wait_in_line(self) -> Reservation | NoCapacity:
         """Wait for whichever of the accounts gets free."""
-        with self._turns.room.wait(), self._turns.lines.join(self._accounts, self._request.client) as place:
+        turns = self._turns
+        aside = nullcontext() if turns.takes_any(self._accounts) else turns.room.stand_aside()
+        with aside, turns.room.wait(), turns.lines.join(self._accounts, self._request.client) as place:
             return await self._ask_in_turn(place, self._until, patient=False)
 
     async def _wait_for_own(self) -> Reservation | NoCapacity:

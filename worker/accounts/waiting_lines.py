@@ -1,9 +1,10 @@
-"""The turns that wait for busy accounts, in the order in which they came.
+"""The turns that wait for busy accounts: clients take turns, and each one's come in their order.
 
 Only the first of those that wait for the same accounts asks the ledger: so many turns don't cost it more than one.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -43,25 +44,56 @@ class LinePlace:
         self._woken.clear()
 
 
+class _Line:
+    """The places of those who wait for the same accounts. The first of the first client is to ask next."""
+
+    def __init__(self) -> None:
+        # In the order of the clients' next turns.
+        self._clients: dict[str, deque[LinePlace]] = {}
+
+    @property
+    def first(self) -> LinePlace | None:
+        """The place that asks; None if nobody waits."""
+        return next((places[0] for places in self._clients.values()), None)
+
+    def has(self, client: str) -> bool:
+        """Return whether a turn of the client waits."""
+        return client in self._clients
+
+    def add(self, place: LinePlace) -> None:
+        """Add a place behind its client's others; a client that comes goes to the end."""
+        self._clients.setdefault(place.client, deque()).append(place)
+
+    def remove(self, place: LinePlace) -> None:
+        """Remove a place. If it was the first, its client's others come after all other clients'."""
+        was_first, places = place is self.first, self._clients[place.client]
+        places.remove(place)
+        if was_first or not places:
+            del self._clients[place.client]
+        if was_first and places:
+            self._clients[place.client] = places
+
+
 class WaitingLines:
     """A line for each set of accounts that turns wait for. `has_room`: the next in a line may find room at once."""
 
     def __init__(self, has_room: Callable[[], bool]) -> None:
         self._has_room = has_room
         self._numbers = count()
-        self._lines: dict[frozenset[str], list[LinePlace]] = {}
+        self._lines: dict[frozenset[str], _Line] = {}
 
     def has(self, accounts: frozenset[str], client: str) -> bool:
         """Return whether a turn of the client waits for these accounts."""
-        return any(place.client == client for place in self._lines.get(accounts, ()))
+        return accounts in self._lines and self._lines[accounts].has(client)
 
     @contextmanager
     def join(self, accounts: frozenset[str], client: str) -> Iterator[LinePlace]:
-        """Take the last place in the line for these accounts."""
-        line = self._lines.setdefault(accounts, [])
+        """Take a client's last place in the line for these accounts."""
+        line = self._lines.setdefault(accounts, _Line())
         place = LinePlace(next(self._numbers), client)
-        line.append(place)
-        line[0].move_up()
+        line.add(place)
+        if line.first is place:
+            place.move_up()
         try:
             yield place
         finally:
@@ -70,15 +102,15 @@ class WaitingLines:
     def _leave(self, accounts: frozenset[str], place: LinePlace) -> None:
         line = self._lines[accounts]
         line.remove(place)
-        if not line:
+        if line.first is None:
             del self._lines[accounts]
             return
-        line[0].move_up()
+        line.first.move_up()
         if place.is_woken or self._has_room():
-            line[0].wake()
+            line.first.wake()
 
     def wake(self, account: str) -> None:
-        """Wake the turn that has waited longest for the account, one of whose turns has ended."""
-        first = [line[0] for accounts, line in self._lines.items() if account in accounts]
+        """Wake the first turn that waits for the account, one of whose turns has ended; of lines, who came earlier."""
+        first = [line.first for accounts, line in self._lines.items() if account in accounts and line.first]
         if first:
             min(first, key=lambda place: place.number).wake()

@@ -16,12 +16,12 @@ pytestmark = pytest.mark.anyio
 class Book:
     """A ledger whose room a test sets. `called` counts how often there was room again."""
 
-    def __init__(self, most_waiting: int = 2) -> None:
+    def __init__(self) -> None:
         self.free: int | None = 0
         self.away = False
         self.looks = 0
         self.called = 0
-        self.room = AccountRoom(self.count, most_waiting, self.on_room, pause=0.001)
+        self.room = AccountRoom(self.count, self.on_room, pause=0.001)
 
     async def count(self) -> int | None:
         self.looks += 1
@@ -65,15 +65,6 @@ def test_turns_that_look_for_an_account_take_room_unless_they_wait_for_their_own
         with room.stand_aside():
             assert room.places == 1
     assert room.places == 2
-
-
-def test_many_turns_that_wait_leave_no_room_whatever_other_accounts_have() -> None:
-    room = Book(most_waiting=2).room
-    with room.seek(), room.wait():
-        assert room.places == math.inf
-        with room.seek(), room.wait():
-            assert (room.places, room.has_room) == (0, True)
-    assert room.places == math.inf
 
 
 def test_the_worker_hears_of_room_once_each_time_that_there_is_some_again() -> None:

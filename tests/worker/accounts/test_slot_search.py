@@ -28,8 +28,8 @@ class Desk:
     """A worker's turns at a ledger that answers as the test says: `replies`, then `reply` for ever."""
 
     def __init__(self, slots: int = 8) -> None:
-        self.room = AccountRoom(self._count, max(1, slots // 4), lambda: None)
-        self.turns = WaitingTurns(slots, self.room, pause=SOON)
+        self.room = AccountRoom(self._count, lambda: None)
+        self.turns = WaitingTurns(slots, self.room, lambda names: set(names) == {"a", "b"}, pause=SOON)
         self.reply: NoCapacity | str = BUSY
         self.replies: deque[NoCapacity | str] = deque()
         # Who asked, and whether it would wait for the preferred account.
@@ -106,7 +106,17 @@ async def test_turns_that_wait_for_busy_accounts_take_the_workers_room(desk: Des
     await desk.enter("one", asks("x"))
     assert desk.room.places == 4
     await desk.enter("two", asks("y"))
+    assert desk.room.places == 3
+    desk.room.update(0)
     assert desk.room.places == 0
+    desk.room.update(None)
+
+
+async def test_turns_that_wait_for_some_accounts_leave_the_room_of_the_others(desk: Desk) -> None:
+    desk.room.update(5)
+    for name in ("one", "two", "three"):
+        await desk.enter(name, asks("x", "a"))
+    assert desk.room.places == 5
     desk.room.update(None)
 
 
@@ -154,9 +164,9 @@ async def test_a_client_whose_turns_wait_already_asks_no_more_and_another_one_on
     desk.room.update(0)
     turns = [await desk.enter(client, asks(client)) for client in "xxyxy"]
     assert [client for client, _ in desk.asked] == ["x", "y"]
-    for turn in turns:
-        await desk.end_turn("a", turn)
-    assert "".join(client for client, _ in desk.asked[2:]) == "xxyxy"
+    for place in (0, 2, 1, 4, 3):
+        await desk.end_turn("a", turns[place])
+    assert "".join(client for client, _ in desk.asked[2:]) == "xyxyx"
     desk.room.update(None)
 
 
@@ -189,6 +199,7 @@ async def test_a_worker_with_one_slot_lets_its_turn_wait_for_anything() -> None:
     desk = Desk(slots=1)
     turn = await desk.enter("own", asks("x", "a", own=True))
     await desk.end_turn("a", turn)
+    desk.room.update(1)
     turn = await desk.enter("any", asks("x"))
     assert desk.room.places == 0
     await desk.end_turn("a", turn)

@@ -23,13 +23,13 @@ class Queue:
         self.asked: list[str] = []
         self.turns: dict[str, asyncio.Task[None]] = {}
 
-    async def enter(self, name: str, accounts: frozenset[str] = ALL, times: int = 1) -> None:
+    async def enter(self, name: str, accounts: frozenset[str] = ALL, times: int = 1, client: str = "x") -> None:
         """Let a turn wait until it has asked so many times."""
-        self.turns[name] = asyncio.create_task(self._wait(name, accounts, times))
+        self.turns[name] = asyncio.create_task(self._wait(name, accounts, times, client))
         await asyncio.sleep(0)
 
-    async def _wait(self, name: str, accounts: frozenset[str], times: int) -> None:
-        with self.lines.join(accounts, "x") as place:
+    async def _wait(self, name: str, accounts: frozenset[str], times: int, client: str) -> None:
+        with self.lines.join(accounts, client) as place:
             for _ in range(times):
                 await place.wait(self.pause, asyncio.get_running_loop().time() + SOON)
                 self.asked.append(name)
@@ -49,6 +49,25 @@ async def test_the_end_of_a_turn_wakes_who_has_waited_longest_and_nobody_else() 
     assert queue.asked == ["one", "two", "three"]
     queue.lines.wake("b")
     assert not queue.lines.has(ALL, "x")
+
+
+async def test_clients_take_turns_however_many_turns_of_one_wait() -> None:
+    queue = Queue()
+    for name in ("x1", "x2", "x3", "y1", "z1", "y2"):
+        await queue.enter(name, client=name[0])
+    for name in ("x1", "y1", "z1", "x2", "y2", "x3"):
+        await queue.wake("b", name)
+    assert queue.asked == ["x1", "y1", "z1", "x2", "y2", "x3"]
+
+
+async def test_whoever_leaves_in_the_middle_moves_nobody() -> None:
+    queue = Queue()
+    for name in ("x1", "y1", "y2", "z1"):
+        await queue.enter(name, client=name[0])
+    queue.turns["y1"].cancel()
+    await until(queue.turns["y1"].done)
+    for name in ("x1", "y2", "z1"):
+        await queue.wake("b", name)
 
 
 async def test_the_first_asks_again_and_again_and_the_others_not_at_all() -> None:
