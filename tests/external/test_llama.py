@@ -17,8 +17,7 @@ pytestmark = pytest.mark.external
 SCRIPT = ROOT / "tests/support/external/llama_server.py"
 KEY = "a-key-of-llama"
 # At temperature 0 the model has one answer to a question.
-# A question may be longer than the model takes.
-SETTINGS = {"OPENAI_TEMPERATURE_PRECISE": "0", "QUESTION_LIMIT": "1000000"}
+SETTINGS = {"OPENAI_TEMPERATURE_PRECISE": "0"}
 TOKENS, NO_END, CONTEXT = 60, -1, 16384
 
 

@@ -103,7 +103,10 @@ def ours(
 ) -> Iterator[Ours]:
     """Processes of ours before the server."""
     at_server = {"PROVIDER": "openai", "OPENAI_BASE_URL": base_url, "OPENAI_MODEL": model, "OPENAI_API_KEY": key}
-    with deployment(folder, redis_url, accounts=(), settings=PATIENCE | at_server | dict(settings or {})) as deployed:
+    settings = PATIENCE | at_server | dict(settings or {})
+    # A question may be longer than the server's model takes.
+    gateway = {"QUESTION_LIMIT": "1000000"}
+    with deployment(folder, redis_url, accounts=(), settings=settings, gateway_settings=gateway) as deployed:
         yield Ours(deployed, redis_url)
 
 
