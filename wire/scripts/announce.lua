@@ -1,9 +1,9 @@
 -- Registers an account that a worker has. A replaced cookie makes the account ready again.
--- KEYS: the account's hash. ARGV: prefix, then JSON: account, fingerprint of its cookie, weight, turns (most in flight, 0: no
--- bound), daily (most a day, 0: unknown), expires (of its cookie, Unix s, 0: unknown), provider, offer (JSON; left out for
--- pictures), version of the file that it comes from, worker, ttl (ms), and last: the account's last state that the worker
--- knows (state, until in ms, reason, failures, turns_today, paused, since in ms, 0: never known), used only where the ledger
--- knows nothing.
+-- KEYS: the account's hash. ARGV: prefix, then JSON: account, fingerprint of its cookie, weight, turns (most in flight, 0:
+-- no bound), daily (most a day, 0: unknown), expires (of its cookie, Unix s, 0: unknown), provider, offer (JSON; left out
+-- for pictures), version of the file that it comes from, worker, ttl (ms), and last: the account's last state that the
+-- worker knows (state, until in ms, reason, failures, turns_today, paused, since in ms, 0: never known), used only where the
+-- ledger knows nothing.
 -- Returns 1 if the cookie was replaced, else 0.
 local args = cjson.decode(ARGV[2])
 local name, print, last = args.account, args.fingerprint, args.last

@@ -1,6 +1,6 @@
 -- Renews a worker's heartbeat. Forgets the bytes of what has expired, and ends what has waited for too long.
--- KEYS: the worker's hash. ARGV: prefix, worker, lease in ms, '1' if it takes work ('0' without an account), answer ttl in s, its
--- free places.
+-- KEYS: the worker's hash. ARGV: prefix, worker, lease in ms, '1' if it takes work ('0' without an account), answer ttl in
+-- s, its free places.
 -- Returns since when Redis has run with its current data (ms; a change means that some data may be lost), the stopped
 -- answers that the worker runs, and how many clients wait. Each of those answers is returned until its job is finished, so
 -- that a lost reply loses none.

@@ -1,5 +1,5 @@
--- Takes a token from a worker that doesn't hold it although Redis has it so: the reply that handed it out, the release, or the
--- job's end was lost.
+-- Takes a token from a worker that doesn't hold it although Redis has it so: the reply that handed it out, the release, or
+-- the job's end was lost.
 -- KEYS: the token's hash. ARGV: prefix, token, worker, fence that the token had when the worker found out, answer ttl in s.
 local token, worker, fence = ARGV[2], ARGV[3], ARGV[4]
 local fields = redis.call('HMGET', KEYS[1], 'owner', 'running', 'fence')

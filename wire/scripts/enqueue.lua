@@ -1,18 +1,20 @@
 -- Accepts a job.
 -- KEYS: the job's hash. ARGV: prefix, then JSON: job, token, create (make the token if it is new), session_ttl (s),
--- queue_limit, mailbox_limit, store_bytes and client_bytes (that may be kept, of all and of one client), client ('' if it is not counted), client_limit, weight (turns of the client's in one visit of the ring), daily (how many questions it may ask in a day; absent if as many as it likes), holder (of the token, '' if anybody may use it),
--- idem (the Idempotency-Key's name, '' for none), question (its digest), idem_ttl (s), grace (ms that the job may wait
--- unfollowed; absent if nobody needs to follow it), queue_timeout (ms that it may wait at all), after (the job that must be the token's last accepted one, '' if any may be), attempt (the name under which a
--- proxy may send the same request to another gateway, '' for none), attempt_ttl (s); then, byte by byte, what is kept about the work,
--- and the work itself if it is to be inside the job ('': it was written beside, and is deleted unless the job is accepted);
--- outdated: processes of version 0.1 must be able to read it there. as_before: workers of version 0.2 must find it. answer_ttl (s)
--- and overdue (ms longer than it may have waited) for what makes room.
--- Returns a status and its detail: 'accepted' and '' (also when this very job was accepted before); 'existing'
--- and the answer of the Idempotency-Key or of the attempt; 'reused' (the key belongs to another question); 'spent' (its answer is
+-- queue_limit, mailbox_limit, store_bytes and client_bytes (that may be kept, of all and of one client), client ('' if it is
+-- not counted), client_limit, weight (turns of the client's in one visit of the ring), daily (how many questions it may ask
+-- in a day; absent if as many as it likes), holder (of the token, '' if anybody may use it), idem (the Idempotency-Key's
+-- name, '' for none), question (its digest), idem_ttl (s), grace (ms that the job may wait unfollowed; absent if nobody
+-- needs to follow it), queue_timeout (ms that it may wait at all), after (the job that must be the token's last accepted
+-- one, '' if any may be), attempt (the name under which a proxy may send the same request to another gateway, '' for none),
+-- attempt_ttl (s); then, byte by byte, what is kept about the work, and the work itself if it is to be inside the job ('':
+-- it was written beside, and is deleted unless the job is accepted); outdated: processes of version 0.1 must be able to read
+-- it there. as_before: workers of version 0.2 must find it. answer_ttl (s) and overdue (ms longer than it may have waited)
+-- for what makes room.
+-- Returns a status and its detail: 'accepted' and '' (also when this very job was accepted before); 'existing' and the
+-- answer of the Idempotency-Key or of the attempt; 'reused' (the key belongs to another question); 'spent' (its answer is
 -- gone); 'unknown' (no such token, another holder's, or one that ends with its running turn); 'moved' (another job was the
--- last one); 'client', 'daily' or 'full' and the seconds after which to retry; 'bytes' or 'client_bytes' (there is no
--- room for it) and the same; 'missing' (Redis has
--- lost the work).
+-- last one); 'client', 'daily' or 'full' and the seconds after which to retry; 'bytes' or 'client_bytes' (there is no room
+-- for it) and the same; 'missing' (Redis has lost the work).
 local args, about, inside = cjson.decode(ARGV[2]), ARGV[3], ARGV[4]
 local job, token, session_ttl = args.job, args.token, args.session_ttl
 local client, holder, name, question = args.client, args.holder, args.idem, args.question

@@ -1,10 +1,11 @@
 -- Ends a turn: writes the terminal event (unless the answer has ended already), saves the session, and lets the token's next
 -- job wait for its turn.
 -- KEYS: the token's hash. ARGV: prefix, then JSON: token, worker, fence (text), job, op (id), state, free (how many places
--- the worker has now), keeps (it still holds the token), session_ttl and answer_ttl (s), sent (questions sent in the saved conversation, absent if the mark has
--- counted them), seq (the last one that the worker knows), begins (the exchange begins the transcript), transcript_limit
--- (bytes), transcripts_limit (bytes of all tokens' ones), reports_reset (the event reports whether the conversation is another one), spent (the question was sent and not
--- refused); then, byte by byte, the event, the session ('' to drop it) and the exchange ('' for none).
+-- the worker has now), keeps (it still holds the token), session_ttl and answer_ttl (s), sent (questions sent in the saved
+-- conversation, absent if the mark has counted them), seq (the last one that the worker knows), begins (the exchange begins
+-- the transcript), transcript_limit (bytes), transcripts_limit (bytes of all tokens' ones), reports_reset (the event reports
+-- whether the conversation is another one), spent (the question was sent and not refused); then, byte by byte, the event,
+-- the session ('' to drop it) and the exchange ('' for none).
 -- Returns 'more' (there are turns to take), 'idle', or 'stale'.
 local args, event, session, exchange = cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 local token, worker, fence, job, op = args.token, args.worker, args.fence, args.job, args.op

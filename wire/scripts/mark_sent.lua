@@ -1,8 +1,9 @@
 -- Writes the mark ahead of sending: from here on the question counts as sent.
 -- KEYS: the token's hash. ARGV: prefix, then JSON: token, worker, fence (text), job, op (id), sent (questions sent in this
 -- conversation with this one), fresh (the conversation is a new one), answer_ttl (s), stateless (absent where the upstream
--- remembers the conversation; else begins, limit: how its transcript would get an answer that breaks off); then, byte by byte,
--- the session to keep in that case, and the messages that the transcript gets ahead of the answer ('' above its limit).
+-- remembers the conversation; else begins, limit: how its transcript would get an answer that breaks off); then, byte by
+-- byte, the session to keep in that case, and the messages that the transcript gets ahead of the answer ('' above its
+-- limit).
 -- Returns 'sent', 'stale' (the lease is lost) or 'ended' (stopped, expired, or without followers: it must not be sent).
 local args = cjson.decode(ARGV[2])
 local token, worker, fence, job, op = args.token, args.worker, args.fence, args.job, args.op

@@ -1,6 +1,6 @@
--- Shared by all scripts; prepended to each. NAMES comes from wire/keys.py, ENDS and SECONDS from wire/terminal_events.py, RUN from
--- wire/scripts/__init__.py; ARGV[1] is the shard's prefix. Scripts with many arguments take them as one JSON object in
--- ARGV[2]; numbers in it must be exact as doubles, and values that must stay byte-exact follow as arguments of their own.
+-- Shared by all scripts; prepended to each. NAMES comes from wire/keys.py, ENDS and SECONDS from wire/terminal_events.py,
+-- RUN from wire/scripts/__init__.py; ARGV[1] is the shard's prefix. Scripts with many arguments take them as one JSON object
+-- in ARGV[2]; numbers in it must be exact as doubles, and values that must stay byte-exact follow as arguments of their own.
 
 local PREFIX = ARGV[1]
 -- How many ms a worker must have beaten without a gap, at least, before it may judge that others did not.
@@ -54,9 +54,10 @@ local function emit(job, seq, event)
   redis.call('PUBLISH', key('channel', job), seq .. ' ' .. event)
 end
 
--- The bytes of what is kept are counted: of `item`, a job, 'b:' and one with a result, 't:' and the token of a transcript, 'k:' and a token, 'i:' and
--- the name of an Idempotency-Key, 'c:' and 'r:' and the digest of a client, for its calls and its responses, in `sizes`, and their sums in `bytes`. Only
--- these two functions change them, all at once, so that the sums change if and only if what is counted does.
+-- The bytes of what is kept are counted: of `item`, a job, 'b:' and one with a result, 't:' and the token of a transcript,
+-- 'k:' and a token, 'i:' and the name of an Idempotency-Key, 'c:' and 'r:' and the digest of a client, for its calls and its
+-- responses, in `sizes`, and their sums in `bytes`. Only these two functions change them, all at once, so that the sums
+-- change if and only if what is counted does.
 local function kept_in(item)
   return key(item:sub(1, 2) == 't:' and 'kept_transcripts' or 'kept')
 end

@@ -2,11 +2,12 @@
 -- KEYS: the set of jobs that wait. ARGV: prefix.
 -- Returns how many jobs wait, since when the oldest does (ms, 0 for none), in how many s the turn of one more, by a client
 -- that has none there, is likely to come, the time (ms), how many clients wait, the one that has waited longest, of those
--- with the next turns ('' for none, and for one without a name), since when (ms, 0 for none), and how many places workers have free.
--- How many clients are looked at: Redis serves nobody else meanwhile.
+-- with the next turns ('' for none, and for one without a name), since when (ms, 0 for none), and how many places workers
+-- have free. How many clients are looked at: Redis serves nobody else meanwhile.
 local CLIENTS = 100
 
--- Returns since when the first token of a client's line stands there (ms), or the first job of one that was given back waits.
+-- Returns since when the first token of a client's line stands there (ms), or the first job of one that was given back
+-- waits.
 local function waits_since(client)
   local token = redis.call('LINDEX', key('again', client), 0)
   local job = token and redis.call('LINDEX', key('mailbox', token), 0)

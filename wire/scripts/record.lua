@@ -1,10 +1,11 @@
 -- Records how a turn ended at its account, and frees its slot.
--- KEYS: the account's hash. ARGV: prefix, then JSON: account, slot (job:attempt:worker), sent (its question was), fingerprint
--- of the cookie that it was sent with, outcome (ok, cooling, quarantined, dead, trouble, internal, refused, doubted, noted,
--- none), reason, pause (for how many ms at least the account shall pause: cooling and doubted; for trouble, internal and
--- refused the first, shortest pause; for dead until a turn tries the account again, 0 if it waits for a person), and client
--- (whose question it was, if the failure may follow from it; '' for one that is the account's own). A client's failure counts
--- once in an account's row, and only when another client's question failed for the same reason; noted never counts.
+-- KEYS: the account's hash. ARGV: prefix, then JSON: account, slot (job:attempt:worker), sent (its question was),
+-- fingerprint of the cookie that it was sent with, outcome (ok, cooling, quarantined, dead, trouble, internal, refused,
+-- doubted, noted, none), reason, pause (for how many ms at least the account shall pause: cooling and doubted; for trouble,
+-- internal and refused the first, shortest pause; for dead until a turn tries the account again, 0 if it waits for a
+-- person), and client (whose question it was, if the failure may follow from it; '' for one that is the account's own). A
+-- client's failure counts once in an account's row, and only when another client's question failed for the same reason;
+-- noted never counts.
 -- Returns JSON: {"before", "state", "until", "since"}; "before" is the state until now.
 local args = cjson.decode(ARGV[2])
 local name, slot, sent, print = args.account, args.slot, args.sent, args.fingerprint

@@ -1,6 +1,7 @@
 -- Counts what was kept of a client's calls; the oldest make room. What is forgotten is deleted.
--- KEYS: the sorted set of the client's calls. ARGV: prefix, then JSON: client (its digest), calls (each `name size`, the size in
--- bytes), ttl (s), limit (bytes of one client's), all (bytes of all clients' together) and most (calls of one client).
+-- KEYS: the sorted set of the client's calls. ARGV: prefix, then JSON: client (its digest), calls (each `name size`, the
+-- size in bytes), ttl (s), limit (bytes of one client's), all (bytes of all clients' together) and most (calls of one
+-- client).
 -- Returns 1; 0 if all clients' have no room, so that these are forgotten. A repeat counts nothing twice.
 local args, now = cjson.decode(ARGV[2]), now_ms()
 local item = 'c:' .. args.client

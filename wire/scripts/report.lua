@@ -1,8 +1,8 @@
 -- Stores a process's status, and adds what it has counted since its last report; logs which processes start, drain, leave,
 -- or went silent.
--- KEYS: the hash of processes. ARGV: prefix, then JSON: process (kind:id), number (of the report, text), state (up, draining or
--- gone), silence (ms after which a process is dead), shown (ms for which the dead are listed), minute_ttl (s), excluded (the
--- suffix of accounts' names that don't count) and counts (amounts by name); then the process's load, byte by byte.
+-- KEYS: the hash of processes. ARGV: prefix, then JSON: process (kind:id), number (of the report, text), state (up, draining
+-- or gone), silence (ms after which a process is dead), shown (ms for which the dead are listed), minute_ttl (s), excluded
+-- (the suffix of accounts' names that don't count) and counts (amounts by name); then the process's load, byte by byte.
 -- Returns 1, or 0 for a repeat.
 local args, facts = cjson.decode(ARGV[2]), ARGV[3]
 local process, number, state, silence = args.process, args.number, args.state, args.silence

@@ -1,15 +1,15 @@
 -- Chooses the account with the most room for a turn, and takes a slot of it.
 -- KEYS: the set of accounts. ARGV: prefix, then JSON: slot (job:attempt:worker), hold (ms), choices (pairs of an account and
 -- its rank; the lowest that has room is taken), others (accounts whose return counts all the same), preferred (one of the
--- choices, or ''; taken if it has room, unless it has more than its share of the turns), patient (it may be waited for), client
--- (whose turn it is, or '': an account where its questions have failed comes last), avoids (such an account isn't taken at all),
--- waited (ms since the turn began to look). A turn that looks again and again, and has waited for longer than others by more
--- than OVERTAKEN, gets the next place: else who hears first of the end of a turn would always be ahead of it.
+-- choices, or ''; taken if it has room, unless it has more than its share of the turns), patient (it may be waited for),
+-- client (whose turn it is, or '': an account where its questions have failed comes last), avoids (such an account isn't
+-- taken at all), waited (ms since the turn began to look). A turn that looks again and again, and has waited for longer than
+-- others by more than OVERTAKEN, gets the next place: else who hears first of the end of a turn would always be ahead of it.
 -- Of the accounts in counted, of which there may be more than the choices, the room is counted up to enough; without any
 -- choices that is all that is done.
--- Returns JSON: {"account"} or, if none has room, {"busy": a turn's end makes room, "returns": in how many ms the first
--- one returns by itself (-1: none does), "reason": why that one is away}; and "room": how many more turns the counted ones
--- can take now, enough at most; none if all are away, so that no turn's end makes room: a turn needn't wait to be refused.
+-- Returns JSON: {"account"} or, if none has room, {"busy": a turn's end makes room, "returns": in how many ms the first one
+-- returns by itself (-1: none does), "reason": why that one is away}; and "room": how many more turns the counted ones can
+-- take now, enough at most; none if all are away, so that no turn's end makes room: a turn needn't wait to be refused.
 local args = cjson.decode(ARGV[2])
 local slot = args.slot
 -- For how many ms a failure counts against an account, and how much more than its share the preferred one may have.

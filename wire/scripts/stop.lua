@@ -1,10 +1,11 @@
 -- Ends an answer because its reader wants no more of it. Leaves the mailbox and the lease alone: the worker that runs the
 -- job finds it among its stop flags, hangs up upstream and finishes.
--- KEYS: the job's hash. ARGV: prefix, then JSON: job, answer_ttl (s), holder (whose answer it must be, '' without an API key;
--- absent if it may be anybody's), abandoned (its last reader has left: it is stopped only if nobody can ask for it again, and,
--- once it was sent, if the upstream remembers nothing); then, byte by byte, the event before the text and after it, and after it where the
--- conversation isn't reset.
--- Returns the state in which the answer has ended, now or before; nil if there is no such job of the holder's, or it goes on.
+-- KEYS: the job's hash. ARGV: prefix, then JSON: job, answer_ttl (s), holder (whose answer it must be, '' without an API
+-- key; absent if it may be anybody's), abandoned (its last reader has left: it is stopped only if nobody can ask for it
+-- again, and, once it was sent, if the upstream remembers nothing); then, byte by byte, the event before the text and after
+-- it, and after it where the conversation isn't reset.
+-- Returns the state in which the answer has ended, now or before; nil if there is no such job of the holder's, or it goes
+-- on.
 local args, before, after = cjson.decode(ARGV[2]), ARGV[3], ARGV[4]
 local job, answer_ttl = args.job, args.answer_ttl
 local fields = redis.call('HMGET', KEYS[1], 'state', 'token', 'holder', 'attempts', 'stateless', 'idem')

@@ -1,5 +1,6 @@
 -- Ends what has waited for too long, for gateways: also while no worker lives that would.
--- KEYS: the hash of gateways' looks. ARGV: prefix, answer ttl in s, for how many ms longer than it may a job must have waited.
+-- KEYS: the hash of gateways' looks. ARGV: prefix, answer ttl in s, for how many ms longer than it may a job must have
+-- waited.
 local now = now_ms()
 local last = redis.call('HGET', KEYS[1], 'last')
 if not last or now - tonumber(last) > LOOK_GAP_MS then redis.call('HSET', KEYS[1], 'since', now) end

@@ -2,8 +2,9 @@
 -- a call that comes late takes nothing.
 -- KEYS: what the worker took last, a hash. ARGV: prefix, worker, number, the number of the last reply that it has got, JSON:
 -- free (its free places) and running (its turns of each client over the client's weight), answer ttl in s.
--- Returns the number of this reply, in how many ms to take again (-1: when the bell rings), and for each turn JSON: token, fence, job,
--- client, weight, session (if there is one), sent, reset, waited (ms), and behind it the job's work ('' if that is a string of its own).
+-- Returns the number of this reply, in how many ms to take again (-1: when the bell rings), and for each turn JSON: token,
+-- fence, job, client, weight, session (if there is one), sent, reset, waited (ms), and behind it the job's work ('' if that
+-- is a string of its own).
 local worker, number, seen = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local places, answer_ttl = cjson.decode(ARGV[5]), tonumber(ARGV[6])
 -- In how many ms to take again where Redis may have lost what others hold.
