@@ -7,7 +7,7 @@ from websockets.exceptions import InvalidStatus
 
 from gateway.answering.drain import ActiveRequests
 from gateway.app import create_app
-from tests.support.gateway.harness import RunningGateway, settings
+from tests.support.gateway.harness import RunningGateway, running, settings
 from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -50,10 +50,11 @@ async def test_a_socket_to_the_openai_api_is_refused_in_its_shape(gateway: Runni
     assert b"unknown_url" in refused.value.response.body
 
 
-async def test_a_question_of_just_64_kib_in_the_address_is_asked(gateway: RunningGateway) -> None:
+async def test_a_question_of_just_64_kib_in_the_address_is_asked(store: Store) -> None:
     target = "/api?style=balanced&question="
-    assert b'{"code": 200' in await gateway.get(target + "x" * (65535 - len(target)))
-    assert b'{"code": 414' in await gateway.get(target + "x" * (65536 - len(target)))
+    async with running(store, settings(question_limit=65536)) as gateway:
+        assert b'{"code": 200' in await gateway.get(target + "x" * (65535 - len(target)))
+        assert b'{"code": 414' in await gateway.get(target + "x" * (65536 - len(target)))
 
 
 @pytest.mark.parametrize("name", ["api_keys_file", "admin_keys_file", "secret_file"])

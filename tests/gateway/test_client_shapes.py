@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.settings import GatewaySettings
 from tests.support.gateway.client_shapes import ClientShape, load_shapes
 from tests.support.gateway.harness import RunningGateway, running, script_name
 from wire.messages import Final
@@ -29,7 +30,8 @@ def anyio_backend() -> str:
 async def gateway(anyio_backend: str) -> AsyncIterator[RunningGateway]:
     """One gateway for all rows."""
     store = Store("memory://")
-    async with running(store) as gateway:
+    # One of them has a question as long as an address may be.
+    async with running(store, GatewaySettings(gateway_port=0, question_limit=65536)) as gateway:
         gateway.worker.scripts["cat"] = [Final("", images=("https://pictures.example/1",))]
         yield gateway
     await store.close()

@@ -129,12 +129,18 @@ CROWD = 12
 @asynccontextmanager
 async def crowded(store: Store) -> AsyncIterator[RunningGateway]:
     """Run a gateway whose queue has little room, without a worker so far."""
-    async with running(store, settings(queue_limit=ROOM), worker=False) as gateway:
+    crowd = settings(queue_limit=ROOM, trusted_proxies="127.0.0.1")
+    async with running(store, crowd, worker=False) as gateway:
         yield gateway
 
 
-async def over_http(gateway: RunningGateway, path: str) -> tuple[int, dict[str, Any], httpx.Headers]:
-    response = await gateway.client.get(path, params=ASK)
+def of(number: int) -> dict[str, str]:
+    """Return the headers of one of the crowd, each of which is a client of its own."""
+    return {"x-forwarded-for": f"203.0.113.{number}"}
+
+
+async def over_http(gateway: RunningGateway, path: str, number: int) -> tuple[int, dict[str, Any], httpx.Headers]:
+    response = await gateway.client.get(path, params=ASK, headers=of(number))
     if response.headers["content-type"].startswith("text/event-stream"):
         return 200, json.loads(response.text.split("data: ")[-1]), response.headers
     return response.status_code, response.json(), response.headers
@@ -144,7 +150,7 @@ async def over_http(gateway: RunningGateway, path: str) -> tuple[int, dict[str, 
 async def test_a_crowd_beyond_the_queue_is_refused_at_once(store: Store, path: str) -> None:
     """Every accepted question is answered."""
     async with crowded(store) as gateway:
-        asking = [asyncio.create_task(over_http(gateway, path)) for _ in range(CROWD)]
+        asking = [asyncio.create_task(over_http(gateway, path, number)) for number in range(CROWD)]
         await until(lambda: sum(task.done() for task in asking) == CROWD - ROOM)
         for status, body, headers in [task.result() for task in asking if task.done()]:
             assert (status, body["code"]) == (503, 503)
@@ -158,8 +164,8 @@ async def test_a_crowd_beyond_the_queue_is_refused_at_once(store: Store, path: s
 async def test_sockets_beyond_the_queue_get_one_frame_each_and_go_on(store: Store) -> None:
     async with crowded(store) as gateway:
 
-        async def ask() -> list[int]:
-            async with gateway.socket("/ws") as connection:
+        async def ask(number: int) -> list[int]:
+            async with gateway.socket("/ws", additional_headers=of(number)) as connection:
                 codes = []
                 while 200 not in codes:
                     await connection.send(json.dumps(ASK))
@@ -169,7 +175,7 @@ async def test_sockets_beyond_the_queue_get_one_frame_each_and_go_on(store: Stor
                 return codes
 
         full, refused = asyncio.Event(), list[int]()
-        asking = [asyncio.create_task(ask()) for _ in range(CROWD)]
+        asking = [asyncio.create_task(ask(number)) for number in range(CROWD)]
         await until(lambda: len(refused) == CROWD - ROOM)
         async with working(store):
             full.set()

@@ -309,11 +309,18 @@ async def test_a_message_above_the_limit_closes_with_1009(store: Store) -> None:
 
 @pytest.mark.parametrize(("limit", "code", "reason"), [("queue", 503, "queue.full"), ("client", 429, "client.limit")])
 async def test_a_full_queue_says_when_to_come_back(store: Store, limit: str, code: int, reason: str) -> None:
-    async with running(store, settings(**{f"{limit}_limit": 1}), worker=False) as gateway, speaking(gateway) as socket:
-        await ask(socket, id_="first")
-        assert (await hear(socket))["type"] == "accepted"
-        await ask(socket, id_="second")
-        frame = await hear(socket)
+    config = settings(**{f"{limit}_limit": 1}, trusted_proxies="127.0.0.1")
+    # One client alone doesn't fill the queue.
+    other = {"x-forwarded-for": "203.0.113.2"} if limit == "queue" else {}
+    async with (
+        running(store, config, worker=False) as gateway,
+        speaking(gateway) as first,
+        speaking(gateway, additional_headers=other) as second,
+    ):
+        await ask(first, id_="first")
+        assert (await hear(first))["type"] == "accepted"
+        await ask(second, id_="second")
+        frame = await hear(second)
         assert frame["id"] == "second"
         assert refusal(frame)[:2] == (code, reason)
         assert frame["retry_after"] >= 1
