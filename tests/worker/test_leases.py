@@ -22,14 +22,15 @@ pytestmark = [pytest.mark.anyio, pytest.mark.both_stores]
 
 
 class Remembering:
-    """A hook: remembers what Redis holds, the first time that it knows of any question."""
+    """A hook of `take`: holds the first call until there is a question, and remembers what Redis holds then."""
 
     def __init__(self, store: HookedStore) -> None:
         self._store = store
         self.snapshot: Remembered | None = None
 
     async def __call__(self) -> None:
-        if self.snapshot is None and await self._store.commands.keys(keys.job_key("*")):
+        if self.snapshot is None:
+            await until(lambda: self._store.commands.keys(keys.job_key("*")), "a question is asked")
             self.snapshot = await remember(self._store)
 
     async def forget(self) -> None:
