@@ -4,6 +4,7 @@ Pub/sub has a connection of its own.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -106,4 +107,6 @@ class Store:
         await self._pipeline.close()
         await self._heartbeats.close()
         await self._transfers.close()
-        await self.commands.aclose()
+        # A Redis that doesn't answer any more is no reason to fail: the connections end with the process.
+        with contextlib.suppress(redis.RedisError, OSError):
+            await self.commands.aclose()

