@@ -319,9 +319,8 @@ local function set_free(worker, free)
   if free > 0 then redis.call('ZADD', key('idle'), free, worker) else redis.call('ZREM', key('idle'), worker) end
 end
 
--- Lets `name` last as long as `like`, unless it lasts longer already.
-local function outlast(name, like)
-  local ttl = redis.call('PTTL', like)
+-- Lets `name` last for `ttl` ms, unless it lasts longer already.
+local function outlast(name, ttl)
   if ttl > redis.call('PTTL', name) then redis.call('PEXPIRE', name, ttl) end
 end
 
@@ -346,9 +345,8 @@ local function enter(token, ahead)
     if not stood then redis.call('RPUSH', key('ring'), client) end
     ring_bell(fields[3])
   end
-  for _, of in ipairs({ key('jobs_of', client), key('again', client), key('ring'), key('credit') }) do
-    outlast(of, key('token', token))
-  end
+  local ttl = redis.call('PTTL', key('token', token))
+  for _, of in ipairs({ key('jobs_of', client), key('again', client), key('ring'), key('credit') }) do outlast(of, ttl) end
 end
 
 -- Takes a client without a line out of the ring; moves one to its end that has had its turns of this visit.
@@ -518,7 +516,7 @@ end
 -- Chooses the next turn for a worker: of the first client in the ring that runs less than three times as many turns there,
 -- by its weight, as it has free places; uncounted ones ('') have no such limit. `places`: `free`, how many, and `running`,
 -- its turns of each client over the client's weight.
--- Returns the token, its job, which is claimed, and its client; or false, and in how many ms to choose again (0: at once,
+-- Returns the token, its job, which is claimed, its client and that one's weight; or false, and in how many ms to choose again (0: at once,
 -- since there was too much to look at; nil: when something changes).
 local function choose(worker, places, answer_ttl)
   local looks, unserved, soonest = LOOKS, 0, nil
@@ -535,12 +533,13 @@ local function choose(worker, places, answer_ttl)
       looks = looks - 1
       local token, entry = pop_token(client, worker)
       local job = token and claim_job(token, entry, worker, answer_ttl)
+      local weight = job and weight_of(job)
       if token or not entry then
-        pass_on(client, job and weight_of(job))
+        pass_on(client, weight)
       else
         soonest = math.min(soonest or entry, entry)
       end
-      if job then return token, job, client end
+      if job then return token, job, client, weight end
       waiting = token and redis.call('EXISTS', key('jobs_of', client), key('again', client)) > 0
     end
   end

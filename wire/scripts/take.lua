@@ -19,10 +19,9 @@ local function grant(token, job)
   return { token, job, tostring(redis.call('HINCRBY', key('token', token), 'fence', 1)) }
 end
 
--- Adds a turn to the reply, as it is now; not one that was taken from the worker since.
+-- Adds a turn to the reply, as it is now.
 local reply = { seen, -1 }
 local function hand_out(token, job, fence)
-  if not holds(token, worker, fence) or redis.call('HGET', key('token', token), 'running') ~= job then return end
   local saved = redis.call('HMGET', key('token', token), 'session', 'sent', 'reset')
   local fields = redis.call('HMGET', key('job', job), 'client', 'short_work', 'weight')
   reply[#reply + 1] = cjson.encode({
@@ -42,21 +41,27 @@ end
 local took = redis.call('HMGET', KEYS[1], 'number', 'turns')
 local stored = tonumber(took[1] or '0')
 if stored > seen then
-  for _, turn in ipairs(cjson.decode(took[2])) do hand_out(unpack(turn)) end
+  for _, turn in ipairs(cjson.decode(took[2])) do
+    local token, job, fence = unpack(turn)
+    -- Not one that was taken from the worker since.
+    if holds(token, worker, fence) and redis.call('HGET', key('token', token), 'running') == job then
+      hand_out(token, job, fence)
+    end
+  end
   reply[1], reply[2] = stored, 0
   return reply
 end
 if number <= stored then return reply end
 local turns = {}
 while places.free > 0 do
-  local token, job, client = choose(worker, places, answer_ttl)
+  local token, job, client, weight = choose(worker, places, answer_ttl)
   if not token then
     reply[2] = job or -1
     break
   end
   turns[#turns + 1] = grant(token, job)
   places.free = places.free - 1
-  places.running[client] = (places.running[client] or 0) + 1 / weight_of(job)
+  places.running[client] = (places.running[client] or 0) + 1 / weight
 end
 set_free(worker, places.free)
 redis.call('HSET', KEYS[1], 'number', number, 'turns', cjson.encode(turns))
