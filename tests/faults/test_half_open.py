@@ -14,9 +14,9 @@ import pytest
 
 from tests.deploy.conftest import nginx_command, rendered
 from tests.support.faults.clients import unique
-from tests.support.faults.cluster import LIMITS, Cluster, Node, running, steady_port
+from tests.support.faults.cluster import LIMITS, Cluster, Node, running
 from tests.support.faults.network_namespaces import Machine, connected_to, machines
-from tests.support.processes import ROOT, open_sockets, socket_table, wait_until
+from tests.support.processes import ROOT, free_port, open_sockets, socket_table, wait_until
 
 pytestmark = pytest.mark.faults
 
@@ -94,7 +94,7 @@ def far(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Far]:
     with ExitStack() as stack:
         gateway_machine, *clients = stack.enter_context(machines("gateway", "unplugged", "silent"))
         cluster = stack.enter_context(running(tmp_path, gateways=0, workers=1, limits=PATIENT))
-        port, gateway_port = steady_port(), steady_port()
+        port, gateway_port = free_port(), free_port()
         gateway = stack.enter_context(started(gateway_on(gateway_machine, cluster, gateway_port, tmp_path)))
         direct = Far(cluster, gateway, gateway_port, gateway_machine, clients)
         wait_until(direct.answers, f"the gateway answers, see {gateway.log}")

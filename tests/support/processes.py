@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -24,18 +25,33 @@ ROOT = Path(__file__).parents[2]
 START_LIMIT = 120.0
 # Below those that the system gives to sockets which ask for any port.
 _FIRST_PORT, _PORTS = 15_000, 17_000
+# By the time that one gave out as many more, something listens on the first.
+_MOST_RESERVED = 50
+_reserved: deque[int] = deque()
 # All in one process, as `make run` starts it.
 SERVE = "bing_chat_gateway serve"
 Started: TypeAlias = subprocess.Popen[bytes] | ForkedProcess
 
 
 def free_port() -> int:
-    """A port that nobody listens on now. It is none of those that the system gives to whoever asks for any."""
+    """A port that nobody listens on now, at any address, and that no other process of tests gets for a while.
+
+    It is none of those that the system gives to whoever asks for any.
+    """
     while True:
         port = _FIRST_PORT + secrets.randbelow(_PORTS)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+        reservation = socket.socket(socket.AF_UNIX)
+        try:
+            reservation.bind(f"\0port-of-a-test-{port}")
+            with socket.socket() as probe:
+                probe.bind(("", port))
+        except OSError:
+            reservation.close()
+            continue
+        _reserved.append(reservation.detach())
+        if len(_reserved) > _MOST_RESERVED:
+            os.close(_reserved.popleft())
+        return port
 
 
 def settle(client: Any) -> None:

