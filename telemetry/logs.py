@@ -1,9 +1,12 @@
 """Structured logs of all processes: one line an event, for people or as JSON, on stderr."""
 
+import json
 import logging
 import sys
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
+import msgspec
 import structlog
 
 from telemetry import traces
@@ -16,7 +19,7 @@ def configure(log_format: LogFormat, level: int = logging.INFO) -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
     renderer: structlog.typing.Processor
     renderer = (
-        structlog.processors.JSONRenderer()
+        structlog.processors.JSONRenderer(_encode)
         if log_format == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
@@ -31,7 +34,17 @@ def configure(log_format: LogFormat, level: int = logging.INFO) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
     )
+
+
+def _encode(event: structlog.typing.EventDict, default: Callable[[Any], Any]) -> str:
+    """Encode one event; `default` stands in for values that JSON doesn't have."""
+    try:
+        return msgspec.json.encode(event, enc_hook=default).decode()
+    except (UnicodeEncodeError, TypeError):
+        # Half of a surrogate pair, or a key that is no text.
+        return json.dumps(event, default=default, skipkeys=True)
 
 
 def _add_trace(

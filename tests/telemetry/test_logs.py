@@ -50,6 +50,27 @@ def test_errors_are_one_json_line_too(capsys: pytest.CaptureFixture[str]) -> Non
     assert "ValueError: broken" in json.loads(line)["exception"]
 
 
+@pytest.mark.parametrize(
+    ("value", "logged"),
+    [
+        ("half a pair \ud83d", "half a pair \ud83d"),
+        ("日本", "日本"),
+        (2**70, 2**70),
+        ({(1, 2): 3}, None),
+        (b"bytes", None),
+        (ValueError("broken"), "ValueError('broken')"),
+    ],
+    ids=repr,
+)
+def test_any_value_can_be_logged(capsys: pytest.CaptureFixture[str], value: object, logged: object) -> None:
+    with configured("json"):
+        structlog.get_logger().info("seen", value=value)
+    (line,) = capsys.readouterr().err.splitlines()
+    event = json.loads(line)
+    assert event["event"] == "seen"
+    assert logged is None or event["value"] == logged
+
+
 def test_lines_for_people_at_a_level(capsys: pytest.CaptureFixture[str]) -> None:
     with configured("console", logging.DEBUG):
         structlog.get_logger().debug("a question", question="hello")

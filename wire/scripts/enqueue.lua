@@ -94,7 +94,7 @@ if known then
   if TERMINAL[known] then drop_work() end
   return { 'accepted', '' }
 end
-local fields = redis.call('HMGET', key('token', token), 'fence', 'ending', 'holder', 'last')
+local fields = redis.call('HMGET', key('token', token), 'fence', 'ending', 'holder', 'last', 'turn', 'running', 'owner')
 
 -- Why the job is not accepted; false if it is.
 local function refusal()
@@ -150,8 +150,7 @@ if inside == '' then redis.call('EXPIRE', key('work', job), session_ttl) end
 local expires = now + session_ttl * 1000
 -- A process of version 0.1 would end it and leave it counted.
 if not args.outdated then
-  keep(job, bytes, ':' .. client, expires)
-  keep('k:' .. token, TOKEN_BYTES, ':' .. client, expires)
+  keep({ job, bytes, 'k:' .. token, TOKEN_BYTES }, ':' .. client, expires)
 end
 redis.call('ZADD', key('queued'), now, job)
 if client ~= '' then
@@ -161,13 +160,23 @@ if client ~= '' then
 end
 if name ~= '' then
   redis.call('SET', key('idem', name), job .. ' ' .. question, 'EX', args.idem_ttl)
-  if not args.outdated then keep('i:' .. name, KEY_BYTES, ':' .. client, now + args.idem_ttl * 1000) end
+  if not args.outdated then keep({ 'i:' .. name, KEY_BYTES }, ':' .. client, now + args.idem_ttl * 1000) end
 end
 if args.attempt ~= '' then redis.call('SET', key('attempt', args.attempt), job, 'EX', args.attempt_ttl) end
-redis.call('RPUSH', key('mailbox', token), job)
+local waiting = redis.call('RPUSH', key('mailbox', token), job)
 redis.call('EXPIRE', key('mailbox', token), session_ttl)
-if not fields[1] then redis.call('HSET', key('token', token), 'fence', 0, 'holder', holder) end
-redis.call('HSET', key('token', token), 'last', job)
+if fields[1] then
+  redis.call('HSET', key('token', token), 'last', job)
+else
+  redis.call('HSET', key('token', token), 'fence', 0, 'holder', holder, 'last', job)
+end
 redis.call('EXPIRE', key('token', token), session_ttl)
-if args.as_before then schedule_as_before(token) else enter(token) end
+local turn, running, owner = unpack(fields, 5, 7)
+if args.as_before then
+  schedule_as_before(token)
+elseif waiting > 1 or turn or running then
+  enter(token)
+else
+  line_up(token, client, owner, session_ttl * 1000)
+end
 return { 'accepted', '' }

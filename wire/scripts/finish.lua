@@ -11,24 +11,24 @@ local args, event, session, exchange = cjson.decode(ARGV[2]), ARGV[3], ARGV[4], 
 local token, worker, fence, job, op = args.token, args.worker, args.fence, args.job, args.op
 local session_ttl, answer_ttl = args.session_ttl, args.answer_ttl
 
-local done = repeated(token, op)
+local done, holds, running = held(token, worker, fence, op)
 if done then return done end
-if not holds(token, worker, fence) or redis.call('HGET', KEYS[1], 'running') ~= job then
+if not holds or running ~= job then
   local ended = redis.call('HGET', key('job', job), 'state')
   if TERMINAL[ended] and ended ~= 'DONE' then forget_response_end(job) end
   return 'stale'
 end
 
-local before = redis.call('HMGET', key('job', job), 'state', 'attempts')
-local reset_reported = before[1] == 'STOPPED'
-if end_job(job, args.state, event, answer_ttl, args.seq, args.spent, 2 * #event) > 0 then
+local seq, before = end_job(job, args.state, event, answer_ttl, args.seq, args.spent, 2 * #event)
+local reset_reported = before.state == 'STOPPED'
+if seq > 0 then
   reset_reported = args.reports_reset
-  measure(job, session_ttl)
-elseif before[1] ~= 'DONE' then
+  measure(before.accepted, session_ttl)
+elseif before.state ~= 'DONE' then
   forget_response_end(job)
 end
 -- The end of a stopped question that was out counts: it reports a reset, or the conversation continues with its text.
-if before[1] == 'STOPPED' and before[2] then
+if before.state == 'STOPPED' and before.attempts then
   if stop_resets(job) then session = '' else exchange = partial_exchange(job, args.begins) end
 end
 redis.call('SREM', key('stops', worker), job)
@@ -41,22 +41,22 @@ else
   redis.call('HSET', KEYS[1], 'session', session)
   if args.sent then redis.call('HSET', KEYS[1], 'sent', args.sent) end
   extend_transcript(token, exchange, args.begins, args.transcript_limit)
+  redis.call('EXPIRE', key('transcript', token), session_ttl)
+  keep_transcript(token, session_ttl * 1000)
 end
-redis.call('EXPIRE', key('transcript', token), session_ttl)
-if session ~= '' then keep_transcript(token, session_ttl * 1000) end
 redis.call('EXPIRE', KEYS[1], session_ttl)
 redis.call('ZADD', key('kept'), 'XX', now_ms() + session_ttl * 1000, 'k:' .. token)
-redis.call('EXPIRE', key('mailbox', token), session_ttl)
+local waits = redis.call('EXPIRE', key('mailbox', token), session_ttl) == 1
 shed_transcripts(args.transcripts_limit)
 
 set_free(worker, args.free)
+local forgotten = false
 if redis.call('HEXISTS', KEYS[1], 'ending') == 1 then
   disown(token)
-  forget_ending(token)
+  forgotten = forget_ending(token)
 else
   if not args.keeps then disown(token) end
-  enter(token)
+  if waits then enter(token) end
 end
 local more = redis.call('EXISTS', key('ring')) == 1 and 'more' or 'idle'
-if redis.call('EXISTS', KEYS[1]) == 0 then return more end
-return remember(token, op, more)
+return forgotten and more or remember(token, op, more)

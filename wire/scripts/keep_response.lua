@@ -41,7 +41,7 @@ local function use(name, age)
 end
 
 local function settle()
-  if total > 0 then keep(item, total, 'responses', expires) else drop(item) end
+  if total > 0 then keep({ item, total }, 'responses', expires) else drop(item) end
   redis.call('EXPIRE', KEYS[1], args.ttl)
   redis.call('EXPIRE', sizes, args.ttl)
 end

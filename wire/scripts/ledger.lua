@@ -13,17 +13,21 @@ local function in_flight(name, now)
   local flight = key('flight', name)
   for _, slot in ipairs(redis.call('ZRANGEBYSCORE', flight, '-inf', now)) do
     count_as_asked(name, slot, now)
+    redis.call('ZREM', flight, slot)
   end
-  redis.call('ZREMRANGEBYSCORE', flight, '-inf', now)
   return redis.call('ZCARD', flight)
 end
 
--- Counts the questions sent with the account within a day; also returns in how many ms the oldest of them expires.
+-- Counts the questions sent with the account within a day.
 local function asked_today(name, now)
-  local spent = key('spent', name)
-  redis.call('ZREMRANGEBYSCORE', spent, '-inf', now - DAY)
-  local oldest = redis.call('ZRANGE', spent, 0, 0, 'WITHSCORES')
-  return redis.call('ZCARD', spent), oldest[2] and tonumber(oldest[2]) + DAY - now or 0
+  redis.call('ZREMRANGEBYSCORE', key('spent', name), '-inf', now - DAY)
+  return redis.call('ZCARD', key('spent', name))
+end
+
+-- Returns in how many ms the oldest of these expires; -1 if there is none.
+local function forgotten_in(name, now)
+  local oldest = redis.call('ZRANGE', key('spent', name), 0, 0, 'WITHSCORES')
+  return oldest[2] and tonumber(oldest[2]) + DAY - now or -1
 end
 
 -- Returns what is noted of a client's failures at an account since its last success, nil if there is nothing: n of them, the

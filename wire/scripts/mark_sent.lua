@@ -7,14 +7,14 @@
 -- Returns 'sent', 'stale' (the lease is lost) or 'ended' (stopped, expired, or without followers: it must not be sent).
 local args = cjson.decode(ARGV[2])
 local token, worker, fence, job, op = args.token, args.worker, args.fence, args.job, args.op
-if not holds(token, worker, fence) then return 'stale' end
-if given_up(job, worker, args.answer_ttl) then return 'ended' end
+local done, holds = held(token, worker, fence, op)
+if not holds then return 'stale' end
+local over, state, attempts = given_up(job, worker, args.answer_ttl)
+if over then return 'ended' end
 -- After these: a repeat that comes late must not allow what was lost in between.
-local done = repeated(token, op)
 if done then return done end
-if redis.call('HGET', key('job', job), 'state') ~= 'CLAIMED' then return 'stale' end
-redis.call('HSET', key('job', job), 'state', 'SENT')
-redis.call('HINCRBY', key('job', job), 'attempts', 1)
+if state ~= 'CLAIMED' then return 'stale' end
+redis.call('HSET', key('job', job), 'state', 'SENT', 'attempts', tonumber(attempts or '0') + 1)
 if args.stateless then
   -- The conversation is its transcript, and continues whatever becomes of this answer.
   redis.call('HSET', key('job', job), 'stateless', cjson.encode(args.stateless), 'asked', ARGV[4])

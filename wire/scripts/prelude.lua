@@ -13,9 +13,14 @@ local function key(kind, id)
   return PREFIX .. NAMES[kind] .. (id or '')
 end
 
+-- The time at which the script began, which it keeps.
+local script_time
 local function now_ms()
-  local time = redis.call('TIME')
-  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  if not script_time then
+    local time = redis.call('TIME')
+    script_time = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  end
+  return script_time
 end
 
 -- A worker is alive as long as its heartbeat key is.
@@ -43,9 +48,11 @@ local function began()
   return now
 end
 
--- Returns whether all workers, this one included, had the time to reassert what they hold since Redis may have lost it.
+-- Returns whether this worker is alive and all workers, this one included, had the time to reassert what they hold since
+-- Redis may have lost it.
 local function settled(worker)
-  return now_ms() - began() >= tonumber(redis.call('HGET', key('worker', worker), 'lease')) / 2
+  local lease = redis.call('HGET', key('worker', worker), 'lease')
+  return lease and now_ms() - began() >= tonumber(lease) / 2
 end
 
 -- Appends one event to an answer's log and publishes it.
@@ -83,19 +90,32 @@ local function drop(item)
   add_bytes(owner, -tonumber(bytes))
 end
 
--- Counts `item` until `expires` (ms), when its keys expire by themselves, instead of what was counted for it before.
-local function keep(item, bytes, owner, expires)
-  bytes = math.floor(bytes)
-  local size, now = redis.call('HGET', key('sizes'), item), string.format('%d %s', bytes, owner)
-  redis.call('ZADD', kept_in(item), expires, item)
-  if size == now then return end
-  local before, owner_before = (size or ''):match('^(%d+) (.*)$')
-  redis.call('HSET', key('sizes'), item, now)
-  if before and owner_before ~= owner then
-    add_bytes(owner_before, -tonumber(before))
-    before = nil
+-- Counts items of one kind, a list of each with its bytes, until `expires` (ms), when their keys expire by themselves,
+-- instead of what was counted for them before.
+local function keep(items, owner, expires)
+  local names, scores, sizes, added = {}, {}, {}, 0
+  for at = 1, #items, 2 do
+    names[#names + 1] = items[at]
+    scores[#scores + 1], scores[#scores + 2] = expires, items[at]
   end
-  add_bytes(owner, bytes - tonumber(before or '0'))
+  redis.call('ZADD', kept_in(names[1]), unpack(scores))
+  for at, size in ipairs(redis.call('HMGET', key('sizes'), unpack(names))) do
+    local bytes = math.floor(items[2 * at])
+    local now = string.format('%d %s', bytes, owner)
+    if size ~= now then
+      local before, owner_before = (size or '0 ' .. owner):match('^(%d+) (.*)$')
+      sizes[#sizes + 1], sizes[#sizes + 2] = names[at], now
+      if owner_before == owner then
+        bytes = bytes - tonumber(before)
+      else
+        add_bytes(owner_before, -tonumber(before))
+      end
+      added = added + bytes
+    end
+  end
+  if #sizes == 0 then return end
+  redis.call('HSET', key('sizes'), unpack(sizes))
+  add_bytes(owner, added)
 end
 
 -- Forgets some of what has expired by itself. Bit by bit, since Redis serves nobody else meanwhile.
@@ -148,12 +168,14 @@ local function forget_response_end(job)
   if redis.call('GETRANGE', kept, 0, 0) == 'D' then redis.call('DEL', kept) end
 end
 
--- Writes the terminal event, unless there is one. Returns its seq, or 0. `reached` is the last seq that is known to have
+-- Writes the terminal event, unless there is one. Returns its seq, or 0, and what the job was before: its state, how often
+-- it was sent, and when it was accepted. `reached` is the last seq that is known to have
 -- been given, where that may be more than Redis knows; `spent`, whether the question may have been answered upstream, for
 -- the same reason; `written`, how many bytes its events take, where that is known.
 local function end_job(job, state, event, answer_ttl, reached, spent, written)
-  local fields = redis.call('HMGET', key('job', job), 'state', 'seq', 'client')
-  if not fields[1] or TERMINAL[fields[1]] then return 0 end
+  local fields = redis.call('HMGET', key('job', job), 'state', 'seq', 'client', 'attempts', 'accepted')
+  local before = { state = fields[1], attempts = fields[4], accepted = tonumber(fields[5] or '') }
+  if not fields[1] or TERMINAL[fields[1]] then return 0, before end
   local seq = math.max(tonumber(fields[2]), reached or 0) + 1
   emit(job, seq, event)
   if state ~= 'DONE' then forget_response_end(job) end
@@ -164,21 +186,21 @@ local function end_job(job, state, event, answer_ttl, reached, spent, written)
     -- One that processes of version 0.1 read keeps it.
     bytes = bytes + redis.call('HSTRLEN', key('job', job), 'work')
   end
-  keep(job, bytes, ':' .. (fields[3] or ''), now_ms() + answer_ttl * 1000)
+  keep({ job, bytes }, ':' .. (fields[3] or ''), now_ms() + answer_ttl * 1000)
   redis.call('EXPIRE', key('job', job), answer_ttl)
   redis.call('EXPIRE', key('log', job), answer_ttl)
   redis.call('ZREM', key('queued'), job)
   if fields[3] then redis.call('ZREM', key('client', fields[3]), job) end
   if not spent and (fields[1] == 'QUEUED' or fields[1] == 'CLAIMED') then take_back(job) end
-  return seq
+  return seq, before
 end
 
 -- Measures, with each job that ends, how fast jobs end. `gap` is the time that one more takes: since the end before, but
 -- not from before this one was accepted. `took` is the time from acceptance to the end. Both in ms, as averages in which
 -- each job weighs a tenth. Kept as long as sessions.
-local function measure(job, ttl)
-  local now, accepted = now_ms(), tonumber(redis.call('HGET', key('job', job), 'accepted') or '')
+local function measure(accepted, ttl)
   if not accepted then return end
+  local now = now_ms()
   local rate = redis.call('HMGET', key('rate'), 'at', 'gap', 'took')
   local function average(old, new)
     return string.format('%.3f', old and tonumber(old) * 0.9 + new * 0.1 or new)
@@ -210,7 +232,7 @@ end
 -- Counts a token's transcript for as long as it is kept (ms).
 local function keep_transcript(token, ttl)
   local said = tonumber(redis.call('HGET', key('token', token), 'said') or '0')
-  if said > 0 then keep('t:' .. token, said, 'transcripts', now_ms() + ttl) else drop('t:' .. token) end
+  if said > 0 then keep({ 't:' .. token, said }, 'transcripts', now_ms() + ttl) else drop('t:' .. token) end
 end
 
 -- Deletes the oldest transcripts while all together exceed `limit` bytes, a few at a time. Where the upstream remembers
@@ -321,32 +343,38 @@ end
 
 -- Lets `name` last for `ttl` ms, unless it lasts longer already.
 local function outlast(name, ttl)
-  if ttl > redis.call('PTTL', name) then redis.call('PEXPIRE', name, ttl) end
+  if redis.call('PEXPIRE', name, ttl, 'GT') == 0 then redis.call('PEXPIRE', name, ttl, 'NX') end
 end
 
--- Puts a token with waiting jobs, and none that runs, into its client's line, unless it stands in one: at the end, or
--- ahead of all if a worker has given it back (`ahead`). A client that had no token waiting goes to the ring's end.
+-- Puts a token that stands in no line, and none of whose jobs runs, into its client's, which lasts for `ttl` ms then: at the
+-- end, or ahead of all if a worker has given it back (`ahead`). A client that had no token waiting goes to the ring's end.
+local function line_up(token, client, owner, ttl, ahead)
+  local line, again = key('jobs_of', client), key('again', client)
+  local stood = redis.call('EXISTS', line, again) > 0
+  local entry = 'again'
+  if ahead then
+    redis.call('RPUSH', again, token)
+  else
+    entry = redis.call('XADD', line, '*', 't', token)
+  end
+  outlast(ahead and again or line, ttl)
+  redis.call('HSET', key('token', token), 'turn', client, 'entry', entry)
+  if not stood then redis.call('RPUSH', key('ring'), client) end
+  outlast(key('ring'), ttl)
+  ring_bell(owner)
+end
+
+-- Puts a token with waiting jobs, and none that runs, into its client's line, unless it stands in one.
 local function enter(token, ahead)
   local fields = redis.call('HMGET', key('token', token), 'turn', 'running', 'owner')
   if fields[2] then return end
-  local client = fields[1]
-  if not client then
-    local job = redis.call('LINDEX', key('mailbox', token), 0)
-    if not job then return end
-    client = redis.call('HGET', key('job', job), 'client') or ''
-    local stood = redis.call('EXISTS', key('jobs_of', client), key('again', client)) > 0
-    local entry = 'again'
-    if ahead then
-      redis.call('RPUSH', key('again', client), token)
-    else
-      entry = redis.call('XADD', key('jobs_of', client), '*', 't', token)
-    end
-    redis.call('HSET', key('token', token), 'turn', client, 'entry', entry)
-    if not stood then redis.call('RPUSH', key('ring'), client) end
-    ring_bell(fields[3])
+  local client, ttl = fields[1], redis.call('PTTL', key('token', token))
+  if client then
+    for _, of in ipairs({ key('jobs_of', client), key('again', client), key('ring') }) do outlast(of, ttl) end
+    return
   end
-  local ttl = redis.call('PTTL', key('token', token))
-  for _, of in ipairs({ key('jobs_of', client), key('again', client), key('ring'), key('credit') }) do outlast(of, ttl) end
+  local job = redis.call('LINDEX', key('mailbox', token), 0)
+  if job then line_up(token, redis.call('HGET', key('job', job), 'client') or '', fields[3], ttl, ahead) end
 end
 
 -- Takes a client without a line out of the ring; moves one to its end that has had its turns of this visit.
@@ -360,7 +388,10 @@ local function pass_on(client, weight)
       return
     end
   end
-  if weight and redis.call('HINCRBY', key('credit'), client, 1) >= weight then
+  if not weight then return end
+  if weight > 1 and redis.call('HINCRBY', key('credit'), client, 1) < weight then
+    redis.call('PEXPIRE', key('credit'), redis.call('PTTL', key('ring')))
+  else
     redis.call('HDEL', key('credit'), client)
     redis.call('LREM', key('ring'), 1, client)
     redis.call('RPUSH', key('ring'), client)
@@ -387,7 +418,7 @@ local function end_overdue(job, answer_ttl)
 end
 
 -- Ends a job that nobody follows any more, before it is sent, or that has waited in the queue for longer than it may. True
--- if the job has ended, now or before. Only a worker that has beaten without a gap may judge: after a pause the followers
+-- if the job has ended, now or before; else false, its state and how often it was sent. Only a worker that has beaten without a gap may judge: after a pause the followers
 -- must have had the time to renew their interest.
 local function given_up(job, worker, answer_ttl)
   local fields = redis.call('HMGET', key('job', job), 'state', 'followed_until', 'attempts', 'wait_until')
@@ -395,7 +426,7 @@ local function given_up(job, worker, answer_ttl)
   local now = now_ms()
   local unfollowed = fields[2] and not fields[3] and tonumber(fields[2]) < now
   local overdue = fields[1] == 'QUEUED' and fields[4] and tonumber(fields[4]) < now
-  if not (unfollowed or overdue) or not may_judge(worker, HEARD_MS) then return false end
+  if not (unfollowed or overdue) or not may_judge(worker, HEARD_MS) then return false, fields[1], fields[3] end
   if overdue then end_overdue(job, answer_ttl) else end_job(job, 'FAILED', ENDS.cancelled, answer_ttl) end
   return true
 end
@@ -417,12 +448,6 @@ local function sweep_overdue(answer_ttl, spare)
     if not wait_until or now <= tonumber(wait_until) + spare then return end
     end_overdue(job, answer_ttl)
   end
-end
-
--- Returns for how many ms a job has waited since it was accepted.
-local function waited(job)
-  local now = now_ms()
-  return now - tonumber(redis.call('HGET', key('job', job), 'accepted') or now)
 end
 
 -- Takes the lease from the token's owner; the fence makes sure that its late writes are refused.
@@ -458,7 +483,6 @@ local function next_job(token, worker, answer_ttl)
     if not given_up(job, worker, answer_ttl) then
       redis.call('HSET', key('job', job), 'state', 'CLAIMED', 'claimed', now_ms())
       redis.call('ZREM', key('queued'), job)
-      redis.call('HSET', key('token', token), 'running', job)
       return job
     end
   end
@@ -471,24 +495,30 @@ local LEFT_MS = 100
 
 -- Returns for how many ms more a token is left to the worker that holds its conversation, since that one has a free
 -- place; false if any may take it.
-local function left_to_owner(token, worker, entry)
-  local owner = redis.call('HGET', key('token', token), 'owner')
+local function left_to_owner(owner, worker, entry)
   if not owner or owner == worker or not redis.call('ZSCORE', key('idle'), owner) or not alive(owner) then return false end
   local left = tonumber(entry:match('^%d+')) + LEFT_MS - now_ms()
   return left > 0 and left
 end
 
--- Takes the first token of a client's line that this worker may take, and returns it with its entry; or false, and in
--- how many ms one may be taken (nil: there is none).
+-- Returns a token that was taken from its line as `entry`, and since then deleted, perhaps, and made anew.
+local function read_token(token, entry)
+  local fields = redis.call('HMGET', key('token', token), 'entry', 'running', 'owner')
+  return { name = token, stands = fields[1] == entry, running = fields[2], owner = fields[3] }
+end
+
+-- Takes the first token of a client's line that this worker may take, and returns it; or false, and in how many ms one may
+-- be taken (nil: there is none).
 local function pop_token(client, worker)
-  local token = redis.call('LPOP', key('again', client))
-  if token then return token, 'again' end
+  local name = redis.call('LPOP', key('again', client))
+  if name then return read_token(name, 'again') end
   local soonest
   for _, entry in ipairs(redis.call('XRANGE', key('jobs_of', client), '-', '+', 'COUNT', OF_A_LINE)) do
-    local left = left_to_owner(entry[2][2], worker, entry[1])
+    local token = read_token(entry[2][2], entry[1])
+    local left = left_to_owner(token.owner, worker, entry[1])
     if not left then
       redis.call('XDEL', key('jobs_of', client), entry[1])
-      return entry[2][2], entry[1]
+      return token
     end
     soonest = math.min(soonest or left, left)
   end
@@ -496,15 +526,13 @@ local function pop_token(client, worker)
 end
 
 -- Claims the next job of a token that was taken from its line; false if it has none to run.
-local function claim_job(token, entry, worker, answer_ttl)
-  local fields = redis.call('HMGET', key('token', token), 'entry', 'running', 'owner')
-  -- It was deleted since, and perhaps made anew.
-  if fields[1] ~= entry then return false end
-  redis.call('HDEL', key('token', token), 'turn', 'entry')
-  if fields[2] then return false end
-  local job = next_job(token, worker, answer_ttl)
+local function claim_job(token, worker, answer_ttl)
+  if not token.stands then return false end
+  redis.call('HDEL', key('token', token.name), 'turn', 'entry')
+  if token.running then return false end
+  local job = next_job(token.name, worker, answer_ttl)
   -- It was to end with a job that went back, and that has ended without a turn.
-  if not job and forget_ending(token) and fields[3] then redis.call('SREM', key('owned', fields[3]), token) end
+  if not job and forget_ending(token.name) and token.owner then redis.call('SREM', key('owned', token.owner), token.name) end
   return job
 end
 
@@ -516,8 +544,8 @@ end
 -- Chooses the next turn for a worker: of the first client in the ring that runs less than three times as many turns there,
 -- by its weight, as it has free places; uncounted ones ('') have no such limit. `places`: `free`, how many, and `running`,
 -- its turns of each client over the client's weight.
--- Returns the token, its job, which is claimed, its client and that one's weight; or false, and in how many ms to choose again (0: at once,
--- since there was too much to look at; nil: when something changes).
+-- Returns the token (its name and owner), its job, which is claimed, its client and that one's weight; or false, and in how
+-- many ms to choose again (0: at once, since there was too much to look at; nil: when something changes).
 local function choose(worker, places, answer_ttl)
   local looks, unserved, soonest = LOOKS, 0, nil
   local function has_enough(client)
@@ -531,13 +559,13 @@ local function choose(worker, places, answer_ttl)
     while waiting do
       if looks == 0 then return false, 0 end
       looks = looks - 1
-      local token, entry = pop_token(client, worker)
-      local job = token and claim_job(token, entry, worker, answer_ttl)
+      local token, left = pop_token(client, worker)
+      local job = token and claim_job(token, worker, answer_ttl)
       local weight = job and weight_of(job)
-      if token or not entry then
+      if token or not left then
         pass_on(client, weight)
       else
-        soonest = math.min(soonest or entry, entry)
+        soonest = math.min(soonest or left, left)
       end
       if job then return token, job, client, weight end
       waiting = token and redis.call('EXISTS', key('jobs_of', client), key('again', client)) > 0
@@ -607,22 +635,11 @@ local function holds(token, worker, fence)
   return lease[1] == worker and lease[2] == fence
 end
 
--- Returns the reply to an op that was already executed, the same as then.
-local function repeated(token, op)
-  local last = redis.call('HMGET', key('token', token), 'op', 'reply')
-  return last[1] == op and last[2]
-end
-
--- Returns a reply that names a job together with that job's work, if it is short; the work is never remembered.
-local function with_work(reply, job)
-  return { reply, redis.call('HGET', key('job', job), 'short_work') or '' }
-end
-
--- The same for the reply to a call that was already executed; false if it wasn't.
-local function repeated_with_work(token, op)
-  local reply = repeated(token, op)
-  local job = reply and reply:match('"job":"([^"]*)"')
-  return job and with_work(reply, job) or reply
+-- Returns the reply to an op that was already executed, the same as then, false if it wasn't; and whether `worker` still
+-- holds the lease with this fence (a text), and the job that runs.
+local function held(token, worker, fence, op)
+  local fields = redis.call('HMGET', key('token', token), 'op', 'reply', 'owner', 'fence', 'running')
+  return fields[1] == op and fields[2], fields[3] == worker and fields[4] == fence, fields[5]
 end
 
 local function remember(token, op, reply)

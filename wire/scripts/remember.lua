@@ -29,7 +29,7 @@ if bytes_of('calls') + wanted > args.all then
     if sizes[name] then redis.call('ZREM', KEYS[1], name .. ' ' .. sizes[name]) end
     total = total - (sizes[name] or 0)
   end
-  if total > 0 then keep(item, total, 'calls', now + args.ttl * 1000) else drop(item) end
+  if total > 0 then keep({ item, total }, 'calls', now + args.ttl * 1000) else drop(item) end
   return 0
 end
 -- In the order in which they came, also within a ms.
@@ -51,5 +51,5 @@ for number, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   total = total - size
 end
 redis.call('EXPIRE', KEYS[1], args.ttl)
-if total > 0 then keep(item, total, 'calls', now + args.ttl * 1000) else drop(item) end
+if total > 0 then keep({ item, total }, 'calls', now + args.ttl * 1000) else drop(item) end
 return 1

@@ -50,9 +50,9 @@ local function weigh(name)
     -- One turn tries it before all may; beside one whose client may be at fault another client's does.
     most = blamed and not own and most ~= 1 and 2 or 1
   end
-  local sent, forgotten = asked_today(name, now)
+  local sent = asked_today(name, now)
   local daily = tonumber(fields[7] or '0')
-  if daily > 0 and sent + flying >= daily then return false, sent > 0 and forgotten or -1, flying > 0, 'account.throttled' end
+  if daily > 0 and sent + flying >= daily then return false, forgotten_in(name, now), flying > 0, 'account.throttled' end
   local due = most > 0 and is_due_to_other(fields[13], fields[14], fields[15]) and 1 or 0
   if most > 0 and flying + due >= most then return false, -1, true end
   local failing = now - tonumber(fields[9] or '0') < REMEMBERED and tonumber(fields[4] or '0') or 0

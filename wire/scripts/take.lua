@@ -9,21 +9,21 @@ local worker, number, seen = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local places, answer_ttl = cjson.decode(ARGV[5]), tonumber(ARGV[6])
 -- In how many ms to take again where Redis may have lost what others hold.
 local UNSETTLED_MS = 200
-if not alive(worker) or not settled(worker) then return { seen, UNSETTLED_MS } end
+if not settled(worker) then return { seen, UNSETTLED_MS } end
 
 local function grant(token, job)
-  local owner = redis.call('HGET', key('token', token), 'owner')
-  if owner and owner ~= worker then redis.call('SREM', key('owned', owner), token) end
-  redis.call('HSET', key('token', token), 'owner', worker)
-  redis.call('SADD', key('owned', worker), token)
-  return { token, job, tostring(redis.call('HINCRBY', key('token', token), 'fence', 1)) }
+  local name, owner = token.name, token.owner
+  if owner and owner ~= worker then redis.call('SREM', key('owned', owner), name) end
+  redis.call('HSET', key('token', name), 'owner', worker, 'running', job)
+  redis.call('SADD', key('owned', worker), name)
+  return { name, job, tostring(redis.call('HINCRBY', key('token', name), 'fence', 1)) }
 end
 
 -- Adds a turn to the reply, as it is now.
 local reply = { seen, -1 }
 local function hand_out(token, job, fence)
   local saved = redis.call('HMGET', key('token', token), 'session', 'sent', 'reset')
-  local fields = redis.call('HMGET', key('job', job), 'client', 'short_work', 'weight')
+  local fields = redis.call('HMGET', key('job', job), 'client', 'short_work', 'weight', 'accepted')
   reply[#reply + 1] = cjson.encode({
     token = token,
     fence = tonumber(fence),
@@ -33,7 +33,7 @@ local function hand_out(token, job, fence)
     session = saved[1] or cjson.null,
     sent = tonumber(saved[2] or '0'),
     reset = saved[3] == '1',
-    waited = waited(job),
+    waited = now_ms() - tonumber(fields[4] or now_ms()),
   })
   reply[#reply + 1] = fields[2] or ''
 end

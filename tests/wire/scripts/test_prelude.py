@@ -11,19 +11,25 @@ from hypothesis import strategies as st
 from wire import keys, scripts
 from wire.redis.store import Store
 
-ITEMS = [f"{kind}{number}" for kind in ("s0-", "k:", "t:") for number in range(12)]
+JOBS, TOKENS, TRANSCRIPTS = ([f"{kind}{number}" for number in range(12)] for kind in ("s0-", "k:", "t:"))
+ITEMS = [*JOBS, *TOKENS, *TRANSCRIPTS]
 # Some have expired long ago, in whatever order, and the others do so in many years.
 EXPIRES = st.integers(1, 1000) | st.just(4_000_000_000_000)
-KEEP = st.tuples(
-    st.just("keep"), st.sampled_from(ITEMS), st.integers(0, 2**40), st.sampled_from([":", ":a b", ":c", "x"]), EXPIRES
+TOGETHER = st.sampled_from([JOBS + TOKENS, TRANSCRIPTS]).flatmap(
+    lambda items: st.dictionaries(st.sampled_from(items), st.integers(0, 2**40), min_size=1, max_size=3)
 )
+KEEP = st.tuples(st.just("keep"), TOGETHER, st.sampled_from([":", ":a b", ":c", "x"]), EXPIRES)
 DROP = st.tuples(st.just("drop"), st.sampled_from(ITEMS))
 FORGET = st.tuples(st.just("forget"), st.sampled_from(["kept", "kept_transcripts"]))
 _AT_A_TIME = 20
 _STEPS = """
 for _, step in ipairs(cjson.decode(ARGV[2])) do
   if step[1] == 'keep' then
-    keep(step[2], step[3], step[4], step[5])
+    local items = {}
+    for item, bytes in pairs(step[2]) do
+      items[#items + 1], items[#items + 2] = item, bytes
+    end
+    keep(items, step[3], step[4])
   elseif step[1] == 'drop' then
     drop(step[2])
   else
@@ -44,8 +50,8 @@ class Reference:
 
     def take(self, step: tuple[Any, ...]) -> None:
         match step:
-            case ("keep", item, amount, owner, expires):
-                self.items[item] = (amount, owner, expires)
+            case ("keep", items, owner, expires):
+                self.items.update({item: (amount, owner, expires) for item, amount in items.items()})
             case ("drop", item):
                 self.items.pop(item, None)
             case (_, name):
@@ -96,7 +102,7 @@ def test_the_sums_are_those_of_what_is_kept_and_nothing_is_left_of_the_rest(stor
             runner.run(check(store, steps))
 
         compare()
-        everything = [("keep", item, 10, f":{number % 3}", 1) for number, item in enumerate(ITEMS)]
+        everything = [("keep", {item: 10}, f":{number % 3}", 1) for number, item in enumerate(ITEMS)]
         forgotten = [("forget", name) for name in ("kept", "kept", "kept_transcripts")]
         runner.run(check(store, [*everything, *everything, *forgotten]))
         runner.run(store.close())
