@@ -44,6 +44,7 @@ class AnswerReader:
     __slots__ = (
         "_answer",
         "_behind",
+        "_early",
         "_first",
         "_log",
         "_new",
@@ -62,11 +63,14 @@ class AnswerReader:
         answer: str,
         after: int,
         first: Callable[[Event], None] | None,
+        *,
+        early: bool,
     ) -> None:
         self._log = log
         self._answer = answer
         self._first = first
         self._new = first is not None
+        self._early = early
         self._subscriptions = subscriptions
         # Events that have arrived and weren't read yet, the next one last; `_seq` is the last one's seq.
         self._pending: list[AnswerEvent] = []
@@ -80,11 +84,11 @@ class AnswerReader:
         return self._answer
 
     async def __aenter__(self) -> "AnswerReader":
-        self._subscription = self._subscriptions.add(keys.channel(self._answer))
+        self._subscription = self._subscriptions.add(keys.channel(self._answer), early=self._early)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._subscriptions.remove(keys.channel(self._answer), self._subscription)
+        self._subscriptions.remove(keys.channel(self._answer), self._subscription, ended=self._over)
 
     def __aiter__(self) -> "AnswerReader":
         return self

@@ -88,16 +88,19 @@ class Answers:
     ) -> None:
         await self._subscriptions.__aexit__(kind, error, trace)
 
-    def follow(self, answer: str, after: int = 0, first: Callable[[Event], None] | None = None) -> AnswerReader:
+    def follow(
+        self, answer: str, after: int = 0, first: Callable[[Event], None] | None = None, *, early: bool = False
+    ) -> AnswerReader:
         """Return a reader of the events after `after`, without gap or repeat, up to the terminal one.
 
-        `first` is called with the first of them.
+        `first` is called with the first of them. `early`: the job is accepted only after the reader is entered, which
+        saves a look into the log.
 
         Entering it begins to subscribe and waits for nothing, so that this overlaps the job's acceptance.
         Iterating raises AnswerLostError when the answer is no longer kept, and waits while Redis is away: deadlines are
         the caller's.
         """
-        return AnswerReader(self, self._subscriptions, answer, after, first)
+        return AnswerReader(self, self._subscriptions, answer, after, first, early=early)
 
     def record_end(self, answer: str, event: Final | Failed) -> None:
         """Count and log the end that a follower got."""

@@ -85,7 +85,7 @@ class Relay:
         `new`: the question is submitted now, so the time to its first text is measured. `submit` is called once the
         subscription is being made.
         """
-        reader = self.answers.follow(answer, after, self._timer() if new else None)
+        reader = self.answers.follow(answer, after, self._timer() if new else None, early=submit is not None)
         return AnswerSubscription(self._keep_alive, answer, reader, self.answers.follow, submit)
 
     async def read_end(self, events: AsyncIterator[AnswerEvent]) -> Final | Failed:

@@ -1,6 +1,7 @@
 """`python -m gateway`."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -42,7 +43,7 @@ async def test_it_runs_as_a_process_until_sigterm(store_url: str) -> None:
     try:
         async with asyncio.timeout(20):
             line = await child.stderr.readline()
-            assert f'"address": "http://127.0.0.1:{port}"'.encode() in line
+            assert json.loads(line)["address"] == f"http://127.0.0.1:{port}"
             async with httpx.AsyncClient(trust_env=False) as client:
                 answer = await client.get(f"http://127.0.0.1:{port}/healthz?question=secret")
             assert answer.status_code == 200

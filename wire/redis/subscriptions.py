@@ -5,6 +5,7 @@ new connection, a full queue) reaches the follower as `GAP`.
 """
 
 import asyncio
+import itertools
 import secrets
 from types import TracebackType
 from typing import Any, Final
@@ -29,6 +30,9 @@ _SHARES = 12
 _PROBE_AFTER = 0.5
 _DEAD_AFTER = 1.5
 _RECONNECT_PAUSE = 0.1
+# Channels of answers that have ended are unsubscribed from together: these many, those of a pause, or with the next that
+# is followed.
+_LEFT_TOGETHER = 64
 _LOG = structlog.get_logger()
 
 Hint = tuple[int, bytes]
@@ -38,12 +42,13 @@ GAP: Final = None
 class Subscription:
     """One follower's place on a channel."""
 
-    __slots__ = ("_checks", "_gap", "_hints", "_waiter")
+    __slots__ = ("_checks", "_early", "_gap", "_hints", "_waiter")
 
-    def __init__(self) -> None:
+    def __init__(self, *, early: bool = False) -> None:
         # A list, for an empty deque takes half a kilobyte; it is bounded, and nearly always short.
         self._hints: list[Hint] = []
         self._gap = False
+        self._early = early
         self._waiter: asyncio.Future[None] | None = None
         # How many checks the current wait has lasted.
         self._checks = 0
@@ -66,6 +71,17 @@ class Subscription:
         self._hints.clear()
         self._gap = True
         self._wake()
+
+    def mark_subscribed(self) -> None:
+        """Record that messages arrive from now on: whoever follows early enough has missed none."""
+        if self._early:
+            self._early = False
+        else:
+            self.mark_gap()
+
+    def mark_late(self) -> None:
+        """Record that the subscription takes longer than usual."""
+        self._early = False
 
     async def next(self) -> Hint | None:
         """Wait for the next hint, or GAP when messages may have been lost, or none came for several checks."""
@@ -99,8 +115,11 @@ class Subscriptions:
         self._store = store
         self._check_interval = silence / _CHECKS / _SHARES
         self._followers: dict[str, tuple[Subscription, ...]] = {}
-        # The channels that the connection subscribed to; `_changed` wakes its writer when followers come or go.
+        # The channels that the connection subscribed to, and of these the ones that nobody follows any more; `_new` are
+        # those that it is still to subscribe to. `_changed` wakes its writer.
         self._subscribed: set[str] = set()
+        self._left: set[str] = set()
+        self._new: set[str] = set()
         self._changed = asyncio.Event()
         self._probe = keys.probe_channel(secrets.token_hex(8))
         self._supervisor: asyncio.Task[None] | None = None
@@ -130,28 +149,40 @@ class Subscriptions:
         """The number of channels that are followed now."""
         return len(self._followers)
 
-    def add(self, channel: str) -> Subscription:
-        """Follow a channel, without waiting for the subscription, which arrives as a first GAP."""
-        subscription = Subscription()
+    def add(self, channel: str, *, early: bool = False) -> Subscription:
+        """Follow a channel, without waiting for the subscription, which arrives as a first GAP.
+
+        `early`: nothing is published before that, so that there is no such GAP, unless connecting takes long. Should
+        something be published all the same, the next message or silence shows it.
+        """
+        subscription = Subscription(early=early and bool(self._subscribed))
         if channel in self._subscribed:
-            subscription.mark_gap()
+            subscription.mark_subscribed()
+            self._left.discard(channel)
+        else:
+            self._new.add(channel)
+            self._changed.set()
         self._followers[channel] = (*self._followers.get(channel, ()), subscription)
-        self._changed.set()
         self._added += 1
         self._shares[self._added % _SHARES].add(subscription)
         if self._timer is None:
             self._schedule_check()
         return subscription
 
-    def remove(self, channel: str, subscription: Subscription) -> None:
-        """Stop following."""
+    def remove(self, channel: str, subscription: Subscription, *, ended: bool = False) -> None:
+        """Stop following. `ended`: nothing depends on the channel any more, so that Redis may hear of it a little later."""
         for share in self._shares:
             share.discard(subscription)
         left = tuple(follower for follower in self._followers[channel] if follower is not subscription)
         if left:
             self._followers[channel] = left
+            return
+        del self._followers[channel]
+        if channel in self._new:
+            self._new.remove(channel)
         else:
-            del self._followers[channel]
+            self._left.add(channel)
+        if not ended or len(self._left) >= _LEFT_TOGETHER:
             self._changed.set()
 
     def _schedule_check(self) -> None:
@@ -179,22 +210,24 @@ class Subscriptions:
         connection = await self._store.connect_pubsub(self._on_message)
         try:
             self._last_message = self._loop.time()
-            connection.send("SUBSCRIBE", self._probe)
-            self._subscribed = {self._probe}
+            self._subscribed, self._left, self._new = set(), set(), {self._probe, *self._followers}
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._write(connection))
                 tasks.create_task(self._watch(connection))
         finally:
             self._subscribed = set()
+            for follower in itertools.chain.from_iterable(self._followers.values()):
+                follower.mark_late()
             await connection.close()
 
     async def _write(self, connection: RedisConnection | MemoryConnection) -> None:
-        """Subscribe to the channels that are followed, and to no others."""
+        """Subscribe to the channels that are followed, and soon to no others."""
         while True:
             self._changed.clear()
-            wanted = {self._probe, *self._followers}
-            new, old = wanted - self._subscribed, self._subscribed - wanted
-            self._subscribed = wanted
+            new, old = self._new, self._left
+            self._new, self._left = set(), set()
+            self._subscribed |= new
+            self._subscribed -= old
             if new:
                 connection.send("SUBSCRIBE", *new)
             if old:
@@ -202,9 +235,11 @@ class Subscriptions:
             await self._changed.wait()
 
     async def _watch(self, connection: RedisConnection | MemoryConnection) -> None:
-        """Probe the connection when nothing arrives; raise when it is lost."""
+        """Probe the connection when nothing arrives; raise when it is lost. Let go of the channels that were left."""
         while True:
             await asyncio.wait({connection.lost}, timeout=_PROBE_AFTER)
+            if self._left:
+                self._changed.set()
             if connection.lost.done():
                 raise StoreUnavailableError(connection.lost.result())
             silent = self._loop.time() - self._last_message
@@ -228,4 +263,4 @@ class Subscriptions:
                 follower.push(hint)
         elif kind == b"subscribe":
             for follower in followers:
-                follower.mark_gap()
+                follower.mark_subscribed()
