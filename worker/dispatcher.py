@@ -148,7 +148,10 @@ class Dispatcher:
     def _end(self, job: ClaimedJob, serving: asyncio.Task[None]) -> None:
         self._serving.discard(serving)
         self.leases.remove_served(job.lease.token)
-        self._running -= Counter([(job.client, job.weight)])
+        counted = job.client, job.weight
+        self._running[counted] -= 1
+        if not self._running[counted]:
+            del self._running[counted]
         if self._more or self._missed:
             self.look()
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Networks = Sequence[IPv4Network | IPv6Network]
@@ -24,7 +25,7 @@ def client_address(peer: str, forwarded: Sequence[str], trusted: Networks) -> st
     """
     hops = [hop.strip() for value in forwarded for hop in value.split(",")]
     address = peer
-    while hops and is_trusted(address, trusted) and _is_address(hops[-1]):
+    while hops and is_trusted(address, trusted) and _parse(hops[-1]):
         address = hops.pop()
     return _group(address)
 
@@ -40,29 +41,26 @@ def public_origin(scheme: str, host: str, forwarded: str) -> str:
     return f"{'https' if nearest in ('https', 'wss') else 'http'}://{host}"
 
 
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
 def is_trusted(address: str, trusted: Networks) -> bool:
     """Return whether the address is one of these networks'."""
-    if not _is_address(address):
-        return False
-    plain = _plain(address)
-    return any(plain in network for network in trusted)
+    plain = _parse(address)
+    return plain is not None and any(plain in network for network in trusted)
 
 
-def _plain(address: str) -> IPv4Address | IPv6Address:
-    parsed = ip_address(address)
+# Each request asks for the address of its proxy or its client, and most of them are few.
+@lru_cache(maxsize=1024)
+def _parse(address: str) -> IPv4Address | IPv6Address | None:
+    """Return the address, None if it is none."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return None
     return (parsed.ipv4_mapped or parsed) if isinstance(parsed, IPv6Address) else parsed
 
 
+@lru_cache(maxsize=1024)
 def _group(address: str) -> str:
-    if not _is_address(address):
-        return address
-    plain = _plain(address)
-    return str(ip_network((plain, _IPV6_SITE), strict=False)) if isinstance(plain, IPv6Address) else str(plain)
+    plain = _parse(address)
+    if isinstance(plain, IPv6Address):
+        return str(ip_network((plain, _IPV6_SITE), strict=False))
+    return address if plain is None else str(plain)

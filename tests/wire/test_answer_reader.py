@@ -213,6 +213,30 @@ async def test_a_follower_that_never_reads_costs_a_bounded_queue_and_misses_noth
         assert [entry async for entry in entries] == whole(600)[1:]
 
 
+async def test_an_early_reader_needs_no_look_into_the_log(
+    scenario: Scenario, answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_: object, **__: object) -> None:
+        raise AssertionError("it looked into the log")
+
+    await scenario.hire("w1")
+    async with streaming(scenario, answers):
+        pass
+    monkeypatch.setattr(answers, "catch_up", never)
+    answer = new_answer_id()
+    async with asyncio.timeout(10), answers.follow(answer, early=True) as entries:
+        await until(lambda: subscribed(scenario.store, answer))
+        await scenario.jobs.submit(answer, Chat("balanced", "hello"), "another token", create=True)
+        await scenario.finish(await scenario.sent("w1"), "whole")
+        assert [entry async for entry in entries] == [AnswerEvent(1, Final("whole"))]
+
+
+async def test_what_an_early_reader_missed_is_made_up_for(scenario: Scenario, impatient: Answers) -> None:
+    await scenario.answered("s0-a", "token", 3)
+    async with asyncio.timeout(10), impatient.follow("s0-a", early=True) as entries:
+        assert [entry async for entry in entries] == whole(3)
+
+
 async def test_whoever_stops_following_leaves_no_subscription(scenario: Scenario, answers: Answers) -> None:
     question = await scenario.ask()
 

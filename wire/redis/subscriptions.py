@@ -30,7 +30,7 @@ _SHARES = 12
 _PROBE_AFTER = 0.5
 _DEAD_AFTER = 1.5
 _RECONNECT_PAUSE = 0.1
-# Channels of answers that have ended are unsubscribed from together: these many, those of a pause, or with the next that
+# Channels of answers that have ended are unsubscribed from together: so many, those of a pause, or with the next that
 # is followed.
 _LEFT_TOGETHER = 64
 _LOG = structlog.get_logger()
@@ -170,7 +170,7 @@ class Subscriptions:
         return subscription
 
     def remove(self, channel: str, subscription: Subscription, *, ended: bool = False) -> None:
-        """Stop following. `ended`: nothing depends on the channel any more, so that Redis may hear of it a little later."""
+        """Stop following. `ended`: nothing is published there any more, so that Redis may hear of it later."""
         for share in self._shares:
             share.discard(subscription)
         left = tuple(follower for follower in self._followers[channel] if follower is not subscription)

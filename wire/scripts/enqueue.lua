@@ -28,12 +28,6 @@ local function passed_on()
   return { 'existing', answer }
 end
 
--- Counts the jobs of a sorted set that wait or run. Those whose own keys have expired do neither.
-local function count(jobs)
-  redis.call('ZREMRANGEBYSCORE', jobs, 0, now - session_ttl * 1000)
-  return redis.call('ZCARD', jobs)
-end
-
 -- A client's day is one of UTC. Its count is a key that lives until the end of that day.
 local function seconds_of_day_left()
   return 86400 - math.floor(now / 1000) % 86400
@@ -41,7 +35,7 @@ end
 
 -- Whether the client has asked as much as it may today.
 local function day_is_over()
-  return args.daily and tonumber(redis.call('GET', key('day', client)) or '0') >= args.daily
+  return client ~= '' and args.daily and tonumber(redis.call('GET', key('day', client)) or '0') >= args.daily
 end
 
 -- Counts a question that is accepted. What comes of it changes nothing any more.
@@ -96,6 +90,26 @@ if known then
 end
 local fields = redis.call('HMGET', key('token', token), 'fence', 'ending', 'holder', 'last', 'turn', 'running', 'owner')
 
+-- Why the client, the token, or all together, have enough jobs; false if they haven't. However many there are, a client leaves as much
+-- room as it takes, so that who comes finds some.
+local function too_many()
+  local left = args.queue_limit - redis.call('ZCARD', key('queued'))
+  local own = client ~= '' and redis.call('ZCARD', key('client', client)) or 0
+  if own > 0 and own >= math.min(args.client_limit, math.max(args.weight, args.weight * left)) then
+    return { 'client', come_back('took', 1 / own) }
+  end
+  if fields[1] and mailbox_full() then return { 'full', come_back('took', 1) } end
+  return left <= 0 and { 'full', come_back('gap', math.max(1, redis.call('LLEN', key('ring')))) }
+end
+
+-- Forgets those of them that neither wait nor run: their own keys have expired, or their time is over.
+local function forget_ended()
+  for _, jobs in ipairs({ key('queued'), key('client', client) }) do
+    redis.call('ZREMRANGEBYSCORE', jobs, 0, now - session_ttl * 1000)
+  end
+  sweep_overdue(args.answer_ttl, args.overdue)
+end
+
 -- Why the job is not accepted; false if it is.
 local function refusal()
   local before = asked_before(name, question) or passed_on()
@@ -103,22 +117,13 @@ local function refusal()
   if not fields[1] and not args.create then return { 'unknown', '' } end
   if fields[2] or (fields[1] and (fields[3] or '') ~= holder) then return { 'unknown', '' } end
   if args.after ~= '' and fields[4] ~= args.after then return { 'moved', '' } end
-  local waiting = count(key('queued'))
-  if waiting >= args.queue_limit then
-    sweep_overdue(args.answer_ttl, args.overdue)
-    waiting = redis.call('ZCARD', key('queued'))
+  if day_is_over() then return { 'daily', seconds_of_day_left() } end
+  local refused = too_many()
+  if refused then
+    forget_ended()
+    refused = too_many()
   end
-  local left = args.queue_limit - waiting
-  -- However many there are, a client leaves as much room as it takes, so that who comes finds some.
-  if client ~= '' then
-    if day_is_over() then return { 'daily', seconds_of_day_left() } end
-    local own = count(key('client', client))
-    if own > 0 and own >= math.min(args.client_limit, math.max(args.weight, args.weight * left)) then
-      return { 'client', come_back('took', 1 / own) }
-    end
-  end
-  if mailbox_full() then return { 'full', come_back('took', 1) } end
-  if left <= 0 then return { 'full', come_back('gap', math.max(1, redis.call('LLEN', key('ring')))) } end
+  if refused then return refused end
   if inside == '' and beside == 0 then return { 'missing', '' } end
   return bytes_refused()
 end

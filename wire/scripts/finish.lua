@@ -11,7 +11,7 @@ local args, event, session, exchange = cjson.decode(ARGV[2]), ARGV[3], ARGV[4], 
 local token, worker, fence, job, op = args.token, args.worker, args.fence, args.job, args.op
 local session_ttl, answer_ttl = args.session_ttl, args.answer_ttl
 
-local done, holds, running = held(token, worker, fence, op)
+local done, holds, running, ending = held(token, worker, fence, op)
 if done then return done end
 if not holds or running ~= job then
   local ended = redis.call('HGET', key('job', job), 'state')
@@ -27,19 +27,20 @@ if seq > 0 then
 elseif before.state ~= 'DONE' then
   forget_response_end(job)
 end
--- The end of a stopped question that was out counts: it reports a reset, or the conversation continues with its text.
-if before.state == 'STOPPED' and before.attempts then
-  if stop_resets(job) then session = '' else exchange = partial_exchange(job, args.begins) end
+if before.state == 'STOPPED' then
+  redis.call('SREM', key('stops', worker), job)
+  -- The end of a stopped question that was out counts: it reports a reset, or the conversation continues with its text.
+  if before.attempts then
+    if stop_resets(job) then session = '' else exchange = partial_exchange(job, args.begins) end
+  end
 end
-redis.call('SREM', key('stops', worker), job)
 redis.call('HDEL', KEYS[1], 'running')
 -- A conversation that is kept is no other one.
 if reset_reported or session ~= '' then redis.call('HDEL', KEYS[1], 'reset') end
 if session == '' then
   drop_session(token)
 else
-  redis.call('HSET', KEYS[1], 'session', session)
-  if args.sent then redis.call('HSET', KEYS[1], 'sent', args.sent) end
+  redis.call('HSET', KEYS[1], 'session', session, unpack(args.sent and { 'sent', args.sent } or {}))
   extend_transcript(token, exchange, args.begins, args.transcript_limit)
   redis.call('EXPIRE', key('transcript', token), session_ttl)
   keep_transcript(token, session_ttl * 1000)
@@ -51,7 +52,7 @@ shed_transcripts(args.transcripts_limit)
 
 set_free(worker, args.free)
 local forgotten = false
-if redis.call('HEXISTS', KEYS[1], 'ending') == 1 then
+if ending then
   disown(token)
   forgotten = forget_ending(token)
 else

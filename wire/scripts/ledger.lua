@@ -4,6 +4,7 @@ local DAY = 24 * 3600 * 1000
 
 local function count_as_asked(name, slot, now)
   redis.call('ZADD', key('spent', name), 'NX', now, slot)
+  redis.call('ZREMRANGEBYSCORE', key('spent', name), '-inf', now - DAY)
   redis.call('PEXPIRE', key('spent', name), DAY)
 end
 
@@ -20,13 +21,12 @@ end
 
 -- Counts the questions sent with the account within a day.
 local function asked_today(name, now)
-  redis.call('ZREMRANGEBYSCORE', key('spent', name), '-inf', now - DAY)
-  return redis.call('ZCARD', key('spent', name))
+  return redis.call('ZCOUNT', key('spent', name), '(' .. now - DAY, '+inf')
 end
 
 -- Returns in how many ms the oldest of these expires; -1 if there is none.
 local function forgotten_in(name, now)
-  local oldest = redis.call('ZRANGE', key('spent', name), 0, 0, 'WITHSCORES')
+  local oldest = redis.call('ZRANGEBYSCORE', key('spent', name), '(' .. now - DAY, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   return oldest[2] and tonumber(oldest[2]) + DAY - now or -1
 end
 

@@ -189,7 +189,7 @@ local function end_job(job, state, event, answer_ttl, reached, spent, written)
   keep({ job, bytes }, ':' .. (fields[3] or ''), now_ms() + answer_ttl * 1000)
   redis.call('EXPIRE', key('job', job), answer_ttl)
   redis.call('EXPIRE', key('log', job), answer_ttl)
-  redis.call('ZREM', key('queued'), job)
+  if fields[1] == 'QUEUED' then redis.call('ZREM', key('queued'), job) end
   if fields[3] then redis.call('ZREM', key('client', fields[3]), job) end
   if not spent and (fields[1] == 'QUEUED' or fields[1] == 'CLAIMED') then take_back(job) end
   return seq, before
@@ -341,15 +341,15 @@ local function set_free(worker, free)
   if free > 0 then redis.call('ZADD', key('idle'), free, worker) else redis.call('ZREM', key('idle'), worker) end
 end
 
--- Lets `name` last for `ttl` ms, unless it lasts longer already.
-local function outlast(name, ttl)
-  if redis.call('PEXPIRE', name, ttl, 'GT') == 0 then redis.call('PEXPIRE', name, ttl, 'NX') end
+-- Lets `name` last for `ttl` ms, unless it lasts longer already. `new`: it was made just now.
+local function outlast(name, ttl, new)
+  if new or redis.call('PEXPIRE', name, ttl, 'GT') == 0 then redis.call('PEXPIRE', name, ttl, 'NX') end
 end
 
 -- Puts a token that stands in no line, and none of whose jobs runs, into its client's, which lasts for `ttl` ms then: at the
 -- end, or ahead of all if a worker has given it back (`ahead`). A client that had no token waiting goes to the ring's end.
 local function line_up(token, client, owner, ttl, ahead)
-  local line, again = key('jobs_of', client), key('again', client)
+  local line, again, ring = key('jobs_of', client), key('again', client), key('ring')
   local stood = redis.call('EXISTS', line, again) > 0
   local entry = 'again'
   if ahead then
@@ -357,10 +357,9 @@ local function line_up(token, client, owner, ttl, ahead)
   else
     entry = redis.call('XADD', line, '*', 't', token)
   end
-  outlast(ahead and again or line, ttl)
+  outlast(ahead and again or line, ttl, not stood)
   redis.call('HSET', key('token', token), 'turn', client, 'entry', entry)
-  if not stood then redis.call('RPUSH', key('ring'), client) end
-  outlast(key('ring'), ttl)
+  outlast(ring, ttl, not stood and redis.call('RPUSH', ring, client) == 1)
   ring_bell(owner)
 end
 
@@ -435,6 +434,8 @@ end
 local function sweep(worker, answer_ttl)
   for _, job in ipairs(redis.call('ZRANGE', key('queued'), 0, 19)) do
     if not given_up(job, worker, answer_ttl) then return end
+    -- Also one that has expired by itself.
+    redis.call('ZREM', key('queued'), job)
   end
 end
 
@@ -636,10 +637,10 @@ local function holds(token, worker, fence)
 end
 
 -- Returns the reply to an op that was already executed, the same as then, false if it wasn't; and whether `worker` still
--- holds the lease with this fence (a text), and the job that runs.
+-- holds the lease with this fence (a text), the job that runs, and whether the token is to end with it.
 local function held(token, worker, fence, op)
-  local fields = redis.call('HMGET', key('token', token), 'op', 'reply', 'owner', 'fence', 'running')
-  return fields[1] == op and fields[2], fields[3] == worker and fields[4] == fence, fields[5]
+  local fields = redis.call('HMGET', key('token', token), 'op', 'reply', 'owner', 'fence', 'running', 'ending')
+  return fields[1] == op and fields[2], fields[3] == worker and fields[4] == fence, fields[5], fields[6]
 end
 
 local function remember(token, op, reply)

@@ -191,3 +191,53 @@ async def test_leaving_is_quick_at_any_moment(valkey_store: Store) -> None:
             subscriptions.add(keys.channel("s0-a"))
             for _ in range(moment):
                 await asyncio.sleep(0)
+
+
+async def followers(store: Store, channel: str) -> int:
+    commands: Any = store.commands
+    return int(dict(await commands.pubsub_numsub(channel))[channel.encode()])
+
+
+async def test_who_follows_early_gets_no_gap_with_its_subscription(store: Store) -> None:
+    channel = keys.channel("s0-a")
+    async with asyncio.timeout(20), Subscriptions(store, silence=PATIENT) as subscriptions:
+        await gap(subscriptions.add(keys.channel("s0-b")))
+        early = subscriptions.add(channel, early=True)
+        await until(lambda: followers(store, channel))
+        await store.commands.publish(channel, b"1 a")
+        assert await early.next() == (1, b"a")
+
+
+async def test_who_follows_early_without_a_connection_gets_a_gap(store: Store) -> None:
+    subscriptions = Subscriptions(store, silence=PATIENT)
+    early = subscriptions.add(keys.channel("s0-a"), early=True)
+    async with subscriptions:
+        await gap(early)
+
+
+async def test_who_follows_early_over_a_lost_connection_gets_a_gap(valkey_store: Store) -> None:
+    async with Subscriptions(valkey_store, silence=PATIENT) as subscriptions:
+        await gap(subscriptions.add(keys.channel("s0-b")))
+        early = subscriptions.add(keys.channel("s0-a"), early=True)
+        commands: Any = valkey_store.commands
+        await commands.client_kill_filter(_type="pubsub")
+        await gap(early)
+
+
+async def test_channels_of_ended_answers_are_left_together(valkey_store: Store) -> None:
+    channels = [keys.channel(f"s0-{number}") for number in range(100)]
+    async with Subscriptions(valkey_store, silence=PATIENT) as subscriptions:
+        followed = {channel: subscriptions.add(channel) for channel in channels}
+        for subscription in followed.values():
+            await gap(subscription)
+        await valkey_store.commands.config_resetstat()
+        for channel, subscription in followed.items():
+            subscriptions.remove(channel, subscription, ended=True)
+            await asyncio.sleep(0)
+
+        async def left() -> bool:
+            return not await followers(valkey_store, channels[-1])
+
+        await until(left)
+        stats: Any = await valkey_store.commands.info("commandstats")
+    assert stats["cmdstat_unsubscribe"]["calls"] == 2
