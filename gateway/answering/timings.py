@@ -23,6 +23,8 @@ class Timings:
     worker_look_every: float = 1.0
     # Between two looks for questions that have waited for too long.
     overdue_look_every: float = 2.0
+    # Between two looks at the files of keys.
+    keys_look_every: float = 0.5
     # Before a question's place in the queue is read for the first time, and between two reads.
     first_place_after: float = 0.3
     place_every: float = 1.0

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from gateway.answering.drain import ActiveRequests
-from gateway.console import files, routes
+from gateway.app import create_app
+from gateway.console import files
 from gateway.settings import GatewaySettings
 from tests.support.gateway.console_client import admin_keys, console
 from tests.support.gateway.harness import RunningGateway
-from wire.jobs import Jobs
 from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -41,5 +41,5 @@ async def test_an_invalid_file_of_keys_is_one_sentence(store: Store, tmp_path: P
     file.write_text(keys)
     settings = GatewaySettings(admin_keys_file=file)
     with pytest.raises(ValueError, match=r"ADMIN_KEYS_FILE") as refusal:
-        routes(settings, store, ActiveRequests(), Jobs(store, settings))
+        create_app(settings, store, ActiveRequests())
     assert "\n" not in str(refusal.value)
