@@ -40,7 +40,7 @@ from gateway.http.middleware import (
     ResponseHeadersMiddleware,
     TracingMiddleware,
 )
-from gateway.http.paths import MESSAGES, LongAddressMiddleware, PathMiddleware, is_anthropic, is_openai
+from gateway.http.paths import MESSAGES, HeadMiddleware, PathMiddleware, is_anthropic, is_openai
 from gateway.http.pictures import METHODS as PICTURE_METHODS
 from gateway.http.pictures import ROUTE as PICTURE_ROUTE
 from gateway.http.pictures import PictureEndpoint
@@ -121,6 +121,7 @@ def create_app(
     stored = StoredResponses(memory, answers, settings.max_body)
     service = QuestionService(questions, clients, conversations, model_reader, stored)
     metrics = GatewayMetrics(active_requests, answers, first_text, store, jobs.memory)
+    refuse = partial(_refuse, linger_limit=timings.linger_limit)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -149,11 +150,9 @@ def create_app(
             Middleware(DrainMiddleware, active_requests=active_requests),
             Middleware(CorsMiddleware),
             Middleware(ErrorMiddleware, render=_render_error),
-            Middleware(LongAddressMiddleware, render=_render_error),
+            Middleware(HeadMiddleware, render=refuse),
         ],
-        exception_handlers=dict.fromkeys(
-            {*errors.HANDLED, *openai_errors.HANDLED}, partial(_refuse, linger_limit=timings.linger_limit)
-        ),
+        exception_handlers=dict.fromkeys({*errors.HANDLED, *openai_errors.HANDLED}, refuse),
         lifespan=lifespan,
     )
 
