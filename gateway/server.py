@@ -127,6 +127,8 @@ def config(app: ASGIApp, settings: GatewaySettings, *, ping_every: float = TIMIN
         log_level="warning",  # below that, uvicorn logs whole queries
         access_log=False,
         server_header=False,
+        # Of every response, uvicorn's own too: no browser takes JSON, an answer or a picture for a page or a script.
+        headers=[("x-content-type-options", "nosniff")],
         proxy_headers=False,
         timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=_CLOSE_TIMEOUT,

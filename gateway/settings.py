@@ -73,7 +73,8 @@ class GatewaySettings(SharedSettings):
         default=100_000,
         ge=1,
         description=(
-            "how many conversations of `/v1` are known by their messages; each takes some 200 bytes of Redis's memory"
+            "how many conversations of `/v1` are known by their messages, a quarter of them one client's; "
+            "each takes some 300 bytes of Redis's memory"
         ),
     )
     sources_in_text: bool = Field(
