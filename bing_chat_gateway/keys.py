@@ -65,7 +65,7 @@ def new(
         _fail(f"{file} can't be written: {error.strerror}")
     typer.echo(f"{secret}\n{key.line}")
     if file:
-        typer.echo(f"{key.name} was added to {file}; gateways read it when they start", err=True)
+        typer.echo(f"{key.name} was added to {file}; gateways that run with it follow it", err=True)
 
 
 def _split(models: str | None) -> tuple[str, ...] | None:

@@ -28,8 +28,9 @@ from gateway.anthropic import endpoints as anthropic
 from gateway.anthropic import errors as anthropic_errors
 from gateway.anthropic.models import ModelDialects
 from gateway.auth.addresses import parse_networks
-from gateway.auth.api_keys import load_keys
 from gateway.auth.clients import Clients
+from gateway.auth.key_file import KeyFile, follow_keys
+from gateway.console.admins import Admins
 from gateway.http.body import BodyReader, BodyRoom, linger
 from gateway.http.middleware import (
     CorsMiddleware,
@@ -39,7 +40,7 @@ from gateway.http.middleware import (
     ResponseHeadersMiddleware,
     TracingMiddleware,
 )
-from gateway.http.paths import MESSAGES, LongAddressMiddleware, PathMiddleware, is_anthropic, is_openai
+from gateway.http.paths import MESSAGES, HeadMiddleware, PathMiddleware, is_anthropic, is_openai
 from gateway.http.pictures import METHODS as PICTURE_METHODS
 from gateway.http.pictures import ROUTE as PICTURE_ROUTE
 from gateway.http.pictures import PictureEndpoint
@@ -110,22 +111,23 @@ def create_app(
     limits = (settings.queue_timeout, settings.longest_answer_timeout)
     abandonment = Abandonment(jobs, settings.abandon_grace)
     relay = Relay(jobs, answers, active_requests, *limits, first_text, timings, presence, abandonment)
-    clients, room = _clients(settings), BodyRoom(_BODIES * max(settings.max_body, settings.max_message))
+    clients, admins, key_files = _key_holders(settings)
     secret = HmacSecret(store, load_secret(settings.secret_file) if settings.secret_file else None)
-    pictures, model_reader = PictureStore(store), SharedRead(Ledger(store).read_models)
+    room, pictures = BodyRoom(_BODIES * max(settings.max_body, settings.max_message)), PictureStore(store)
     questions = Questions(relay, Idempotency(secret))
-    calls = Calls(questions, ResultStore(store))
+    calls, model_reader = Calls(questions, ResultStore(store)), SharedRead(Ledger(store).read_models)
     conversations = ConversationLookup(secret, Index(store, settings.session_ttl, settings.conversation_limit))
     memory = ResponseMemory(store, jobs.memory, settings.response_ttl)
     stored = StoredResponses(memory, answers, settings.max_body)
     service = QuestionService(questions, clients, conversations, model_reader, stored)
     metrics = GatewayMetrics(active_requests, answers, first_text, store, jobs.memory)
+    refuse = partial(_refuse, linger_limit=timings.linger_limit)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         reporting = report_status(store, active_requests, metrics, jobs, first_text, report_every=timings.report_every)
         overdue = OverdueJobs(jobs, look_every=timings.overdue_look_every)
-        async with answers, reporting, background(presence.watch()), background(overdue.watch()):
+        async with answers, reporting, _watch(presence, overdue, key_files, timings):
             yield
         await model_reader.close()
         await abandonment.close()
@@ -140,7 +142,7 @@ def create_app(
             *_ops(HealthEndpoints(sessions, active_requests, jobs.memory), metrics),
             *page.routes(),
             *docs.routes(has_console=settings.admin_keys_file is not None),
-            *console.routes(settings, store, active_requests, jobs, timings=timings),
+            *console.routes(admins, store, active_requests, jobs, timings=timings),
             WebSocketRoute(ANY_PATH, _no_such_socket),
         ],
         middleware=[
@@ -148,19 +150,30 @@ def create_app(
             Middleware(DrainMiddleware, active_requests=active_requests),
             Middleware(CorsMiddleware),
             Middleware(ErrorMiddleware, render=_render_error),
-            Middleware(LongAddressMiddleware, render=_render_error),
+            Middleware(HeadMiddleware, render=refuse),
         ],
-        exception_handlers=dict.fromkeys(
-            {*errors.HANDLED, *openai_errors.HANDLED}, partial(_refuse, linger_limit=timings.linger_limit)
-        ),
+        exception_handlers=dict.fromkeys({*errors.HANDLED, *openai_errors.HANDLED}, refuse),
         lifespan=lifespan,
     )
 
 
-def _clients(settings: GatewaySettings) -> Clients:
-    """Return what identifies clients. ValueError for an invalid file of keys."""
-    api_keys = load_keys(settings.api_keys_file) if settings.api_keys_file else None
-    return Clients(api_keys, parse_networks(settings.trusted_proxies or ""))
+def _key_holders(settings: GatewaySettings) -> tuple[Clients, Admins | None, Sequence[KeyFile]]:
+    """Return what identifies clients and admins, and the files of their keys. ValueError for an invalid file."""
+    trusted = parse_networks(settings.trusted_proxies or "")
+    api = KeyFile(settings.api_keys_file, "API_KEYS_FILE") if settings.api_keys_file else None
+    admin = KeyFile(settings.admin_keys_file, "ADMIN_KEYS_FILE") if settings.admin_keys_file else None
+    key_files = [file for file in (api, admin) if file is not None]
+    return Clients(api, trusted), Admins(admin, trusted) if admin is not None else None, key_files
+
+
+@asynccontextmanager
+async def _watch(
+    presence: WorkerPresence, overdue: OverdueJobs, key_files: Sequence[KeyFile], timings: Timings
+) -> AsyncIterator[None]:
+    """Watch the workers, the questions that wait, and the files of keys during the body."""
+    following = follow_keys(key_files, look_every=timings.keys_look_every)
+    async with background(presence.watch()), background(overdue.watch()), background(following):
+        yield
 
 
 def _outer_middleware(metrics: GatewayMetrics) -> list[Middleware]:

@@ -168,6 +168,13 @@ ERRORS: Mapping[Reason, ErrorSpec] = {
     Reason.REQUEST_ADDRESS: _invalid(
         "请求地址过长", "Request address too long", "The request URL is too long.", 414, "request_url_too_long"
     ),
+    Reason.REQUEST_HEADERS: _invalid(
+        "请求头过大",
+        "Request headers too large",
+        "The request headers are too large, or too many.",
+        431,
+        "request_headers_too_large",
+    ),
     Reason.REQUEST_RATE: _too_many(),
     Reason.TOKEN_UNKNOWN: _invalid(
         "token不存在",
@@ -559,6 +566,7 @@ STATUS_REASONS: Mapping[int, Reason] = {
     408: Reason.REQUEST_SLOW,
     413: Reason.REQUEST_TOO_LARGE,
     414: Reason.REQUEST_ADDRESS,
+    431: Reason.REQUEST_HEADERS,
     429: Reason.REQUEST_RATE,
 }
 # Of the console, for an account that is handed in.

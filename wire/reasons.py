@@ -23,6 +23,7 @@ class Reason(StrEnum):
     REQUEST_TOO_LARGE = "request.toolarge"
     REQUEST_ENCODING = "request.encoding"
     REQUEST_ADDRESS = "request.address"
+    REQUEST_HEADERS = "request.headers"
     REQUEST_RATE = "request.rate"
     TOKEN_UNKNOWN = "token.unknown"
     MODEL_UNKNOWN = "model.unknown"

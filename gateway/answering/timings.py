@@ -9,7 +9,8 @@ from wire.reporter import REPORT_INTERVAL
 class Timings:
     """Intervals and time limits in seconds. They are passed by the code alone; tests pass shorter ones."""
 
-    # The time for the body of a request.
+    # The time for the head of a request, and for its body.
+    head_limit: float = 10.0
     body_limit: float = 30.0
     # For how long a body that is too large is read on behind its refusal.
     linger_limit: float = 2.0
@@ -23,6 +24,8 @@ class Timings:
     worker_look_every: float = 1.0
     # Between two looks for questions that have waited for too long.
     overdue_look_every: float = 2.0
+    # Between two looks at the files of keys.
+    keys_look_every: float = 0.5
     # Before a question's place in the queue is read for the first time, and between two reads.
     first_place_after: float = 0.3
     place_every: float = 1.0

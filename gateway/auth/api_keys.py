@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,7 +125,7 @@ def _parse_line(line: str) -> ApiKey | None:
     )
 
 
-def find_key(keys: Sequence[ApiKey], sent: str) -> ApiKey | None:
+def find_key(keys: Iterable[ApiKey], sent: str) -> ApiKey | None:
     """Return the entry of the key that was sent. It takes as long for a wrong key as for a right one."""
     sent_hash = hashlib.sha256(sent.encode("utf-8", "surrogatepass")).hexdigest()
     match = None

@@ -1,7 +1,7 @@
 """The client of a request: the holder of an API key or, without a list of keys, an address."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
@@ -19,7 +19,7 @@ _ATTEMPT = re.compile(r"[\w.:-]{16,128}", re.ASCII)
 class Clients:
     """Identifies clients. `keys` is None when no key is needed; `trusted` are the proxies in front."""
 
-    keys: Sequence[ApiKey] | None = None
+    keys: Iterable[ApiKey] | None = None
     trusted: Networks = ()
 
     def identify(self, connection: HTTPConnection) -> Client:

@@ -4,14 +4,11 @@ from starlette.routing import Route
 
 from gateway.answering.drain import ActiveRequests
 from gateway.answering.timings import TIMINGS, Timings
-from gateway.auth.addresses import parse_networks
-from gateway.auth.api_keys import load_keys
 from gateway.console import files
 from gateway.console.actions import Actions
 from gateway.console.admins import Admins
 from gateway.console.poller import Poller
 from gateway.console.stream import ConsoleStream
-from gateway.settings import GatewaySettings
 from wire.audit_log import AuditLog
 from wire.jobs import Jobs
 from wire.ledger import Ledger
@@ -20,21 +17,16 @@ from wire.redis.store import Store
 
 
 def routes(
-    settings: GatewaySettings,
+    admins: Admins | None,
     store: Store,
     active_requests: ActiveRequests,
     jobs: Jobs,
     *,
     timings: Timings = TIMINGS,
 ) -> list[Route]:
-    """Return the console's routes; none when it is off.
-
-    ValueError, with one sentence, when the file of keys is invalid.
-    """
-    if settings.admin_keys_file is None:
+    """Return the console's routes; none without `admins`, when it is off."""
+    if admins is None:
         return []
-    keys = load_keys(settings.admin_keys_file, "ADMIN_KEYS_FILE")
-    admins = Admins(keys, parse_networks(settings.trusted_proxies or ""))
     ledger, audit_log = Ledger(store), AuditLog(store)
     poller = Poller(Overview(store), ledger, audit_log, jobs.memory, poll_every=timings.console_poll_every)
     actions = Actions(admins, ledger, jobs, audit_log, poller, timings.body_limit)

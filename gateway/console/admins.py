@@ -1,7 +1,7 @@
 """Authenticates operators by their admin keys, and limits the tries of an address."""
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from time import monotonic
 
 import structlog
@@ -21,7 +21,7 @@ _LOG = structlog.get_logger()
 class Admins:
     """The holders of admin keys. `clock` returns seconds that only grow."""
 
-    def __init__(self, keys: Sequence[ApiKey], trusted: Networks, *, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, keys: Iterable[ApiKey], trusted: Networks, *, clock: Callable[[], float] = monotonic) -> None:
         self._keys = keys
         self._trusted = trusted
         self._clock = clock
@@ -30,16 +30,16 @@ class Admins:
     def authenticate(self, connection: HTTPConnection) -> str:
         """Return the admin's name, by the key in `Authorization: Bearer`. HTTPException 401.
 
-        429 for an address that has sent too many wrong keys: a right one is refused then too, or it could be
-        guessed.
+        429 instead for an address that has sent too many wrong keys. A right one counts there too: keys are too long
+        to be guessed, and others may send from the admin's address.
         """
-        peer = connection.client.host if connection.client else "unknown"
-        address = client_address(peer, connection.headers.getlist("x-forwarded-for"), self._trusted)
-        self._check_failures(address)
         scheme, _, sent = connection.headers.get("authorization", "").partition(" ")
         key = find_key(self._keys, sent.strip() if scheme.lower() == "bearer" else "")
         if key is not None:
             return key.name
+        peer = connection.client.host if connection.client else "unknown"
+        address = client_address(peer, connection.headers.getlist("x-forwarded-for"), self._trusted)
+        self._check_failures(address)
         if sent:
             _LOG.warning("wrong admin key", address=address)
             self._record_failure(address)

@@ -16,6 +16,7 @@ _WHEN = {
     415: "The body is compressed: it has to be sent as it is, without a Content-Encoding.",
     422: "The Idempotency-Key was used for another question, or is too short or too long.",
     429: "This client has as many questions waiting or running as it may.",
+    431: "The headers are larger than 64 KiB, or more than 100.",
     500: "The upstream failed, broke off or was too slow.",
     503: "Too much waits, no account may be asked now, the gateway goes down, or Redis is away. Nothing was spent.",
 }
@@ -28,6 +29,7 @@ _EXAMPLES = {
     415: Reason.REQUEST_ENCODING,
     422: Reason.KEY_REUSED,
     429: Reason.CLIENT_LIMIT,
+    431: Reason.REQUEST_HEADERS,
     500: Reason.UPSTREAM_INTERNAL,
     503: Reason.QUEUE_FULL,
 }

@@ -153,4 +153,4 @@ def linger(refusal: Response, time_limit: float) -> Response:
 
     Whoever sends first and reads then would lose it: a connection that is closed with bytes unread is reset.
     """
-    return _LingeringResponse(refusal, time_limit) if refusal.status_code in (413, 415) else refusal
+    return _LingeringResponse(refusal, time_limit) if refusal.status_code in (413, 415, 431) else refusal

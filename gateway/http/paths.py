@@ -60,8 +60,8 @@ class PathMiddleware:
         return self._app(scope, receive, send)
 
 
-class LongAddressMiddleware:
-    """Refuses a request whose address the server has cut off; see HttpProtocol. It leaves no frame either."""
+class HeadMiddleware:
+    """Refuses a request whose head the server has cut off; see LimitedProtocol. It leaves no frame either."""
 
     def __init__(self, app: ASGIApp, render: Renderer) -> None:
         self._app = app
@@ -69,9 +69,9 @@ class LongAddressMiddleware:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve ASGI."""
-        refused = "long_address" in scope.get("state", ())
-        return self._refuse(scope, receive, send) if refused else self._app(scope, receive, send)
+        status = scope.get("state", {}).get("refused_head")
+        return self._app(scope, receive, send) if status is None else self._refuse(status, scope, receive, send)
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self._render(Request(scope), HTTPException(414))
+    async def _refuse(self, status: int, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._render(Request(scope), HTTPException(status))
         await response(scope, receive, send)

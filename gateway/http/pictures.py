@@ -20,7 +20,6 @@ SEND_LIMIT = 60.0
 # Whatever the bytes are: a browser shows them as a picture or not at all, and runs nothing of them.
 _HEADERS = {
     "content-security-policy": "default-src 'none'; sandbox",
-    "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     # Pages of every origin may show it, as they may read every answer.
     "cross-origin-resource-policy": "cross-origin",

@@ -27,10 +27,11 @@ and a dozen empty deques. Four tricks remove them. None changes a byte that a cl
 
 The fourth trick replaces private attributes of uvicorn and of asyncio. `protocols` checks that each attribute is still
 set where it is expected; when one is gone, after an update, the gateway logs that once and runs uvicorn's own classes:
-it then needs more memory, HTTP/1.0 gets chunks, and an address that is too long or has raw UTF-8 a plain 400.
+it then needs more memory, HTTP/1.0 gets chunks, an address that is too long or has raw UTF-8 a plain 400, and
+LimitedProtocol's limits don't hold.
 
-HttpProtocol also adds what uvicorn lacks: no chunks for HTTP/1.0, a mark on a request whose address is too long, and
-addresses without percent-encoding.
+HttpProtocol also adds what uvicorn lacks: no chunks for HTTP/1.0, addresses without percent-encoding, and the limits of
+LimitedProtocol.
 """
 
 import array
@@ -50,6 +51,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 
 from gateway.errors import ClientGoneError
+from gateway.http.limited_protocol import LimitedProtocol
+from gateway.http.open_connections import OpenConnections
 
 # Private attributes that are replaced below, with the function that has to mention each.
 _PRIVATE: tuple[tuple[type, str, str], ...] = (
@@ -61,6 +64,10 @@ _PRIVATE: tuple[tuple[type, str, str], ...] = (
     (HttpToolsProtocol, "connection_made", "flow"),
     (HttpToolsProtocol, "on_headers_complete", "cycle"),
     (HttpToolsProtocol, "on_headers_complete", "url"),
+    (HttpToolsProtocol, "on_headers_complete", "_should_upgrade"),
+    (HttpToolsProtocol, "on_url", "url"),
+    (HttpToolsProtocol, "on_header", "headers"),
+    (HttpToolsProtocol, "on_message_begin", "scope"),
     (RequestResponseCycle, "send", "chunked_encoding"),
     (RequestResponseCycle, "send", "expected_content_length"),
     (HttpToolsProtocol, "handle_websocket_upgrade", "transport"),
@@ -68,8 +75,6 @@ _PRIVATE: tuple[tuple[type, str, str], ...] = (
     (WSProtocol, "__init__", "queue"),
     (WSProtocol, "__init__", "writable"),
 )
-# In bytes: uvicorn's parser of addresses takes no longer one.
-_LONGEST_ADDRESS = 65535
 _NO_ASCII = re.compile(rb"[\x80-\xff]")
 _LOG = structlog.get_logger()
 
@@ -129,8 +134,8 @@ def server_receive(scope: Scope, receive: Receive) -> Receive:
     return server
 
 
-def protocols() -> tuple[type[asyncio.Protocol], type[asyncio.Protocol]]:
-    """Return the classes for HTTP and for WebSocket connections: these here, or uvicorn's own if they don't fit."""
+def protocols(open_connections: OpenConnections) -> tuple[type[asyncio.Protocol], type[asyncio.Protocol]]:
+    """Return what makes HTTP and WebSocket connections: the classes here, or uvicorn's own if they don't fit."""
     missing = [
         f"{owner.__name__}.{attribute}"
         for owner, function, attribute in _PRIVATE
@@ -139,7 +144,7 @@ def protocols() -> tuple[type[asyncio.Protocol], type[asyncio.Protocol]]:
     if missing:
         _LOG.warning("uvicorn's own protocols are used: they need more memory", missing=missing)
         return HttpToolsProtocol, WSProtocol
-    return HttpProtocol, SocketProtocol
+    return cast(type[asyncio.Protocol], partial(HttpProtocol, open_connections)), SocketProtocol
 
 
 def is_idle(connection: HttpToolsProtocol) -> bool:
@@ -156,7 +161,7 @@ def _mentions(function: Any, attribute: str) -> bool:
     return attribute in getattr(getattr(function, "__code__", None), "co_names", ())
 
 
-class HttpProtocol(HttpToolsProtocol):
+class HttpProtocol(LimitedProtocol):
     """A connection with requests."""
 
     # Whether the next bytes belong to the first line of a request.
@@ -185,21 +190,19 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self._in_first_line = True
 
-    def on_headers_complete(self) -> None:
-        """See uvicorn: a request begins, whose task hasn't run yet; or a socket, which is none."""
-        before = self.cycle
-        if len(self.url) > _LONGEST_ADDRESS and not (self.parser.should_upgrade() and self._should_upgrade()):
-            self.scope["state"]["long_address"] = True
-            self.url = self.url.partition(b"?")[0][:_LONGEST_ADDRESS]
-        super().on_headers_complete()
-        if self.cycle is not before:
-            self.cycle.message_event = _ListEvent(value=False)
-            if self.scope["http_version"] < "1.1":
-                self.cycle.__class__ = _UnchunkedCycle
+    def _begin_request(self) -> None:
+        super()._begin_request()
+        self.cycle.message_event = _ListEvent(value=False)
+        if self.scope["http_version"] < "1.1":
+            self.cycle.__class__ = _UnchunkedCycle
 
     def handle_websocket_upgrade(self) -> None:
         """See uvicorn: another protocol takes over."""
         super().handle_websocket_upgrade()
+        self._in_body = False
+        protocol = self.transport.get_protocol()
+        if self._entered and self.client is not None and isinstance(protocol, SocketProtocol):
+            protocol.take_over(self._open_connections, self.client[0])
         # Parser and protocol refer to each other: both would stay until the next garbage collection.
         self.parser = cast(Any, None)
 
@@ -216,12 +219,25 @@ class _UnchunkedCycle(RequestResponseCycle):
 
 
 class SocketProtocol(WSProtocol):
-    """A connection that has become a WebSocket."""
+    """A connection that has become a WebSocket, and still counts among its client's."""
+
+    _open_connections: OpenConnections | None = None
+    _peer = ""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.queue = cast(Any, _MessageQueue())
         self.writable = _ListEvent(value=True)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        super().connection_lost(exc)
+        if self._open_connections is not None:
+            self._open_connections.leave(self._peer)
+
+    def take_over(self, open_connections: OpenConnections, peer: str) -> None:
+        """Leave these when the connection is lost, which it has entered under that address."""
+        self._open_connections, self._peer = open_connections, peer
 
 
 class _Pipeline(list[Any]):

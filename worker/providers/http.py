@@ -10,18 +10,27 @@ import httpx
 from wire.reasons import Reason
 from worker.accounts.account import CookieAccount
 from worker.errors import UpstreamError
+from worker.providers.bounded_transport import ACCEPTED_ENCODINGS, BoundedTransport
 from worker.providers.proxy import open_transport
 
 
 def open_browser(
-    account: CookieAccount, address: str, headers: Mapping[str, str], tls: ssl.SSLContext, timeout: httpx.Timeout
+    account: CookieAccount,
+    address: str,
+    headers: Mapping[str, str],
+    tls: ssl.SSLContext,
+    timeout: httpx.Timeout,
+    limit: int,
 ) -> httpx.AsyncClient:
     """Create a client with the account's cookies and proxy; relative URLs are resolved against `address`.
 
     Cookies are sent only to the address's site, even after redirects. Proxies of the environment are ignored: accounts
-    are bound to the IP address from which they are used.
+    are bound to the IP address from which they are used. A response may have `limit` bytes, decompressed.
     """
     home = httpx.URL(address)
+    transport = (
+        open_transport(account.proxy, tls) if account.proxy else httpx.AsyncHTTPTransport(verify=tls, trust_env=False)
+    )
 
     async def keep_cookies_home(request: httpx.Request) -> None:
         downgraded = home.scheme == "https" and request.url.scheme != "https"
@@ -34,9 +43,8 @@ def open_browser(
     return httpx.AsyncClient(
         base_url=home,
         cookies=account.cookies,
-        headers=headers,
-        verify=tls,
-        transport=open_transport(account.proxy, tls) if account.proxy else None,
+        headers={"accept-encoding": ACCEPTED_ENCODINGS, **headers},
+        transport=BoundedTransport(transport, limit),
         timeout=timeout,
         trust_env=False,
         event_hooks={"request": [keep_cookies_home]},

@@ -25,6 +25,7 @@ _WHEN = {
     415: "The body is compressed.",
     422: "The Idempotency-Key was used for another question, or is too short or too long.",
     429: "This client has as many questions waiting or running as it may, or all accounts are out of quota.",
+    431: "The headers are larger than 64 KiB, or more than 100.",
     500: "The upstream failed or broke off.",
     503: "This gateway goes down, or can't reach Redis. Nothing was spent.",
     504: "The upstream was too slow.",

@@ -48,6 +48,7 @@ _WHEN = {
     415: "The body is compressed: it has to be sent as it is, without a Content-Encoding.",
     422: "The Idempotency-Key was used for another question, or is too short or too long.",
     429: "This client has as many questions waiting or running as it may, or all accounts are out of quota.",
+    431: "The headers are larger than 64 KiB, or more than 100.",
     500: "The upstream failed, broke off or was too slow.",
     503: "The server is busy, going down, or has no account that may be asked now. Nothing was spent.",
 }

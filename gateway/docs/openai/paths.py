@@ -283,7 +283,7 @@ def _either(schema: str, example: Node, other: str, other_example: Node) -> Node
 
 
 def _asking(operation: str, summary: str, description: str, body: Node, responses: Node) -> Node:
-    all_responses = responses | references(400, 401, 404, 408, 413, 414, 415, 422, 429, 500, 503)
+    all_responses = responses | references(400, 401, 404, 408, 413, 414, 415, 422, 429, 431, 500, 503)
     responses["200"]["headers"] |= headers.header_refs("X-Ignored-Parameters")
     sent = headers.parameter_refs(
         *headers.QUESTION_HEADERS, "X-Conversation-ID", *headers.PROMPT_HEADERS, "Last-Event-ID", "Accept"

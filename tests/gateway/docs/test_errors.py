@@ -21,6 +21,7 @@ ASKED = {"style": "balanced", "question": "hello"}
 SAID = {"model": "bing-balanced", "messages": [{"role": "user", "content": "hello"}]}
 MESSAGE = SAID | {"max_tokens": 9}
 VERSION = {"anthropic-version": "2023-06-01"}
+LARGE = {"x-large": "x" * 65536}
 DOCUMENT = Document(openapi.document())
 UNKNOWN = "s0-" + "0" * 32
 
@@ -45,6 +46,8 @@ async def test_what_is_wrong_with_a_request(gateway: RunningGateway) -> None:
         assert await send(gateway, "GET", path, params=ASKED | {"keyword": "a"}, headers=key) == 422
         assert await send(gateway, "GET", path, f"{gateway.address}{path}?question={'问' * 10_000}") == 414
         assert await send(gateway, "POST", path, f"{gateway.address}{path}?question={'问' * 10_000}") == 414
+        assert await send(gateway, "GET", path, headers=LARGE) == 431
+        assert await send(gateway, "POST", path, headers=LARGE) == 431
     assert await send(gateway, "GET", "/image", params={"keyword": "猫"}) == 200
 
 
@@ -68,6 +71,7 @@ async def test_what_is_wrong_with_a_request_under_v1(gateway: RunningGateway) ->
         assert await send(gateway, "POST", path, content=b"x" * 2**23 + b"x") == 413
         assert await send(gateway, "POST", path, content=b"x", headers={"content-encoding": "gzip"}) == 415
         assert await send(gateway, "POST", path, f"{gateway.address}{path}?{'问' * 10_000}") == 414
+        assert await send(gateway, "POST", path, headers=LARGE) == 431
     again = {"idempotency-key": "a key that is long enough"}
     assert await send(gateway, "POST", chat, json=SAID, headers=again) == 200
     other = SAID | {"messages": [{"role": "user", "content": "another"}]}
@@ -82,6 +86,7 @@ async def test_what_is_wrong_with_a_request_for_a_message(gateway: RunningGatewa
         assert await send(gateway, "POST", path, content=b"x" * 2**23 + b"x") == 413
         assert await send(gateway, "POST", path, content=b"x", headers={"content-encoding": "br"}) == 415
         assert await send(gateway, "POST", path, f"{gateway.address}{path}?{'问' * 10_000}") == 414
+        assert await send(gateway, "POST", path, headers=LARGE) == 431
     assert await send(gateway, "POST", "/v1/messages", json=MESSAGE | {"stream": True}) == 200
     assert await send(gateway, "POST", "/v1/messages", json=MESSAGE, headers={"idempotency-key": "short"}) == 422
     assert await send(gateway, "GET", "/v1/models", headers=VERSION) == 200

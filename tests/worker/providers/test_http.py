@@ -41,7 +41,8 @@ async def test_an_address_without_a_name_is_its_own_site(home: str, address: str
 
 
 async def carries_cookies(home: str, address: str) -> bool:
-    browser = open_browser(CookieAccount("a", {"_U": "1"}), home, {}, ssl.create_default_context(), httpx.Timeout(1))
+    account, tls = CookieAccount("a", {"_U": "1"}), ssl.create_default_context()
+    browser = open_browser(account, home, {}, tls, httpx.Timeout(1), 1000)
     request = browser.build_request("GET", address)
     for hook in browser.event_hooks["request"]:
         await hook(request)

@@ -37,6 +37,8 @@ from worker.settings import WorkerSettings
 
 # The invocation id of a conversation's first question, by which EdgeGPT recognises a new conversation.
 FIRST_INVOCATION = 3
+# The limit of the response to a conversation's creation, in bytes; a real one has less than 2 kB, pages of errors more.
+MAX_CREATION = 1024 * 1024
 
 
 class EdgeGPTProvider:
@@ -102,6 +104,7 @@ class EdgeGPTProvider:
             chathub.HEADERS_INIT_CONVER,
             chathub.ssl_context,
             httpx.Timeout(self._settings.connect_timeout),
+            MAX_CREATION,
         )
         with upstream_errors(Reason.TIMEOUT_CONNECT):
             try:

@@ -19,6 +19,8 @@ from worker.settings import WorkerSettings
 
 # Seconds for one request; creating images is slower than polling for them.
 REQUEST_TIMEOUT = 30.0
+# The limit of a page, in bytes; real ones are below 0.5 MB.
+MAX_PAGE = 4 * 1024 * 1024
 
 # The library's messages for failures that our session doesn't detect.
 _OUTCOMES = {"Bad images": Reason.IMAGE_BAD, "No images": Reason.IMAGE_EMPTY}
@@ -39,7 +41,8 @@ class BingImageProvider:
     async def draw(self, account: Account, keyword: str, before_send: BeforeSend) -> tuple[str, ...]:
         """Return the URLs of the images, in the order of Bing's page. UpstreamError if there are none."""
         url, headers = self._settings.bing_image_url, self._creator.HEADERS
-        async with open_browser(require_cookies(account), url, headers, self._tls, self._timeout) as browser:
+        signed_in = require_cookies(account)
+        async with open_browser(signed_in, url, headers, self._tls, self._timeout, MAX_PAGE) as browser:
             hook = SendHook(before_send)
             session = ImageSession(browser, hook)
             generator = self._creator.ImageGenAsync.__new__(self._creator.ImageGenAsync)

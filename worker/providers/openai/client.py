@@ -19,8 +19,8 @@ from wire.jobs import RETRY_AFTER
 from wire.reasons import Reason
 from worker.accounts.account import ServerAccount
 from worker.errors import UpstreamError
+from worker.providers.content_encoding import decode_body
 from worker.providers.http import upstream_errors
-from worker.providers.openai.content_encoding import decode_body
 from worker.providers.openai.errors import parse_error_response
 from worker.providers.openai.retry_after import parse_retry_after
 from worker.providers.proxy import open_transport

@@ -18,9 +18,9 @@ from wire.threads import run_sized
 from worker.accounts.account import ServerAccount
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend, CallResult
+from worker.providers.content_encoding import decode_body
 from worker.providers.openai.call_refusals import excuse_lacking
 from worker.providers.openai.client import FailureReasons, ServerClient
-from worker.providers.openai.content_encoding import decode_body
 from worker.providers.openai.errors import has_error, parse_error
 from worker.providers.openai.usage import parse_usage
 from worker.providers.sent_mark import SendHook

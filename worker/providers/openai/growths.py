@@ -7,7 +7,7 @@ from contextlib import aclosing
 import httpx
 
 from worker.providers import Growth
-from worker.providers.openai.content_encoding import decode_body
+from worker.providers.content_encoding import decode_body
 from worker.providers.openai.reader import CompletionReader, GrowingAnswer
 
 # Seconds to wait for what may follow the reason of an end: the usage and the end itself.

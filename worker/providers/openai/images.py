@@ -14,8 +14,8 @@ from wire.reasons import Reason
 from worker.accounts.account import Account
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend, Picture, require_server
+from worker.providers.content_encoding import decode_body
 from worker.providers.openai.client import FailureReasons, ServerClient
-from worker.providers.openai.content_encoding import decode_body
 from worker.providers.sent_mark import SendHook
 from worker.settings import WorkerSettings
 

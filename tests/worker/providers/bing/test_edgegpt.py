@@ -1,4 +1,5 @@
 import asyncio
+import gzip
 import json
 import os
 import socket
@@ -392,6 +393,14 @@ async def test_a_failed_creation_is_recognised_by_its_response(
     stage.create = response
     error, _ = await failure(asking(stage.settings, before_send=_unreachable))
     assert (error.reason, error.refused) == (reason, refused)
+    assert stage.upgrades == []
+
+
+async def test_a_creation_that_is_a_bomb_is_not_read_to_its_end(stage: Any) -> None:
+    bomb = gzip.compress(bytes(50_000_000), 1)
+    stage.create = lambda: web.Response(body=bomb, headers={"Content-Encoding": "gzip"})
+    error, _ = await failure(asking(stage.settings, before_send=_unreachable))
+    assert (error.reason, error.refused) == ("transport.toobig", False)
     assert stage.upgrades == []
 
 

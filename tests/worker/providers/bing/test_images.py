@@ -123,6 +123,20 @@ async def test_the_requests_are_the_librarys_own(studio: Studio) -> None:
     assert {request.headers["Cookie"] for request in studio.requests} == {"_U=alice; SRCHHPGUSR=A=b&C=d/e"}
 
 
+@pytest.mark.parametrize("compressed", [True, False])
+async def test_pages_above_the_limit_are_not_read(studio: Studio, compressed: bool) -> None:
+    def large() -> web.Response:
+        response = web.Response(body=bytes(100_000_000))
+        if compressed:
+            response.enable_compression(web.ContentCoding.gzip)
+        return response
+
+    studio.orders = [large]
+    error = await failure(studio.settings)
+    assert (error.reason, error.refused) == ("transport.toobig", False)
+    assert studio.methods == ["POST"]
+
+
 async def test_results_that_are_not_ready_are_asked_for_again(studio: Studio) -> None:
     studio.polls = ["", RESULTS]
     assert await draw(studio.settings) == PICTURES

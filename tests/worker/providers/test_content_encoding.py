@@ -1,12 +1,13 @@
 import gzip
 import itertools
+import tracemalloc
 import zlib
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
-from worker.providers.openai.content_encoding import decode_body
+from worker.providers.content_encoding import decode_body
 
 pytestmark = pytest.mark.anyio
 
@@ -71,6 +72,16 @@ async def test_what_is_flushed_arrives_at_once() -> None:
 async def test_pieces_stay_small_however_much_they_hold() -> None:
     pieces = await read(gzip.compress(b"x" * 5_000_000, mtime=0), "gzip")
     assert (max(map(len, pieces)), sum(map(len, pieces))) == (64 * 1024, 5_000_000)
+
+
+async def test_nothing_behind_the_end_is_kept() -> None:
+    body = gzip.compress(PLAIN) + bytes(4_000_000)
+    tracemalloc.start()
+    try:
+        assert await read(body, "gzip", 4_000) == [PLAIN]
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 async def test_a_broken_body_is_an_error() -> None:

@@ -44,9 +44,10 @@ def _choose_decoder(head: bytes, labels: str) -> "zlib._Decompress | None":
 
 
 def _decompress(decoder: "zlib._Decompress", chunk: bytes) -> Iterator[bytes]:
-    """Yield what a chunk contains in pieces within the limit. httpx.DecodingError."""
+    """Yield what a chunk contains in pieces within the limit; nothing behind the end. httpx.DecodingError."""
     try:
-        while piece := decoder.decompress(chunk, _PIECE):
+        # Behind the end zlib would only collect what comes.
+        while not decoder.eof and (piece := decoder.decompress(chunk, _PIECE)):
             yield piece
             chunk = decoder.unconsumed_tail
     except zlib.error as error:
