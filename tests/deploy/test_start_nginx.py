@@ -60,7 +60,7 @@ def start(folder: Path, trusted: str) -> subprocess.CompletedProcess[str]:
     program.write_text('#!/bin/sh\necho "started $*"\n')
     program.chmod(0o755)
     environment = {"PATH": f"{folder}:/usr/bin:/bin", "TMPDIR": str(folder), "TRUSTED_PROXIES": trusted}
-    command = ["sh", ROOT / "deploy" / "start-nginx.sh", "-e", "stderr"]
+    command = ["sh", str(ROOT / "deploy" / "start-nginx.sh"), "-e", "stderr"]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=20)
 
 
