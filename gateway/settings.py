@@ -16,6 +16,14 @@ class GatewaySettings(SharedSettings):
     queue_limit: int = Field(default=1000, ge=1, description="how many questions may wait for a worker in all")
     mailbox_limit: int = Field(default=32, ge=1, description="how many questions of one token may wait")
     client_limit: int = Field(default=100, ge=1, description="how many questions of one client may wait or run")
+    connection_limit: int = Field(
+        default=1000,
+        ge=1,
+        description=(
+            "how many connections one address, or IPv6 network of 64 bits, may have open at a gateway; then 503. "
+            "`TRUSTED_PROXIES` may have any number"
+        ),
+    )
     client_daily: int | None = Field(
         default=None,
         ge=1,

@@ -27,8 +27,8 @@ and a dozen empty deques. Four tricks remove them. None changes a byte that a cl
 
 The fourth trick replaces private attributes of uvicorn and of asyncio. `protocols` checks that each attribute is still
 set where it is expected; when one is gone, after an update, the gateway logs that once and runs uvicorn's own classes:
-it then needs more memory, HTTP/1.0 gets chunks, heads aren't bounded, and an address that is too long or has raw UTF-8
-gets a plain 400.
+it then needs more memory, HTTP/1.0 gets chunks, an address that is too long or has raw UTF-8 a plain 400, and
+LimitedProtocol's limits don't hold.
 
 HttpProtocol also adds what uvicorn lacks: no chunks for HTTP/1.0, addresses without percent-encoding, and the limits of
 LimitedProtocol.
@@ -52,6 +52,7 @@ from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 
 from gateway.errors import ClientGoneError
 from gateway.http.limited_protocol import LimitedProtocol
+from gateway.http.open_connections import OpenConnections
 
 # Private attributes that are replaced below, with the function that has to mention each.
 _PRIVATE: tuple[tuple[type, str, str], ...] = (
@@ -133,8 +134,8 @@ def server_receive(scope: Scope, receive: Receive) -> Receive:
     return server
 
 
-def protocols() -> tuple[type[asyncio.Protocol], type[asyncio.Protocol]]:
-    """Return the classes for HTTP and for WebSocket connections: these here, or uvicorn's own if they don't fit."""
+def protocols(open_connections: OpenConnections) -> tuple[type[asyncio.Protocol], type[asyncio.Protocol]]:
+    """Return what makes HTTP and WebSocket connections: the classes here, or uvicorn's own if they don't fit."""
     missing = [
         f"{owner.__name__}.{attribute}"
         for owner, function, attribute in _PRIVATE
@@ -143,7 +144,7 @@ def protocols() -> tuple[type[asyncio.Protocol], type[asyncio.Protocol]]:
     if missing:
         _LOG.warning("uvicorn's own protocols are used: they need more memory", missing=missing)
         return HttpToolsProtocol, WSProtocol
-    return HttpProtocol, SocketProtocol
+    return cast(type[asyncio.Protocol], partial(HttpProtocol, open_connections)), SocketProtocol
 
 
 def is_idle(connection: HttpToolsProtocol) -> bool:
@@ -198,6 +199,10 @@ class HttpProtocol(LimitedProtocol):
     def handle_websocket_upgrade(self) -> None:
         """See uvicorn: another protocol takes over."""
         super().handle_websocket_upgrade()
+        self._in_body = False
+        protocol = self.transport.get_protocol()
+        if self._entered and self.client is not None and isinstance(protocol, SocketProtocol):
+            protocol.take_over(self._open_connections, self.client[0])
         # Parser and protocol refer to each other: both would stay until the next garbage collection.
         self.parser = cast(Any, None)
 
@@ -214,12 +219,25 @@ class _UnchunkedCycle(RequestResponseCycle):
 
 
 class SocketProtocol(WSProtocol):
-    """A connection that has become a WebSocket."""
+    """A connection that has become a WebSocket, and still counts among its client's."""
+
+    _open_connections: OpenConnections | None = None
+    _peer = ""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.queue = cast(Any, _MessageQueue())
         self.writable = _ListEvent(value=True)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        super().connection_lost(exc)
+        if self._open_connections is not None:
+            self._open_connections.leave(self._peer)
+
+    def take_over(self, open_connections: OpenConnections, peer: str) -> None:
+        """Leave these when the connection is lost, which it has entered under that address."""
+        self._open_connections, self._peer = open_connections, peer
 
 
 class _Pipeline(list[Any]):

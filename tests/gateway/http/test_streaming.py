@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,6 +17,7 @@ from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 
 from gateway.answering.drain import ActiveRequest
 from gateway.http import streaming
+from gateway.http.open_connections import OpenConnections
 from gateway.http.streaming import StreamMiddleware, detach
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, closing_gate, received, running
@@ -162,7 +164,9 @@ async def test_what_lasts_is_done_at_once_where_there_are_no_layers() -> None:
 
 
 def test_uvicorns_protocols_are_replaced() -> None:
-    assert streaming.protocols() == (streaming.HttpProtocol, streaming.SocketProtocol)
+    http, socket = streaming.protocols(OpenConnections(1))
+    assert isinstance(http, partial)
+    assert (http.func, socket) == (streaming.HttpProtocol, streaming.SocketProtocol)
 
 
 @pytest.mark.parametrize("owner", [FlowControl, RequestResponseCycle, HttpToolsProtocol, WSProtocol, asyncio.Event])
@@ -174,7 +178,7 @@ def test_uvicorns_own_protocols_serve_when_an_attribute_of_theirs_is_gone(
 
     monkeypatch.setattr(owner, "__init__", other_init)
     with capture_logs() as logs:
-        assert streaming.protocols() == (HttpToolsProtocol, WSProtocol)
+        assert streaming.protocols(OpenConnections(1)) == (HttpToolsProtocol, WSProtocol)
     (line,) = logs
     assert (line["log_level"], [name.split(".")[0] for name in line["missing"]]) == (
         "warning",
