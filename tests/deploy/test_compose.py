@@ -137,12 +137,20 @@ def test_workers_serve_their_metrics_to_all_that_share_a_network(project: dict[s
 
 
 def test_gateways_believe_nginx_who_asks(services: dict[str, dict[str, Any]]) -> None:
-    (default,) = re.findall(r"\$\{TRUSTED_PROXIES:-(.*)\}", services["gateway"]["environment"]["TRUSTED_PROXIES"])
+    default = services["gateway"]["environment"]["TRUSTED_PROXIES"].replace("${TRUSTED_PROXIES:-}", "")
     nginx = (ROOT / "deploy" / "nginx.conf").read_text()
     assert "proxy_set_header X-Forwarded-For $remote_addr;" in nginx
     assert client_address("172.18.0.5", ["203.0.113.9"], parse_networks(default)) == "203.0.113.9"
     # Whoever asks nginx from one of these networks is not taken for nginx.
     assert client_address("172.18.0.5", ["192.168.7.7"], parse_networks(default)) == "192.168.7.7"
+
+
+def test_nginx_and_gateways_believe_the_proxies_that_the_operator_names(services: dict[str, dict[str, Any]]) -> None:
+    assert services["nginx"]["environment"]["TRUSTED_PROXIES"] == "${TRUSTED_PROXIES:-}"
+    assert services["nginx"]["entrypoint"][:2] == ["sh", "/start-nginx.sh"]
+    assert "./deploy/start-nginx.sh:/start-nginx.sh:ro" in services["nginx"]["volumes"]
+    named = services["gateway"]["environment"]["TRUSTED_PROXIES"].replace("${TRUSTED_PROXIES:-}", "203.0.113.0/24")
+    assert client_address("172.18.0.5", ["198.51.100.1, 203.0.113.9"], parse_networks(named)) == "198.51.100.1"
 
 
 def test_redis_is_out_of_reach_for_nginx_and_for_the_outside(project: dict[str, Any]) -> None:
