@@ -203,6 +203,21 @@ def test_what_watches_is_bounded(services: dict[str, dict[str, Any]]) -> None:
     )
 
 
+def test_no_page_of_another_origin_reads_the_metrics(services: dict[str, dict[str, Any]]) -> None:
+    (origin,) = re.findall(r"--web\.cors\.origin=([^']*)", str(services["prometheus"]["command"]))
+    for name in ("null", "http://127.0.0.1:5000", "https://example.org"):
+        assert re.fullmatch(origin, name) is None
+
+
+def test_images_install_only_what_a_hash_names() -> None:
+    installed = re.findall(r"pip install(.*?)(?: && .*)?$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    named = {argument for options in installed for argument in options.split() if not argument.startswith("-")}
+    assert named >= {"pip.txt", "gateway.txt", "worker.txt", "run.txt", "docs.txt"}
+    for name in named:
+        lines = (ROOT / "requirements" / name).read_text().replace("\\\n", "").splitlines()
+        assert all("--hash=sha256:" in line for line in lines if line.strip() and not line.lstrip().startswith("#"))
+
+
 def test_nobody_can_change_anything_in_grafana(services: dict[str, dict[str, Any]]) -> None:
     environment = services["grafana"]["environment"]
     assert environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"

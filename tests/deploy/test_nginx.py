@@ -46,6 +46,7 @@ def assert_busy(response: httpx.Response) -> None:
 def assert_like_a_gateways(response: httpx.Response) -> None:
     assert response.headers["content-type"] == "application/json"
     assert response.headers["cache-control"] == "no-store"
+    assert response.headers["x-content-type-options"] == "nosniff"
     for name, value in _CORS.items():
         assert response.headers[name] == value
 
