@@ -64,6 +64,14 @@ def is_trusted(address: str, trusted: Networks) -> bool:
     return any(plain in network for network in trusted)
 
 
+def is_private(client: str) -> bool:
+    """Return whether a client's address, or its IPv6 network, is of a network that the internet doesn't reach."""
+    try:
+        return ip_network(client).is_private
+    except ValueError:
+        return False
+
+
 def _plain(address: str) -> IPv4Address | IPv6Address:
     parsed = ip_address(address)
     return (parsed.ipv4_mapped or parsed) if isinstance(parsed, IPv6Address) else parsed
