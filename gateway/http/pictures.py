@@ -26,6 +26,15 @@ _HEADERS = {
 }
 
 
+def shows_picture(request: Request) -> bool:
+    """Return whether a browser wants this only to show it as a picture, as it does of an `<img>`'s address.
+
+    Such an address is the upstream's choice, and may be one of this service, under whatever name or behind a redirect.
+    https://www.w3.org/TR/fetch-metadata/#sec-fetch-dest-header: sent to https and to the own machine.
+    """
+    return request.headers.get("sec-fetch-dest") == "image"
+
+
 def public_addresses(origin: str, addresses: Iterable[str]) -> tuple[str, ...]:
     """Return the addresses of an event for a client: those of pictures that are kept here begin with `origin`.
 
