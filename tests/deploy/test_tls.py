@@ -170,6 +170,8 @@ async def test_what_nginx_itself_reports_has_the_shape_of_the_api(front: Front, 
     assert (large.status_code, large.content) == (413, encode_error(problem_for(Reason.REQUEST_TOO_LARGE)))
     openai = await client.post("/v1/responses", content=b"x" * (16 * 1024 * 1024))
     assert (openai.status_code, openai.json()["error"]["code"]) == (413, "request_too_large")
+    for response in (busy, large, openai):
+        assert response.headers["x-content-type-options"] == "nosniff"
 
 
 @pytest.mark.parametrize("path", ["/api", "/refuse", "/die"])
