@@ -10,7 +10,7 @@ from gateway.answering.timings import TIMINGS
 from gateway.auth.addresses import parse_networks
 from gateway.http.open_connections import ArrivalTimes, OpenConnections
 from tests.support.conditions import until
-from tests.support.gateway.connection import connected
+from tests.support.gateway.connection import HANDSHAKE, connected
 from tests.support.gateway.harness import RunningGateway, body_of, running, settings
 from wire.redis.store import Store
 
@@ -18,10 +18,6 @@ pytestmark = pytest.mark.anyio
 in_memory = pytest.mark.parametrize("store_url", ["memory://"])
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: g\r\n\r\n"
-SOCKET = (
-    b"GET /ws HTTP/1.1\r\nHost: g\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-)
 AT_ONCE = 0.02
 BRIEF = replace(TIMINGS, head_limit=AT_ONCE)
 
@@ -141,7 +137,7 @@ async def until_closed(connections: OpenConnections) -> None:
     [
         (HEALTH, False),
         (HEALTH * 3, False),
-        (SOCKET, False),
+        (HANDSHAKE, False),
         (HEALTH + b"GET /", True),
         (HEALTH + b"\r\n", False),
         (b"GET /slow HTTP/1.1\r\n\r\nGET /", False),

@@ -9,6 +9,11 @@ from uvicorn.server import ServerState
 from gateway.http.open_connections import OpenConnections
 from gateway.http.streaming import HttpProtocol, SocketProtocol
 
+HANDSHAKE = (
+    b"GET /ws HTTP/1.1\r\nHost: g\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+
 
 class ServerTransport(asyncio.Transport):
     """The server's end of a connection: keeps what was written."""
@@ -46,9 +51,10 @@ class ServerTransport(asyncio.Transport):
         """Read on."""
 
 
-async def answer_head(scope: Scope, _receive: Receive, send: Send) -> None:
+async def answer_head(scope: Scope, receive: Receive, send: Send) -> None:
     """Accept a socket, and answer a request with the status of a refusal, or 200; /slow never."""
     if scope["type"] == "websocket":
+        await receive()
         await send({"type": "websocket.accept"})
     if scope["type"] == "websocket" or scope["path"] == "/slow":
         await asyncio.Event().wait()
