@@ -22,7 +22,7 @@ from tests.support.processes import free_port
 from wire.reasons import Reason
 
 pytestmark = pytest.mark.anyio
-GREEDY, OTHER = "127.0.0.9", "127.0.0.10"
+GREEDY, OTHER, PROXY = "127.0.0.9", "127.0.0.10", "127.0.0.7"
 LIMIT = 256
 # The largest body that nginx reads whole, before it asks a gateway.
 KEPT = 299_999
@@ -41,7 +41,7 @@ async def port(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[
         await stack.enter_async_context(serving(Gateway(ADDRESSES[0]), gateway_port))
         shipped = rendered(tmp_path, port, name_port, gateway_port)
         assert request.param[0] in shipped
-        stack.enter_context(nginx(tmp_path, shipped.replace(*request.param)))
+        stack.enter_context(nginx(tmp_path, shipped.replace(*request.param), PROXY))
         await until(lambda: accepts(port), f"nginx accepts connections, see {tmp_path}/error.log", limit=START_LIMIT)
         yield port
 
@@ -92,6 +92,26 @@ async def test_sockets_of_one_client_leave_connections_for_others(port: int) -> 
         return await ask(port, GREEDY) == 200
 
     await until(may_ask_again, "the client has its connections back", limit=60)
+
+
+@pytest.mark.parametrize("port", [("limit_conn clients 256;", "limit_conn clients 1;")], indirect=True)
+async def test_a_client_is_an_address_or_network_also_behind_a_named_proxy(port: int) -> None:
+    async with AsyncExitStack() as stack:
+        for address, status in (
+            ("198.51.100.1", 101),
+            ("198.51.100.1", 429),
+            ("198.51.100.2", 101),
+            ("2001:db8:1:2::1", 101),
+            ("2001:db8:1:2:ffff::1", 429),
+            ("2001:db8:1:3::1", 101),
+            ("2001:db8::1", 101),
+            ("2001:db8::2", 429),
+            ("::1", 101),
+            ("::1", 429),
+        ):
+            request = UPGRADE.replace("Host: x", f"Host: x\r\nX-Forwarded-For: {address}")
+            received = await send(await connect(stack, port, PROXY), request)
+            assert received.startswith(b"HTTP/1.1 %d " % status), address
 
 
 async def test_connections_that_send_nothing_are_given_up_for_others(port: int) -> None:

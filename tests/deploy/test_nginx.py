@@ -232,10 +232,11 @@ async def test_a_body_just_above_the_limit_is_the_gateways_to_refuse(front: Fron
 
 
 @pytest.mark.parametrize(("language", "english"), [("", False), ("zh-CN,en;q=0.5", False), ("en-GB,en;q=0.9", True)])
+@pytest.mark.parametrize("path", ["/api", "/th/id/x"])
 async def test_a_body_far_above_the_limit_is_refused_in_the_gateways_words(
-    front: Front, client: httpx.AsyncClient, language: str, english: bool
+    front: Front, client: httpx.AsyncClient, path: str, language: str, english: bool
 ) -> None:
-    response = await client.post("/api", content=b"x" * (MAX_BODY * 2), headers={"Accept-Language": language})
+    response = await client.post(path, content=b"x" * (MAX_BODY * 2), headers={"Accept-Language": language})
     assert response.status_code == 413
     assert response.content == encode_error(problem_for(Reason.REQUEST_TOO_LARGE, english))
     assert_like_a_gateways(response)
