@@ -214,7 +214,6 @@ class HttpProtocol(LimitedProtocol):
     def handle_websocket_upgrade(self) -> None:
         """See uvicorn: another protocol takes over."""
         super().handle_websocket_upgrade()
-        self._in_body = False
         protocol = self.transport.get_protocol()
         if self._entered and self.client is not None and isinstance(protocol, SocketProtocol):
             protocol.take_over(self._open_connections, self.client[0])

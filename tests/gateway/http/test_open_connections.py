@@ -67,7 +67,10 @@ async def test_a_time_that_runs_already_is_not_given_anew() -> None:
     times, slow, other = ArrivalTimes(AT_ONCE), Waiting(closed, "slow"), Waiting(closed, "other")
     times.begin(slow)
     times.begin(other)
+    due = times._due[slow]
+    await until(lambda: asyncio.get_running_loop().time() > due - AT_ONCE)
     times.begin(slow)
+    assert times._due[slow] == due
     await until(lambda: closed == ["slow", "other"])
 
 
