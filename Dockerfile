@@ -9,7 +9,8 @@ WORKDIR /app
 
 # pip older than 24 can't install hashed requirements with extras. Only wheels: nothing is run or compiled to install.
 FROM base AS install
-RUN pip install --no-cache-dir --root-user-action=ignore pip==26.3 && python -m venv --without-pip /venv
+COPY requirements/pip.txt ./
+RUN pip install --no-cache-dir --root-user-action=ignore --require-hashes -r pip.txt && python -m venv --without-pip /venv
 ENV PIP_PYTHON=/venv/bin/python PIP_ONLY_BINARY=:all: PIP_REQUIRE_HASHES=1 PIP_NO_CACHE_DIR=1
 
 FROM install AS gateway-packages

@@ -13,7 +13,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from gateway.answering.drain import ActiveRequests
 from gateway.answering.timings import TIMINGS, Timings
 from gateway.app import create_app
+from gateway.auth.addresses import parse_networks
 from gateway.http.listener import SOCKET_OPTIONS, address_of, listen, stop_connections
+from gateway.http.open_connections import OpenConnections
 from gateway.http.streaming import is_idle, protocols
 from gateway.settings import GatewaySettings
 from wire.redis.store import Store
@@ -91,7 +93,7 @@ async def serve(
     the port can't be bound, ValueError if a file that the settings name is invalid.
     """
     app = create_app(settings, store, active_requests, timings=timings)
-    server = _Server(config(app, settings, ping_every=timings.socket_ping_every), active_requests)
+    server = _Server(config(app, settings, timings), active_requests)
     with listen(settings.gateway_host, settings.gateway_port, socket_options) as sock:
         serving = asyncio.create_task(server.serve(sockets=[sock]))
         try:
@@ -111,22 +113,30 @@ async def serve(
             _LOG.info("gateway ended")
 
 
-def config(app: ASGIApp, settings: GatewaySettings, *, ping_every: float = TIMINGS.socket_ping_every) -> uvicorn.Config:
+def config(app: ASGIApp, settings: GatewaySettings, timings: Timings = TIMINGS) -> uvicorn.Config:
     """Return the configuration with which every gateway runs `app`."""
-    http, websocket = protocols()
+    open_connections = OpenConnections(
+        settings.connection_limit,
+        parse_networks(settings.trusted_proxies or ""),
+        head_limit=timings.head_limit,
+        body_limit=timings.body_limit,
+    )
+    http, websocket = protocols(open_connections)
     return uvicorn.Config(
         app,
         http=http,
         ws=websocket,
         ws_max_size=settings.max_message,
-        ws_ping_interval=ping_every,
-        ws_ping_timeout=ping_every,
+        ws_ping_interval=timings.socket_ping_every,
+        ws_ping_timeout=timings.socket_ping_every,
         ws_per_message_deflate=False,  # costs memory for each open socket, and frames are small
         lifespan="on",
         log_config=None,
         log_level="warning",  # below that, uvicorn logs whole queries
         access_log=False,
         server_header=False,
+        # Of every response, uvicorn's own too: no browser takes JSON, an answer or a picture for a page or a script.
+        headers=[("x-content-type-options", "nosniff")],
         proxy_headers=False,
         timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=_CLOSE_TIMEOUT,

@@ -16,6 +16,14 @@ class GatewaySettings(SharedSettings):
     queue_limit: int = Field(default=1000, ge=1, description="how many questions may wait for a worker in all")
     mailbox_limit: int = Field(default=32, ge=1, description="how many questions of one token may wait")
     client_limit: int = Field(default=100, ge=1, description="how many questions of one client may wait or run")
+    connection_limit: int = Field(
+        default=1000,
+        ge=1,
+        description=(
+            "how many connections one address, or IPv6 network of 64 bits, may have open at a gateway; then 503. "
+            "`TRUSTED_PROXIES` may have any number"
+        ),
+    )
     client_daily: int | None = Field(
         default=None,
         ge=1,
@@ -73,7 +81,8 @@ class GatewaySettings(SharedSettings):
         default=100_000,
         ge=1,
         description=(
-            "how many conversations of `/v1` are known by their messages; each takes some 200 bytes of Redis's memory"
+            "how many conversations of `/v1` are known by their messages, a quarter of them one client's; "
+            "each takes some 300 bytes of Redis's memory"
         ),
     )
     sources_in_text: bool = Field(

@@ -39,7 +39,7 @@ def configure(log_format: LogFormat, level: int = logging.INFO) -> None:
 
 
 def _encode(event: structlog.typing.EventDict, default: Callable[[Any], Any]) -> str:
-    """Encode one event; `default` makes text of values that JSON doesn't have."""
+    """Encode one event; `default` replaces values that JSON doesn't have."""
     try:
         return msgspec.json.encode(event, enc_hook=default).decode()
     except (UnicodeEncodeError, TypeError):

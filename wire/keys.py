@@ -36,6 +36,7 @@ NAMES = {
     "attempt": "attempt:",  # string that lives for a minute: the answer of a request that a proxy may pass on
     "conversation": "conversation:",  # string: token and last answer of a conversation that its client sends in full
     "conversations": "conversations",  # sorted set: the states of such conversations, by when they were added
+    "states": "states:",  # sorted set: those of one client
     "secret": "secret",  # string: derives the tokens of new conversations under an Idempotency-Key
     "client": "client:",  # sorted set: a client's jobs that wait or run, by the time they were accepted
     "day": "day:",  # string that lives until the end of a day: how many questions a client has asked in it
@@ -217,6 +218,11 @@ def conversation_key(state: str) -> str:
 def conversations_key() -> str:
     """Return the key of all states of conversations."""
     return _key("conversations")
+
+
+def states_key(client: str) -> str:
+    """Return the key of the states of one client's conversations."""
+    return _key("states", client)
 
 
 def secret_key() -> str:

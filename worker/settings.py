@@ -47,6 +47,10 @@ class WorkerSettings(SharedSettings):
         ),
     )
     openai_api_key: SecretStr | None = Field(default=None, description="the key of that server, if it wants one")
+    openai_api_key_file: Path | None = Field(
+        default=None,
+        description="a file with that key, instead of `OPENAI_API_KEY`; it is read when the worker starts",
+    )
     openai_image_model: str | None = Field(
         default=None, description="the model for pictures of that server; without one it makes none"
     )
@@ -128,7 +132,11 @@ class WorkerSettings(SharedSettings):
     )
 
     @field_validator(
-        "openai_temperature_balanced", "openai_temperature_creative", "openai_temperature_precise", mode="before"
+        "openai_temperature_balanced",
+        "openai_temperature_creative",
+        "openai_temperature_precise",
+        "openai_api_key_file",
+        mode="before",
     )
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
@@ -138,6 +146,8 @@ class WorkerSettings(SharedSettings):
     def _server_is_whole(self) -> Self:
         if self.openai_base_url is not None and not (self.openai_model or "").strip():
             raise ValueError("OPENAI_BASE_URL needs OPENAI_MODEL beside it")
+        if self.openai_api_key_file is not None and self.openai_api_key and self.openai_api_key.get_secret_value():
+            raise ValueError("only one of OPENAI_API_KEY and OPENAI_API_KEY_FILE may be set")
         return self
 
     @property
@@ -145,6 +155,13 @@ class WorkerSettings(SharedSettings):
         """The models that OPENAI_MODELS names."""
         names = tuple(filter(None, (name.strip() for name in self.openai_models.split(","))))
         return "all" if names == ("all",) else names
+
+    @property
+    def reserved_names(self) -> dict[str, str]:
+        """The names that no export of cookies may have, each with what has it."""
+        key_file, server = self.openai_api_key_file, self.openai_base_url
+        files = {} if key_file is None else {key_file.stem: f"the key file {key_file.name}"}
+        return files | ({} if server is None else {OPENAI: "a server"})
 
     @property
     def providers(self) -> tuple[str, ...]:

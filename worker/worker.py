@@ -158,7 +158,10 @@ class Worker:
         yield Reaper(self._sessions, pool).run()
         yield ServerProber(pool, self._upstream.providers, self._ledger).run()
         yield ModelLister(pool, self._upstream.providers, self._ledger).run()
-        yield RemoteImporter(settings.cookies_dir, self._ledger, AuditLog(self._store)).run()
+        importer = RemoteImporter(
+            settings.cookies_dir, self._ledger, AuditLog(self._store), reserved=settings.reserved_names
+        )
+        yield importer.run()
         if settings.alert_webhook is not None:
             yield AlertSender(str(settings.alert_webhook), settings.alert_share, self._ledger).run()
 

@@ -20,7 +20,7 @@ async def start(processes: Processes, folder: Path, slots: int, lease_ttl: int =
     """Start all of them, ready to answer `slots` questions at once."""
     settings = PathSettings(
         shared={"LEASE_TTL": lease_ttl, "ANSWER_TTL": _ANSWER_TTL, "SESSION_TTL": _SESSION_TTL},
-        gateway={"QUEUE_LIMIT": QUEUE, "CLIENT_LIMIT": 1_000_000, "STORE_BYTES": 2**40},
+        gateway={"QUEUE_LIMIT": QUEUE, "CLIENT_LIMIT": 1_000_000, "CONNECTION_LIMIT": 1_000_000, "STORE_BYTES": 2**40},
         worker={"LEASE_TTL": lease_ttl, "PROVIDER": "bench.overload.upstream:Upstream"},
     )
     system = await start_path(processes, folder, "path", slots, GATEWAYS, settings)

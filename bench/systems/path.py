@@ -88,6 +88,7 @@ async def start_path(
     gateway_settings = {
         "QUEUE_LIMIT": max(1000, slots),
         "CLIENT_LIMIT": max(1000, slots),
+        "CONNECTION_LIMIT": 1_000_000,
         "STORE_BYTES": 2**40,
         **changes.gateway,
     }

@@ -9,7 +9,8 @@ from wire.reporter import REPORT_INTERVAL
 class Timings:
     """Intervals and time limits in seconds. They are passed by the code alone; tests pass shorter ones."""
 
-    # The time for the body of a request.
+    # The time for the head of a request, and for its body.
+    head_limit: float = 10.0
     body_limit: float = 30.0
     # For how long a body that is too large is read on behind its refusal.
     linger_limit: float = 2.0

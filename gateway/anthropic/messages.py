@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from gateway.anthropic.content import parse_call, parse_part, parse_parts, parse_text, read_blocks
 from gateway.openai.errors import InvalidRequestError
 from gateway.openai.json_fields import Fields, read_field, read_filled, read_object, rest_of
-from gateway.openai.messages import MAX_CALLS, MAX_PICTURES
+from gateway.openai.messages import MAX_CALLS, MAX_PICTURES, check_messages
 from wire.prompt import Message, Opaque, Part, Picture, PromptRole, Text, ToolCall, last_turn, pictures
 
 _ROLES: tuple[PromptRole, ...] = ("user", "assistant", "system")
@@ -29,6 +29,7 @@ def parse_messages(given: object) -> tuple[Message, ...]:
     if not isinstance(given, list) or not given:
         text = "'messages' must be a list of messages that isn't empty."
         raise InvalidRequestError(text, "messages", "invalid_type")
+    check_messages(given, "messages")
     parsed: list[Message] = []
     results = _CallResults()
     for number, one in enumerate(given):

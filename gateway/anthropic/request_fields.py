@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from gateway.anthropic.options import MAX_STOPS
 from gateway.anthropic.tools import MAX_TOOLS, ClientTool, MessageToolChoice, ServerTool
-from gateway.openai.messages import MAX_PARTS
+from gateway.openai.messages import MAX_MESSAGES, MAX_PARTS
 from gateway.openai.models import ModelName
 from gateway.openai.request_fields import MAX_STOP_LENGTH
 from gateway.openai.schema_marks import NULL, STRING, any_of, list_of
@@ -90,7 +90,7 @@ class CountedFields(msgspec.Struct, kw_only=True):
     """What a question consists of. Fields that aren't listed go to a server of this API as they are."""
 
     model: ModelName
-    messages: Annotated[list[BlockMessage], Meta(min_length=1)]
+    messages: Annotated[list[BlockMessage], Meta(min_length=1, max_length=MAX_MESSAGES)]
     system: Annotated[Any, any_of(STRING, list_of(TextBlock, maxItems=MAX_PARTS), NULL)] = None
     tools: Annotated[Any, any_of(list_of(ClientTool, ServerTool, maxItems=MAX_TOOLS), NULL)] = None
     tool_choice: MessageToolChoice | None = None

@@ -8,6 +8,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 Networks = Sequence[IPv4Network | IPv6Network]
 # A name, an IPv4 address or an IPv6 one in brackets, perhaps with a port.
 _HOST = re.compile(r"(?:[\w.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?", re.ASCII)
+# How some proxies write an address in X-Forwarded-For: with its port, an IPv6 one in brackets.
+_HOP = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([\d.]+))(?::\d{1,5})?", re.ASCII)
 # The smallest network that a customer of an IPv6 provider gets.
 _IPV6_SITE = 64
 
@@ -23,7 +25,7 @@ def client_address(peer: str, forwarded: Sequence[str], trusted: Networks) -> st
     `forwarded` holds the values of X-Forwarded-For. Each proxy appends the address that it was asked from, so the hops
     count from the right, and only while those who appended them are `trusted`: what a client claims is further left.
     """
-    hops = [hop.strip() for value in forwarded for hop in value.split(",")]
+    hops = [_read_hop(hop) for value in forwarded for hop in value.split(",")]
     address = peer
     while hops and is_trusted(address, trusted) and _parse(hops[-1]):
         address = hops.pop()
@@ -41,10 +43,24 @@ def public_origin(scheme: str, host: str, forwarded: str) -> str:
     return f"{'https' if nearest in ('https', 'wss') else 'http'}://{host}"
 
 
+def _read_hop(text: str) -> str:
+    plain = text.strip().strip('"')
+    match = _HOP.fullmatch(plain)
+    return (match[1] or match[2]) if match else plain
+
+
 def is_trusted(address: str, trusted: Networks) -> bool:
     """Return whether the address is one of these networks'."""
     plain = _parse(address)
     return plain is not None and any(plain in network for network in trusted)
+
+
+def is_private(client: str) -> bool:
+    """Return whether a client's address, or its IPv6 network, is of a network that the internet doesn't reach."""
+    try:
+        return ip_network(client).is_private
+    except ValueError:
+        return False
 
 
 # Each request asks for the address of its proxy or its client, and most of them are few.

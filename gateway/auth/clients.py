@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
 from gateway.auth.addresses import Networks, client_address, is_trusted, public_origin
 from gateway.auth.api_keys import ApiKey, find_key
+from gateway.auth.unnamed_proxy import UnnamedProxy
 from wire.jobs import Client
 
 _SUBPROTOCOL = "key."
@@ -21,6 +22,7 @@ class Clients:
 
     keys: Iterable[ApiKey] | None = None
     trusted: Networks = ()
+    _unnamed: UnnamedProxy = field(default_factory=UnnamedProxy, init=False, repr=False, compare=False)
 
     def identify(self, connection: HTTPConnection) -> Client:
         """Return the client of a request or socket. Raises HTTPException 401."""
@@ -31,6 +33,7 @@ class Clients:
             return Client(f"key:{key.name}", key.name, key.limit, key.models, key.weight, key.daily)
         peer = connection.client.host if connection.client else "unknown"
         address = client_address(peer, connection.headers.getlist("x-forwarded-for"), self.trusted)
+        self._unnamed.note(address, connection.headers, trusted=is_trusted(peer, self.trusted))
         return Client(f"address:{address}")
 
     def find_origin(self, connection: HTTPConnection) -> str:

@@ -18,7 +18,6 @@ Where the server has a list of API keys, a handshake needs one, or is answered w
 as `X-API-Key`, as the query `api_key`, or as a subprotocol `key.…`."""
 _CLOSE_CODES = {
     "1000": "Sent by a client that is done. Closing stops no question that was sent upstream.",
-    "1008": "Too many messages were sent ahead of their answers.",
     "1009": "A message is larger than MAX_MESSAGE.",
     "1012": "The gateway goes down: connect again, at any gateway.",
 }

@@ -1,28 +1,77 @@
-"""A connection that holds no more than a small head of a request, however much of one is sent. See uvicorn.
+"""A connection that holds no more than a small head of a request, and not for long. See uvicorn.
 
 A head that is too large is refused while it arrives: with 431, or 414 for its address, in the shape of the API that it
 is for, and then the connection closes. HeadMiddleware makes the responses.
+A connection closes without a word where no whole head arrives in time, or no more of a body that nobody waits for: of
+others BodyReader knows. A client that has too many connections gets 503 on a further one.
 """
 
+import asyncio
+from typing import Any
+
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from gateway.errors import ERRORS, Problem
+from gateway.http.open_connections import OpenConnections
+from gateway.http.responses import encode_error
+from wire.reasons import Reason
 
 # In bytes: uvicorn's parser of addresses takes no longer one.
 _LONGEST_ADDRESS = 65535
 # In bytes, and in number, of a request's headers.
 LARGEST_HEADERS = 64 * 1024
 MOST_HEADERS = 100
+_BUSY = encode_error(Problem(503, ERRORS[Reason.QUEUE_FULL].zh))
+_REFUSAL = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: %d\r\nretry-after: 1\r\n"
+    b"connection: close\r\n\r\n%b" % (len(_BUSY), _BUSY)
+)
 
 
 class LimitedProtocol(HttpToolsProtocol):
     """A connection with requests, whose heads are bounded."""
 
+    # Whether a head, or a body, has begun and not ended.
     _in_head = False
+    _in_body = False
+    # Whether it counts among its client's connections.
+    _entered = False
     # Whether the rest of what arrives is dropped: a head was refused before its end.
     _cut = False
     # The size of the headers so far.
     _size = 0
     # The bytes that the parser has taken and not reported; at least so many as it holds.
     _pending = 0
+
+    def __init__(self, open_connections: OpenConnections, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._open_connections = open_connections
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """See asyncio.Protocol."""
+        super().connection_made(transport)
+        self._entered = self.client is not None and self._open_connections.enter(self.client[0])
+        if self._entered or self.client is None:
+            self._open_connections.heads.begin(self)
+        else:
+            self._cut = True
+            transport.write(_REFUSAL)
+            transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        super().connection_lost(exc)
+        self._open_connections.heads.end(self)
+        self._open_connections.bodies.end(self)
+        if self._entered and self.client is not None:
+            self._open_connections.leave(self.client[0])
+
+    def give_up(self) -> bool:
+        """See Unfinished: while a request is answered its client may take its time."""
+        if self.flow.read_paused or not (self.cycle is None or self.cycle.response_complete):
+            return False
+        self.transport.close()
+        return True
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
@@ -34,6 +83,10 @@ class LimitedProtocol(HttpToolsProtocol):
             self._refuse_pending()
         elif self._in_head and self._is_refused():
             self._refuse_head(431)
+        elif self._in_body:
+            self._open_connections.bodies.renew(self)
+        elif self._in_head or self._pending:
+            self._open_connections.heads.begin(self)
 
     def _refuse_pending(self) -> None:
         """Refuse a header without end; what is no header at all is worth no answer."""
@@ -72,7 +125,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """See uvicorn: a request begins, whose task hasn't run yet; or a socket, which is none."""
-        self._in_head, self._pending = False, 0
+        self._in_head, self._in_body, self._pending = False, True, 0
+        self._open_connections.heads.end(self)
         if len(self.url) > _LONGEST_ADDRESS:
             self.scope["state"].setdefault("refused_head", 414)
             self.url = self.url.partition(b"?")[0][:_LONGEST_ADDRESS]
@@ -93,7 +147,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """See uvicorn: a request has arrived whole."""
-        self._pending = 0
+        self._in_body, self._pending = False, 0
+        self._open_connections.bodies.end(self)
         super().on_message_complete()
 
     def _report(self, size: int) -> None:

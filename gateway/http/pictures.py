@@ -20,11 +20,19 @@ SEND_LIMIT = 60.0
 # Whatever the bytes are: a browser shows them as a picture or not at all, and runs nothing of them.
 _HEADERS = {
     "content-security-policy": "default-src 'none'; sandbox",
-    "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     # Pages of every origin may show it, as they may read every answer.
     "cross-origin-resource-policy": "cross-origin",
 }
+
+
+def shows_picture(request: Request) -> bool:
+    """Return whether a browser wants this only to show it as a picture, as it does of an `<img>`'s address.
+
+    Such an address is the upstream's choice, and may be one of this service, under whatever name or behind a redirect.
+    https://www.w3.org/TR/fetch-metadata/#sec-fetch-dest-header: sent to https and to the own machine.
+    """
+    return request.headers.get("sec-fetch-dest") == "image"
 
 
 def public_addresses(origin: str, addresses: Iterable[str]) -> tuple[str, ...]:

@@ -1,4 +1,7 @@
-"""The security headers of the pages that a gateway serves: a page may use only its own files."""
+"""The security headers of the pages that a gateway serves: a page may use only its own files.
+
+What is the same for every response is in gateway.server.
+"""
 
 _POLICY = (
     "default-src 'none'",
@@ -20,6 +23,5 @@ def page_headers(pictures: str, *directives: str) -> dict[str, str]:
     policy = dict(directive.split(" ", 1) for directive in (*_POLICY, f"img-src {pictures}", *directives))
     return {
         "content-security-policy": "; ".join(f"{name} {sources}" for name, sources in policy.items()),
-        "x-content-type-options": "nosniff",
         "referrer-policy": "no-referrer",
     }

@@ -27,11 +27,13 @@ and a dozen empty deques. Four tricks remove them. None changes a byte that a cl
 
 The fourth trick replaces private attributes of uvicorn and of asyncio. `protocols` checks that each attribute is still
 set where it is expected; when one is gone, after an update, the gateway logs that once and runs uvicorn's own classes:
-it then needs more memory, HTTP/1.0 gets chunks, heads aren't bounded, and an address that is too long or has raw UTF-8
-gets a plain 400.
+it then needs more memory, HTTP/1.0 gets chunks, an address that is too long or has raw UTF-8 a plain 400, and
+LimitedProtocol's limits don't hold.
 
 HttpProtocol also adds what uvicorn lacks: no chunks for HTTP/1.0, addresses without percent-encoding, and the limits of
-LimitedProtocol.
+LimitedProtocol. SocketProtocol makes no message of what it has read before the one in front is taken: of the 250 kB of
+one read, tiny ones would take forty times as much. The rest waits in TCP. So may pongs, which are not missed
+meanwhile; that a client has vanished the kernel notices.
 """
 
 import array
@@ -40,11 +42,12 @@ import contextlib
 import fcntl
 import re
 import termios
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, cast
 
 import structlog
+import wsproto.events
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -52,6 +55,7 @@ from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 
 from gateway.errors import ClientGoneError
 from gateway.http.limited_protocol import LimitedProtocol
+from gateway.http.open_connections import OpenConnections
 
 # Private attributes that are replaced below, with the function that has to mention each.
 _PRIVATE: tuple[tuple[type, str, str], ...] = (
@@ -73,7 +77,19 @@ _PRIVATE: tuple[tuple[type, str, str], ...] = (
     (HttpToolsProtocol, "data_received", "parser"),
     (WSProtocol, "__init__", "queue"),
     (WSProtocol, "__init__", "writable"),
+    (WSProtocol, "handle_events", "events"),
+    (WSProtocol, "handle_message", "read_paused"),
+    (WSProtocol, "receive", "read_paused"),
+    (WSProtocol, "keepalive_timeout", "pong_timer"),
 )
+_HANDLERS: Mapping[type[Any], str] = {
+    wsproto.events.Request: "handle_connect",
+    wsproto.events.TextMessage: "handle_message",
+    wsproto.events.BytesMessage: "handle_message",
+    wsproto.events.CloseConnection: "handle_close",
+    wsproto.events.Ping: "handle_ping",
+    wsproto.events.Pong: "handle_pong",
+}
 _NO_ASCII = re.compile(rb"[\x80-\xff]")
 _LOG = structlog.get_logger()
 
@@ -133,8 +149,8 @@ def server_receive(scope: Scope, receive: Receive) -> Receive:
     return server
 
 
-def protocols() -> tuple[type[asyncio.Protocol], type[asyncio.Protocol]]:
-    """Return the classes for HTTP and for WebSocket connections: these here, or uvicorn's own if they don't fit."""
+def protocols(open_connections: OpenConnections) -> tuple[type[asyncio.Protocol], type[asyncio.Protocol]]:
+    """Return what makes HTTP and WebSocket connections: the classes here, or uvicorn's own if they don't fit."""
     missing = [
         f"{owner.__name__}.{attribute}"
         for owner, function, attribute in _PRIVATE
@@ -143,7 +159,7 @@ def protocols() -> tuple[type[asyncio.Protocol], type[asyncio.Protocol]]:
     if missing:
         _LOG.warning("uvicorn's own protocols are used: they need more memory", missing=missing)
         return HttpToolsProtocol, WSProtocol
-    return HttpProtocol, SocketProtocol
+    return cast(type[asyncio.Protocol], partial(HttpProtocol, open_connections)), SocketProtocol
 
 
 def is_idle(connection: HttpToolsProtocol) -> bool:
@@ -198,6 +214,9 @@ class HttpProtocol(LimitedProtocol):
     def handle_websocket_upgrade(self) -> None:
         """See uvicorn: another protocol takes over."""
         super().handle_websocket_upgrade()
+        protocol = self.transport.get_protocol()
+        if self._entered and self.client is not None and isinstance(protocol, SocketProtocol):
+            protocol.take_over(self._open_connections, self.client[0])
         # Parser and protocol refer to each other: both would stay until the next garbage collection.
         self.parser = cast(Any, None)
 
@@ -214,12 +233,53 @@ class _UnchunkedCycle(RequestResponseCycle):
 
 
 class SocketProtocol(WSProtocol):
-    """A connection that has become a WebSocket."""
+    """A connection that has become a WebSocket, and still counts among its client's."""
+
+    _open_connections: OpenConnections | None = None
+    _peer = ""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.queue = cast(Any, _MessageQueue())
         self.writable = _ListEvent(value=True)
+
+    def handle_events(self) -> None:
+        """See uvicorn: handle what has been read, up to a whole message that nobody has taken."""
+        events = self.conn.events()
+        while not self.read_paused or self.close_sent:
+            event = next(events, None)
+            if event is None:
+                return
+            if not self.close_sent or isinstance(event, wsproto.events.CloseConnection):
+                getattr(self, _HANDLERS[type(event)])(event)
+
+    async def receive(self) -> Any:
+        """See uvicorn: return the next message, and make one of what has been read already."""
+        message = await self.queue.get()
+        if self.read_paused and self.queue.empty():
+            self.read_paused = False
+            self.transport.resume_reading()
+            if not self.transport.is_closing():
+                self.handle_events()
+        return message
+
+    def keepalive_timeout(self) -> None:
+        """See uvicorn: a pong may wait behind a message that nobody has taken."""
+        if self.read_paused:
+            self.pong_timer = self.pending_ping_payload = None
+            self.schedule_ping()
+        else:
+            super().keepalive_timeout()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        super().connection_lost(exc)
+        if self._open_connections is not None:
+            self._open_connections.leave(self._peer)
+
+    def take_over(self, open_connections: OpenConnections, peer: str) -> None:
+        """Leave these when the connection is lost, which it has entered under that address."""
+        self._open_connections, self._peer = open_connections, peer
 
 
 class _Pipeline(list[Any]):

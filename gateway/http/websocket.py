@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -16,9 +17,8 @@ from gateway.http.responses import error_response
 from gateway.http.streaming import server_receive, server_send
 from wire.jobs import Client
 
-# The number of messages that a client may send ahead. Reading continues meanwhile, to see pongs and the disconnect.
-_AHEAD = 256
-_POLICY_VIOLATION = 1008
+# The bytes of memory that messages take which a client has sent ahead; what it sends beyond them waits at its end.
+AHEAD = 64 * 1024
 _SERVICE_RESTART = 1012
 
 
@@ -32,25 +32,27 @@ async def identify_or_deny(clients: Clients, socket: WebSocket) -> Client | None
 
 
 class Inbox:
-    """Messages that wait for their turn, bounded in number and in size (characters)."""
+    """Messages that wait for their turn. One reads, and one adds whenever there is room."""
 
-    def __init__(self, size: int) -> None:
-        self._size = size
+    def __init__(self, size: int = AHEAD) -> None:
+        self._left = size
         # No deque and no event, which has one: an empty one takes half a kilobyte.
         self._waiting: list[str] = []
-        self._reader: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[None] | None = None
         self._sealed = False
         self._closed = False
 
-    def put(self, message: str) -> bool:
-        """Add a message; return False if there is no room for it."""
-        if self._sealed:
-            return True
-        if len(self._waiting) >= _AHEAD or sum(map(len, self._waiting)) > self._size:
-            return False
-        self._waiting.append(message)
-        self._wake()
-        return True
+    async def wait_for_room(self) -> None:
+        """Return when a message may be added, however large it is, or would be dropped."""
+        while self._left <= 0 and not (self._sealed or self._closed):
+            await self._wait()
+
+    def put(self, message: str) -> None:
+        """Add a message."""
+        if not self._sealed:
+            self._waiting.append(message)
+            self._left -= sys.getsizeof(message)
+            self._wake()
 
     def seal(self) -> None:
         """Drop messages that come from now on; those that wait are still read."""
@@ -66,19 +68,26 @@ class Inbox:
         """Yield the messages in order, until the inbox is closed, or sealed and empty."""
         while True:
             while not (self._waiting or self._sealed or self._closed):
-                self._reader = asyncio.get_running_loop().create_future()
-                await self._reader
+                await self._wait()
             if self._closed or not self._waiting:
                 return
-            yield self._waiting.pop(0)
+            message = self._waiting.pop(0)
+            self._left += sys.getsizeof(message)
+            self._wake()
+            yield message
+
+    async def _wait(self) -> None:
+        """Wait for a change. Only one of both sides ever waits: for a message, or for room."""
+        self._waiter = asyncio.get_running_loop().create_future()
+        await self._waiter
 
     def _wake(self) -> None:
-        if self._reader is not None and not self._reader.done():
-            self._reader.set_result(None)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
 
 class WebSocketConnection:
-    """An accepted socket. Messages may be `max_message` bytes long; its last frames may take `last_send_limit` seconds.
+    """An accepted socket, whose last frames may take `last_send_limit` seconds.
 
     When the client has gone, `gone` is set and `on_close` is called.
     """
@@ -86,19 +95,17 @@ class WebSocketConnection:
     def __init__(
         self,
         socket: WebSocket,
-        max_message: int,
         on_close: Callable[[], None],
         *,
         last_send_limit: float = TIMINGS.last_send_limit,
     ) -> None:
         self._send = server_send(socket.scope, socket.send)
         self._receive = server_receive(socket.scope, socket.receive)
-        self._inbox = Inbox(2 * max_message)
+        self._inbox = Inbox()
         self._on_close: Callable[[], None] | None = on_close
         self._last_send_limit = last_send_limit
         self._sending = asyncio.Lock()
         self.gone = False
-        self._overflow = False
 
     @asynccontextmanager
     async def messages(self) -> AsyncIterator[AsyncIterator[str]]:
@@ -112,8 +119,6 @@ class WebSocketConnection:
                 yield self._inbox.messages()
                 if not self.gone:
                     await self._close(_SERVICE_RESTART)
-        if self._overflow:
-            await self._close(_POLICY_VIOLATION, "too many messages sent ahead")
         # The callback's owner refers to this connection: both would stay until the next garbage collection.
         self._on_close = None
 
@@ -143,9 +148,8 @@ class WebSocketConnection:
         try:
             while (message := await self._receive())["type"] != "websocket.disconnect":
                 # A binary frame is answered like any other that holds nothing readable.
-                if not self._inbox.put(message.get("text") or ""):
-                    self._overflow = True
-                    break
+                self._inbox.put(message.get("text") or "")
+                await self._inbox.wait_for_room()
         finally:
             self._leave()
 
@@ -155,8 +159,8 @@ class WebSocketConnection:
         if self._on_close is not None:
             self._on_close()
 
-    async def _close(self, code: int, reason: str | None = None) -> None:
+    async def _close(self, code: int) -> None:
         """Close the socket, if the client still takes that."""
         with contextlib.suppress(WebSocketDisconnect, OSError, RuntimeError, TimeoutError):
             async with asyncio.timeout(self._last_send_limit), self._sending:
-                await self._send({"type": "websocket.close", "code": code, "reason": reason or ""})
+                await self._send({"type": "websocket.close", "code": code, "reason": ""})

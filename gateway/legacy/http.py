@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,7 +15,7 @@ from gateway.errors import failure_of
 from gateway.http import responses, sse
 from gateway.http.body import BodyReader
 from gateway.http.fields import Fields, idempotency_key, preferred_wait
-from gateway.http.pictures import public_addresses
+from gateway.http.pictures import public_addresses, shows_picture
 from gateway.legacy import envelope, params
 from gateway.legacy.answers import resume_stream
 from gateway.legacy.frames import LegacyFrames
@@ -110,9 +111,14 @@ class LegacyApi:
         return event
 
     async def _fields(self, request: Request) -> Fields:
-        """Return the request's parameters: those of a POST's body replace those of the query."""
+        """Return the request's parameters: those of a POST's body replace those of the query.
+
+        HTTPException 404 where there should be a picture: its address asks nothing.
+        """
         query = params.parse_form(request.scope["query_string"])
         if request.method != "POST":
+            if shows_picture(request):
+                raise HTTPException(404)
             return query
         content_type = request.headers.get("content-type", "")
         body = await self.bodies.parse(request, partial(params.parse_body, content_type=content_type))

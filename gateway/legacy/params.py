@@ -23,6 +23,8 @@ from wire.reasons import Reason
 _TOKEN = re.compile(r"[\w-]{1,64}", re.ASCII)
 _LATIN = re.compile("[A-Za-z]")
 _NAMES = ("style", "question", "token", "keyword")
+# So many parts of a form are read; the parser takes a long time for each.
+MAX_FORM_PARTS = 100
 # The field in which a browser names the set of a form's other fields (HTML, "form submission").
 _CHARSET = "_charset_"
 _STYLES: Mapping[str, Style] = {style: style for style in get_args(Style)}
@@ -134,8 +136,16 @@ def _parse_json(data: bytes, charset: str) -> Fields:
 def _parse_multipart(data: bytes, boundary: bytes | None, charset: str) -> Fields:
     """Return the known fields of a multipart form. A part's own character set comes before that of the form."""
     fields: dict[str, tuple[bytes, str]] = {}
+    left = MAX_FORM_PARTS
+
+    def count(_: object) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise RefusedError(Reason.REQUEST_FORMAT)
 
     def keep(field: Field) -> None:
+        count(field)
         name = (field.field_name or b"").decode("utf-8", "replace")
         if name in (*_NAMES, _CHARSET):
             _, options = parse_options_header(field.content_type)
@@ -144,7 +154,7 @@ def _parse_multipart(data: bytes, boundary: bytes | None, charset: str) -> Field
     try:
         # The body is in memory already and bounded: no part of it goes to a file.
         in_memory = {"MAX_MEMORY_FILE_SIZE": len(data) + 1}
-        parser = FormParser("multipart/form-data", keep, lambda _: None, boundary=boundary, config=in_memory)
+        parser = FormParser("multipart/form-data", keep, count, boundary=boundary, config=in_memory)
         parser.write(data)
         parser.finalize()
     except FormParserError:

@@ -37,9 +37,7 @@ class LegacySession:
         self._english: bool = socket.state.english
         self._questions = questions
         self._relay = questions.relay
-        self._connection = WebSocketConnection(
-            socket, settings.max_message, self._abort, last_send_limit=self._relay.timings.last_send_limit
-        )
+        self._connection = WebSocketConnection(socket, self._abort, last_send_limit=self._relay.timings.last_send_limit)
         self._client = client
         self._question_limit = settings.question_limit
         self._streaming = streaming

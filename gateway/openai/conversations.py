@@ -94,8 +94,8 @@ class ConversationLookup:
             return Thread(digests, None, state=after)
         return Thread(digests, indexed, state=after, stale=(before,))
 
-    async def record(self, thread: Thread, indexed: IndexedConversation, answer: Message) -> None:
-        """Index a conversation after an answer.
+    async def record(self, client: str, thread: Thread, indexed: IndexedConversation, answer: Message) -> None:
+        """Index a client's conversation after an answer.
 
         Without Redis the next question finds nothing, and begins a conversation that gets the whole history.
         """
@@ -103,7 +103,7 @@ class ConversationLookup:
             return
         states = [thread.digests.history_state([answer], thread.state)]
         try:
-            await self.index.record(indexed, states, thread.stale)
+            await self.index.record(client, indexed, states, thread.stale)
         except StoreUnavailableError as error:
             _LOG.warning("could not save the conversation index", answer=indexed.answer, cause=str(error))
 

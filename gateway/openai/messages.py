@@ -26,6 +26,7 @@ TEXT_KINDS = ("text", "input_text", "output_text")
 _KNOWN = ("type", "role", "content", "name", "refusal", "annotations", "tool_calls", "function_call", "tool_call_id")
 ADDRESS = "^([hH][tT][tT][pP][sS]?://|[dD][aA][tT][aA]:)"
 MAX_PARTS = 1024
+MAX_MESSAGES = 10_000
 MAX_PICTURES = 250
 MAX_CALLS = 128
 
@@ -128,10 +129,17 @@ def parse_messages(messages: object, param: str) -> tuple[Message, ...]:
     """Return the messages in the field `param`. A call of the old form gets an id, and so does its result."""
     if not isinstance(messages, list) or not messages:
         raise InvalidRequestError(f"'{param}' must be a list of messages that isn't empty.", param, "invalid_type")
+    check_messages(messages, param)
     parsed = tuple(_parse_message(message, f"{param}[{number}]", number) for number, message in enumerate(messages))
     if sum(1 for _ in pictures(parsed)) > MAX_PICTURES:
         raise InvalidRequestError(f"'{param}' may hold up to {MAX_PICTURES} pictures.", param, "invalid_value")
     return parsed
+
+
+def check_messages(messages: Sequence[object], param: str) -> None:
+    """Raise InvalidRequestError for more messages or items than a conversation may have: each takes its time."""
+    if len(messages) > MAX_MESSAGES:
+        raise InvalidRequestError(f"'{param}' may hold up to {MAX_MESSAGES} entries.", param, "invalid_value")
 
 
 def link_results(messages: Sequence[Message], param: str) -> tuple[Message, ...]:

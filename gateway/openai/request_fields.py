@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_t
 import msgspec
 from msgspec import Meta
 
-from gateway.openai.messages import MessageFields
+from gateway.openai.messages import MAX_MESSAGES, MessageFields
 from gateway.openai.models import ModelName
 from gateway.openai.options import FORMATS, MOST_LOGPROBS, FlatSchemaFormat, JsonFormat, TextFormat
 from gateway.openai.responses.tools import FLAT_CHOICES, FLAT_TOOLS
@@ -30,9 +30,9 @@ Ignored = Annotated[_T | None, Meta(description="Has no effect.")]
 NoTools = Annotated[Any, only([])]
 NoToolChoice = Annotated[Any, only([], "none", "auto")]
 FilledText = Annotated[str, Meta(min_length=1)]
-MessageList = Annotated[list[MessageFields], Meta(min_length=1)]
+MessageList = Annotated[list[MessageFields], Meta(min_length=1, max_length=MAX_MESSAGES)]
 # Of the kinds that gateway.openai.responses.item_fields has.
-ItemList = Annotated[list[Any], Meta(min_length=1)]
+ItemList = Annotated[list[Any], Meta(min_length=1, max_length=MAX_MESSAGES)]
 StopFields = Annotated[
     str | Annotated[list[Annotated[str, Meta(max_length=MAX_STOP_LENGTH)]], Meta(max_length=MAX_STOPS)] | None,
     Meta(description="The answer ends before any of these."),

@@ -103,7 +103,7 @@ class SubmittedQuestion:
                 _LOG.warning("answer not stopped", answer=self.answer, cause=str(error))
         indexed = IndexedConversation(self.submission.token, self.answer)
         message = to_message(blocks, functions=self.about.functions)
-        await self.conversations.record(self.thread, indexed, message)
+        await self.conversations.record(self.client.name, self.thread, indexed, message)
 
     async def collect(self, request: Request, answer: AnswerAssembler) -> None:
         """Read the answer to its end. AnswerFailedError, AnswerLostError, DeadlineError, DrainingError."""

@@ -55,7 +55,7 @@ class V2Session:
         self._model_reader = model_reader
         self._relay = questions.relay
         self._connection = WebSocketConnection(
-            socket, settings.max_message, self._cancel, last_send_limit=self._relay.timings.last_send_limit
+            socket, self._cancel, last_send_limit=self._relay.timings.last_send_limit
         )
         self._client = client
         self._question_limit = settings.question_limit

@@ -66,7 +66,7 @@ def rendered(folder: Path, port: int, name_port: int, gateway_port: int) -> str:
         "worker_connections 16384;": "worker_connections 256;",
         "client_header_timeout 10s;": "client_header_timeout 1s;",
         " /tmp/": f" {folder}/",
-        "/etc/nginx/server.d/": f"{folder}/server.d/",
+        "/etc/nginx/server.d/": f"{folder}/own.d/",
         "/dev/stdout": f"{folder}/access.log",
     }.items():
         assert shipped in text, shipped
@@ -86,11 +86,13 @@ def nginx_command(folder: Path, configuration: str) -> list[str]:
 
 
 @contextmanager
-def nginx(folder: Path, configuration: str) -> Iterator[None]:
-    """Run nginx until the end of the context."""
-    command = nginx_command(folder, configuration)
+def nginx(folder: Path, configuration: str, trusted: str = "") -> Iterator[None]:
+    """Run nginx until the end of the context, by the start script that is shipped; `trusted` is TRUSTED_PROXIES."""
+    program, *arguments = nginx_command(folder, configuration)
+    environment = {"PATH": f"{Path(program).parent}:{os.environ['PATH']}", "TMPDIR": str(folder)}
     with (folder / "error.log").open("wb") as log:
-        running = subprocess.Popen(command, stdout=log, stderr=log)
+        command = ["sh", str(ROOT / "deploy" / "start-nginx.sh"), *arguments]
+        running = subprocess.Popen(command, env=environment | {"TRUSTED_PROXIES": trusted}, stdout=log, stderr=log)
     try:
         yield
     finally:
@@ -112,13 +114,14 @@ async def front(tmp_path: Path) -> AsyncIterator[Front]:
             await service.enter_async_context(serving(gateway, gateway_port))
             front.gateways.append(gateway)
             front.services.append(service)
-        await until(lambda: _accepts(front), f"nginx accepts connections, see {tmp_path}/error.log", limit=START_LIMIT)
+        await until(lambda: accepts(port), f"nginx accepts connections, see {tmp_path}/error.log", limit=START_LIMIT)
         yield front
 
 
-async def _accepts(front: Front) -> bool:
+async def accepts(port: int) -> bool:
+    """Whether somebody listens at that port of this machine."""
     try:
-        async with await anyio.connect_tcp("127.0.0.1", front.port):
+        async with await anyio.connect_tcp("127.0.0.1", port):
             return True
     except OSError:
         return False

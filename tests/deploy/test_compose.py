@@ -137,12 +137,20 @@ def test_workers_serve_their_metrics_to_all_that_share_a_network(project: dict[s
 
 
 def test_gateways_believe_nginx_who_asks(services: dict[str, dict[str, Any]]) -> None:
-    (default,) = re.findall(r"\$\{TRUSTED_PROXIES:-(.*)\}", services["gateway"]["environment"]["TRUSTED_PROXIES"])
+    default = services["gateway"]["environment"]["TRUSTED_PROXIES"].replace("${TRUSTED_PROXIES:-}", "")
     nginx = (ROOT / "deploy" / "nginx.conf").read_text()
     assert "proxy_set_header X-Forwarded-For $remote_addr;" in nginx
     assert client_address("172.18.0.5", ["203.0.113.9"], parse_networks(default)) == "203.0.113.9"
     # Whoever asks nginx from one of these networks is not taken for nginx.
     assert client_address("172.18.0.5", ["192.168.7.7"], parse_networks(default)) == "192.168.7.7"
+
+
+def test_nginx_and_gateways_believe_the_proxies_that_the_operator_names(services: dict[str, dict[str, Any]]) -> None:
+    assert services["nginx"]["environment"]["TRUSTED_PROXIES"] == "${TRUSTED_PROXIES:-}"
+    assert services["nginx"]["entrypoint"][:2] == ["sh", "/start-nginx.sh"]
+    assert "./deploy/start-nginx.sh:/start-nginx.sh:ro" in services["nginx"]["volumes"]
+    named = services["gateway"]["environment"]["TRUSTED_PROXIES"].replace("${TRUSTED_PROXIES:-}", "203.0.113.0/24")
+    assert client_address("172.18.0.5", ["198.51.100.1, 203.0.113.9"], parse_networks(named)) == "198.51.100.1"
 
 
 def test_redis_is_out_of_reach_for_nginx_and_for_the_outside(project: dict[str, Any]) -> None:
@@ -193,6 +201,21 @@ def test_what_watches_is_bounded(services: dict[str, dict[str, Any]]) -> None:
     assert all(
         f"--storage.tsdb.retention.{kind}=" in str(services["prometheus"]["command"]) for kind in ("time", "size")
     )
+
+
+def test_no_page_of_another_origin_reads_the_metrics(services: dict[str, dict[str, Any]]) -> None:
+    (origin,) = re.findall(r"--web\.cors\.origin=([^']*)", str(services["prometheus"]["command"]))
+    for name in ("null", "http://127.0.0.1:5000", "https://example.org"):
+        assert re.fullmatch(origin, name) is None
+
+
+def test_images_install_only_what_a_hash_names() -> None:
+    installed = re.findall(r"pip install(.*?)(?: && .*)?$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    named = {argument for options in installed for argument in options.split() if not argument.startswith("-")}
+    assert named >= {"pip.txt", "gateway.txt", "worker.txt", "run.txt", "docs.txt"}
+    for name in named:
+        lines = (ROOT / "requirements" / name).read_text().replace("\\\n", "").splitlines()
+        assert all("--hash=sha256:" in line for line in lines if line.strip() and not line.lstrip().startswith("#"))
 
 
 def test_nobody_can_change_anything_in_grafana(services: dict[str, dict[str, Any]]) -> None:

@@ -1,6 +1,7 @@
 """The manifests for Kubernetes: by its own schemas, and what they promise. No cluster is needed."""
 
 import importlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,12 @@ def test_redis_runs_once_with_the_same_configuration_as_with_compose() -> None:
     assert (MANIFESTS / "redis.conf").read_bytes() == (ROOT / "deploy" / "redis.conf").read_bytes()
     (redis,) = (resource for resource in RESOURCES if resource["kind"] == "StatefulSet")
     assert redis["spec"]["replicas"] == 1
+
+
+def test_redis_may_write_its_log_anew_and_end_what_runs_while_it_is_full() -> None:
+    (most,) = re.findall(r"^maxmemory (\d+)mb$", (MANIFESTS / "redis.conf").read_text(), re.MULTILINE)
+    limit = container("redis")["resources"]["limits"]["memory"]
+    assert int(limit.removesuffix("Mi")) >= 2 * int(most) + 128
 
 
 @pytest.mark.parametrize("name", ["gateway", "worker"])

@@ -46,6 +46,7 @@ def assert_busy(response: httpx.Response) -> None:
 def assert_like_a_gateways(response: httpx.Response) -> None:
     assert response.headers["content-type"] == "application/json"
     assert response.headers["cache-control"] == "no-store"
+    assert response.headers["x-content-type-options"] == "nosniff"
     for name, value in _CORS.items():
         assert response.headers[name] == value
 
@@ -92,7 +93,7 @@ async def test_a_body_is_sent_to_another_gateway_unless_it_is_large(
     front: Front, client: httpx.AsyncClient, size: int
 ) -> None:
     front.gateways[0].draining = True
-    responses = [await client.post("/v1/responses", content=b"x" * size) for _ in range(6)]
+    responses = [await client.post("/v1/responses", content=b"x" * size) for _ in range(20)]
     assert front.gateways[0].bodies
     assert {response.status_code for response in responses} == ({200} if size == KEPT else {200, 503})
     assert {response.headers["retry-after"] for response in responses if response.status_code == 503} <= {"1"}
@@ -231,10 +232,11 @@ async def test_a_body_just_above_the_limit_is_the_gateways_to_refuse(front: Fron
 
 
 @pytest.mark.parametrize(("language", "english"), [("", False), ("zh-CN,en;q=0.5", False), ("en-GB,en;q=0.9", True)])
+@pytest.mark.parametrize("path", ["/api", "/th/id/x"])
 async def test_a_body_far_above_the_limit_is_refused_in_the_gateways_words(
-    front: Front, client: httpx.AsyncClient, language: str, english: bool
+    front: Front, client: httpx.AsyncClient, path: str, language: str, english: bool
 ) -> None:
-    response = await client.post("/api", content=b"x" * (MAX_BODY * 2), headers={"Accept-Language": language})
+    response = await client.post(path, content=b"x" * (MAX_BODY * 2), headers={"Accept-Language": language})
     assert response.status_code == 413
     assert response.content == encode_error(problem_for(Reason.REQUEST_TOO_LARGE, english))
     assert_like_a_gateways(response)
@@ -291,10 +293,46 @@ async def test_an_address_of_the_anthropic_api_is_refused_in_its_shape(front: Fr
     assert b"X-Should-Retry: false" in received
 
 
-async def test_a_header_without_end_is_refused_like_a_body(front: Front) -> None:
-    received = await send_raw(front, f"GET /api HTTP/1.1\r\nX-Long: {'x' * 100_000}\r\nHost: x\r\n\r\n")
-    assert received.startswith(b"HTTP/1.1 413 ")
-    assert received.endswith(encode_error(problem_for(Reason.REQUEST_TOO_LARGE)))
+@pytest.mark.parametrize("headers", [f"X-Long: {'x' * 100_000}\r\n", f"X-Long: {'x' * 60_000}\r\n" * 8])
+async def test_headers_without_end_are_refused_before_they_are_kept(front: Front, headers: str) -> None:
+    received = await send_raw(front, f"GET /api HTTP/1.1\r\n{headers}Host: x\r\n\r\n")
+    assert received.startswith(b"HTTP/1.1 431 ")
+    assert received.endswith(encode_error(problem_for(Reason.REQUEST_HEADERS)))
+    assert front.paths == []
+
+
+DIALECTS = [("/api", "drop-in"), ("/v1/responses", "openai"), ("/v1/messages", "anthropic")]
+
+
+def body_of(reason: Reason, dialect: str, status: int, request: str = "") -> object:
+    """What a gateway sends for a reason."""
+    fault = openai_errors.fault_of_spec(ERRORS[reason])
+    if dialect == "drop-in":
+        return {"code": status, "message": ERRORS[reason].zh}
+    return msgspec.to_builtins(anthropic_errors.error_of(fault, request) if dialect == "anthropic" else fault.body)
+
+
+@pytest.mark.parametrize(("path", "dialect"), DIALECTS)
+@pytest.mark.parametrize(
+    ("line", "headers", "status", "reason"),
+    [
+        ("GET {} HTTP/1.1", "Host: a b", 400, Reason.REQUEST_FORMAT),
+        ("GET {} HTTP/1.1", "X-None: x", 400, Reason.REQUEST_FORMAT),
+        ("GET {} HTTP/1.1", "Host: x\r\nContent-Length: x", 400, Reason.REQUEST_FORMAT),
+        ("POST {} HTTP/1.1", "Host: x\r\nTransfer-Encoding: gzip", 501, Reason.REQUEST_FORMAT),
+        ("GET {} HTTP/3.0", "Host: x", 505, Reason.REQUEST_FORMAT),
+        ("TRACE {} HTTP/1.1", "Host: x", 405, Reason.REQUEST_METHOD),
+    ],
+)
+async def test_what_nginx_can_not_read_is_refused_in_the_shape_of_its_api(
+    front: Front, path: str, dialect: str, line: str, headers: str, status: int, reason: Reason
+) -> None:
+    received = await send_raw(front, f"{line.format(path)}\r\n{headers}\r\n\r\n")
+    assert received.startswith(b"HTTP/1.1 %d " % status)
+    body = json.loads(received.partition(b"\r\n\r\n")[2])
+    assert body == body_of(reason, dialect, status, body.get("request_id", ""))
+    assert (b"X-Should-Retry: false" in received) == (dialect != "drop-in")
+    assert front.paths == []
 
 
 @pytest.mark.parametrize("path", ["//api", "/api/", "//v1//chat/completions/", "/v1/v1/models", "/chat/completions"])
@@ -365,7 +403,7 @@ async def test_metrics_are_a_path_that_does_not_exist(front: Front, path: str) -
 
 
 async def test_the_page_of_a_refusal_is_not_to_be_asked_for(front: Front, client: httpx.AsyncClient) -> None:
-    assert (await client.get("/-/too-large")).text in ADDRESSES
+    assert (await client.get("/-/refused")).text in ADDRESSES
 
 
 async def test_no_log_holds_what_was_asked(front: Front, client: httpx.AsyncClient) -> None:

@@ -10,13 +10,12 @@ from functools import partial
 from pathlib import Path
 
 import aiohttp
-import anyio
 import httpx
 import pytest
 
 from gateway.errors import problem_for
 from gateway.http.responses import encode_error
-from tests.deploy.conftest import ADDRESSES, START_LIMIT, nginx, rendered
+from tests.deploy.conftest import ADDRESSES, START_LIMIT, accepts, nginx, rendered
 from tests.support.conditions import until
 from tests.support.deploy.upstreams import STREAM, Gateway, Names, name_server, receive_by_halves, serving
 from tests.support.processes import ROOT, free_port
@@ -97,14 +96,6 @@ async def front(tmp_path: Path) -> AsyncIterator[Front]:
         yield Front(f"https://127.0.0.1:{port}", f"http://127.0.0.1:{plain_port}", tmp_path, gateways)
 
 
-async def accepts(port: int) -> bool:
-    try:
-        async with await anyio.connect_tcp("127.0.0.1", port):
-            return True
-    except OSError:
-        return False
-
-
 @pytest.fixture
 async def client(front: Front) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(base_url=front.url, timeout=10, verify=front.trust, trust_env=False) as client:
@@ -179,6 +170,8 @@ async def test_what_nginx_itself_reports_has_the_shape_of_the_api(front: Front, 
     assert (large.status_code, large.content) == (413, encode_error(problem_for(Reason.REQUEST_TOO_LARGE)))
     openai = await client.post("/v1/responses", content=b"x" * (16 * 1024 * 1024))
     assert (openai.status_code, openai.json()["error"]["code"]) == (413, "request_too_large")
+    for response in (busy, large, openai):
+        assert response.headers["x-content-type-options"] == "nosniff"
 
 
 @pytest.mark.parametrize("path", ["/api", "/refuse", "/die"])
@@ -216,27 +209,25 @@ async def test_no_log_holds_what_was_asked(front: Front, client: httpx.AsyncClie
 
 
 async def test_behind_it_composes_nginx_reports_who_asks(tmp_path: Path) -> None:
-    """With deploy/tls/forwarded.conf: without it, the one in front would be everybody's address."""
+    """Two users of one proxy are two clients, and neither may choose an address."""
     port, plain_port, inner_port, gateway_port = (free_port() for _ in range(4))
     outer, inner = tmp_path / "outer", tmp_path / "inner"
-    for folder in (outer, inner / "server.d"):
-        folder.mkdir(parents=True)
+    for folder in (outer, inner):
+        folder.mkdir()
     make_certificate(outer)
-    shipped = (TLS / "forwarded.conf").read_text()
-    (inner / "server.d" / "forwarded.conf").write_text(shipped.replace("172.16.0.0/12", "127.0.0.0/8"))
     gateway = Gateway(ADDRESSES[0])
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(serving(gateway, gateway_port))
         name_port = await stack.enter_async_context(name_server(Names({"gateway": [ADDRESSES[0]]})))
-        stack.enter_context(nginx(inner, rendered(inner, inner_port, name_port, gateway_port)))
+        stack.enter_context(nginx(inner, rendered(inner, inner_port, name_port, gateway_port), "127.0.0.1"))
         upstream = f"127.0.0.1:{inner_port}"
         stack.enter_context(nginx(outer, configuration(outer, port, plain_port, upstream)))
         for waiting in (inner_port, port):
             await until(partial(accepts, waiting), "nginx accepts connections", limit=START_LIMIT)
         front = Front(f"https://127.0.0.1:{port}", "", outer, [gateway])
-        transport = httpx.AsyncHTTPTransport(verify=front.trust, local_address="127.0.0.9")
-        async with httpx.AsyncClient(transport=transport, trust_env=False) as client:
-            await client.get(f"{front.url}/api", headers={"X-Forwarded-For": "10.9.8.7"})
-    headers = only_request(front).headers
-    assert headers.getall("X-Forwarded-For") == ["127.0.0.9"]
-    assert headers.getall("X-Forwarded-Proto") == ["https"]
+        for address in ("127.0.0.9", "127.0.0.10"):
+            transport = httpx.AsyncHTTPTransport(verify=front.trust, local_address=address)
+            async with httpx.AsyncClient(transport=transport, trust_env=False) as client:
+                await client.get(f"{front.url}/api", headers={"X-Forwarded-For": "10.9.8.7"})
+    assert [request.headers.getall("X-Forwarded-For") for request in gateway.seen] == [["127.0.0.9"], ["127.0.0.10"]]
+    assert {request.headers["X-Forwarded-Proto"] for request in gateway.seen} == {"https"}

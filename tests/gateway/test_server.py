@@ -63,6 +63,30 @@ async def test_a_cut_ends_within_two_seconds_whatever_is_open(store: Store) -> N
     assert b"HTTP/1.1 200" not in await reader.read()
 
 
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        b"GET / HTTP/1.1",
+        b"GET /api HTTP/1.1",
+        b"GET /api_stream?style=balanced&question=hi HTTP/1.1",
+        b"OPTIONS /api HTTP/1.1\r\nAccess-Control-Request-Method: POST",
+        b"GET /metrics HTTP/1.1",
+        b"GET /readyz HTTP/1.1",
+        b"GET /v1/nothing HTTP/1.1",
+        b"GET /docs HTTP/1.1",
+        b"GET /pictures/none HTTP/1.1",
+        b"GET /\xff\xff HTTP/1.1",
+        b"GET /api HTTP/1.1\r\nContent-Length: x",
+        b"no request",
+    ],
+)
+async def test_no_response_may_be_taken_for_another_kind_of_content(store: Store, request_line: bytes) -> None:
+    async with running(store) as gateway:
+        received = await gateway.raw(request_line + b"\r\nHost: g\r\nConnection: close\r\n\r\n")
+    head = received.partition(b"\r\n\r\n")[0].lower()
+    assert head.count(b"\r\nx-content-type-options: nosniff") == 1
+
+
 def ask(client: socket.socket, request: bytes = b"GET /readyz HTTP/1.1\r\nHost: g\r\n\r\n") -> bytes:
     """Send a request and return everything up to the connection's end."""
     received = b""

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.wire.scenario import Scenario
 from wire import keys
-from wire.conversation_index import ConversationIndex, IndexedConversation
+from wire.conversation_index import CLIENT_PART, ConversationIndex, IndexedConversation
 from wire.errors import ConversationMovedError
 from wire.jobs import new_answer_id
 from wire.messages import Chat
@@ -26,7 +26,7 @@ async def follow_up(scenario: Scenario, token: str, after: str) -> str:
 
 async def test_a_state_is_known_by_its_digest_until_its_time_is_over(store: Store) -> None:
     index = ConversationIndex(store, ttl=60, limit=10)
-    await index.record(IndexedConversation("t", "a"), ["one", "two"], [])
+    await index.record("c", IndexedConversation("t", "a"), ["one", "two"], [])
     assert await index.find("one") == await index.find("two") == IndexedConversation("t", "a")
     assert await index.find("three") is None
     assert 0 < await store.commands.ttl(keys.conversation_key("one")) <= 60
@@ -35,9 +35,9 @@ async def test_a_state_is_known_by_its_digest_until_its_time_is_over(store: Stor
 
 async def test_the_state_before_is_forgotten_but_not_somebody_elses(store: Store) -> None:
     index = ConversationIndex(store, ttl=60, limit=10)
-    await index.record(IndexedConversation("t", "a"), ["one"], [])
-    await index.record(IndexedConversation("u", "b"), ["other"], [])
-    await index.record(IndexedConversation("t", "c"), ["two"], ["one", "other", "never there"])
+    await index.record("c", IndexedConversation("t", "a"), ["one"], [])
+    await index.record("c", IndexedConversation("u", "b"), ["other"], [])
+    await index.record("c", IndexedConversation("t", "c"), ["two"], ["one", "other", "never there"])
     assert await index.find("one") is None
     assert await index.find("other") == IndexedConversation("u", "b")
     assert await size(store) == (2, 2)
@@ -46,24 +46,57 @@ async def test_the_state_before_is_forgotten_but_not_somebody_elses(store: Store
 async def test_the_oldest_make_room(store: Store) -> None:
     index = ConversationIndex(store, ttl=60, limit=3)
     for number in range(5):
-        await index.record(IndexedConversation("t", str(number)), [f"state{number}"], [])
+        await index.record(f"c{number}", IndexedConversation("t", str(number)), [f"state{number}"], [])
     assert [await index.find(f"state{number}") is not None for number in range(5)] == [False, False, True, True, True]
     assert await size(store) == (3, 3)
 
 
+async def test_one_clients_conversations_push_out_its_own_and_nobody_elses(store: Store) -> None:
+    index = ConversationIndex(store, ttl=60, limit=4 * CLIENT_PART)
+    for client in ("bob", "carol", "dave"):
+        await index.record(client, IndexedConversation("t", "a"), [client], [])
+    for number in range(100):
+        await index.record("alice", IndexedConversation("u", "b"), [f"alice{number}"], [])
+    assert None not in [await index.find(client) for client in ("bob", "carol", "dave")]
+    known = [number for number in range(100) if await index.find(f"alice{number}") is not None]
+    assert known == [96, 97, 98, 99]
+    assert await size(store) == (7, 7)
+    assert await store.commands.zcard(keys.states_key("alice")) == 4
+
+
+async def test_a_state_that_made_room_for_others_costs_its_client_nothing(store: Store) -> None:
+    index = ConversationIndex(store, ttl=60, limit=2 * CLIENT_PART)
+    await index.record("alice", IndexedConversation("t", "a"), ["first"], [])
+    for number in range(2 * CLIENT_PART):
+        await index.record(f"c{number}", IndexedConversation("t", "a"), [f"of{number}"], [])
+    assert await index.find("first") is None
+    for state in ("second", "third"):
+        await index.record("alice", IndexedConversation("t", "a"), [state], [])
+    assert None not in [await index.find(state) for state in ("second", "third")]
+
+
+async def test_a_turn_replaces_the_state_before_in_its_clients_share(store: Store) -> None:
+    index = ConversationIndex(store, ttl=60, limit=2 * CLIENT_PART)
+    await index.record("alice", IndexedConversation("t", "a"), ["other"], [])
+    for number in range(10):
+        await index.record("alice", IndexedConversation("u", str(number)), [f"{number}"], [f"{number - 1}"])
+    assert None not in [await index.find(state) for state in ("other", "9")]
+    assert 0 < await store.commands.ttl(keys.states_key("alice")) <= 60
+
+
 async def test_a_limit_that_was_lowered_holds_after_some_notes(store: Store) -> None:
     await ConversationIndex(store, ttl=60, limit=1000).record(
-        IndexedConversation("t", "a"), [f"s{n}" for n in range(250)], []
+        "c", IndexedConversation("t", "a"), [f"s{n}" for n in range(250)], []
     )
     for number in range(3):
-        await ConversationIndex(store, ttl=60, limit=2).record(IndexedConversation("t", "a"), [f"new{number}"], [])
-    assert await size(store) == (2, 2)
+        await ConversationIndex(store, ttl=60, limit=2).record("c", IndexedConversation("t", "a"), [f"new{number}"], [])
+    assert await size(store) == (1, 1)
 
 
 async def test_states_whose_time_is_over_leave_the_set(store: Store) -> None:
     index = ConversationIndex(store, ttl=60, limit=10)
     await store.commands.zadd(keys.conversations_key(), {"old": 1})
-    await index.record(IndexedConversation("t", "a"), ["new"], [])
+    await index.record("c", IndexedConversation("t", "a"), ["new"], [])
     assert await size(store) == (1, 1)
 
 

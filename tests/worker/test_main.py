@@ -68,6 +68,25 @@ async def test_it_answers(tmp_path: Path, settings: dict[str, str]) -> None:
     await store.close()
 
 
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (None, "can't be read: No such file or directory"),
+        ("", "holds no key: one line of visible ASCII characters is wanted"),
+        ("planted\x1b[2Jkey", "holds no key: one line of visible ASCII characters is wanted"),
+    ],
+)
+def test_a_file_without_the_servers_key_ends_the_start_with_one_sentence(
+    tmp_path: Path, settings: dict[str, str], content: str | None, fault: str
+) -> None:
+    file = tmp_path / "server.key"
+    if content is not None:
+        file.write_text(content)
+    at_server = {"OPENAI_BASE_URL": "http://127.0.0.1:1/v1", "OPENAI_MODEL": "m", "OPENAI_API_KEY_FILE": str(file)}
+    ended = run_to_end("worker", **settings | at_server)
+    assert (ended.returncode, ended.stderr) == (1, f"OPENAI_API_KEY_FILE: {file} {fault}\n")
+
+
 def test_it_waits_for_accounts_and_can_be_ended_meanwhile(tmp_path: Path, settings: dict[str, str]) -> None:
     log, folder = tmp_path / "log", tmp_path / "none"
     with process("worker", log, **settings | {"COOKIES_DIR": str(folder)}) as started:

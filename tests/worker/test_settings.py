@@ -1,5 +1,7 @@
 """A worker's settings."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -12,6 +14,25 @@ def test_the_environment_sets_them(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = WorkerSettings()
     assert settings.worker_slots == 7
     assert "planted-secret" not in repr(settings)
+
+
+def test_a_servers_key_is_in_a_variable_or_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY_FILE", "/run/secrets/key")
+    monkeypatch.setenv("OPENAI_API_KEY", "")
+    assert WorkerSettings().openai_api_key_file == Path("/run/secrets/key")
+    monkeypatch.setenv("OPENAI_API_KEY", "planted-secret")
+    with pytest.raises(ValidationError, match="only one of OPENAI_API_KEY and OPENAI_API_KEY_FILE may be set"):
+        WorkerSettings()
+    monkeypatch.setenv("OPENAI_API_KEY_FILE", "")
+    assert WorkerSettings().openai_api_key_file is None
+
+
+def test_the_environments_server_and_its_key_file_have_their_names() -> None:
+    assert WorkerSettings().reserved_names == {}
+    settings = WorkerSettings(
+        openai_base_url="http://a/v1", openai_model="m", openai_api_key_file=Path("cookies/vendor.key")
+    )
+    assert settings.reserved_names == {"openai": "a server", "vendor": "the key file vendor.key"}
 
 
 def test_several_providers_come_in_their_order() -> None:

@@ -90,8 +90,8 @@ if known then
 end
 local fields = redis.call('HMGET', key('token', token), 'fence', 'ending', 'holder', 'last', 'turn', 'running', 'owner')
 
--- Why the client, the token, or all together, have enough jobs; false if they haven't. However many there are, a client leaves as much
--- room as it takes, so that who comes finds some.
+-- Why the client, the token, or all together, have enough jobs; false if they haven't. However many there are, a client
+-- leaves as much room as it takes, so that who comes finds some.
 local function too_many()
   local left = args.queue_limit - redis.call('ZCARD', key('queued'))
   local own = client ~= '' and redis.call('ZCARD', key('client', client)) or 0

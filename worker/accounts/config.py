@@ -99,8 +99,9 @@ class Aliases:
 class AccountsConfig:
     """The content of accounts.toml: options of accounts by name, and those of all `others`; None if they are invalid.
 
-    `servers` are the entries that define an account by themselves. `aliases` are other names of models, each with its
-    chain; None for one that is invalid. They are None if the file can't be understood.
+    `servers` are the entries that define an account by themselves. `server_names` and `key_files`, the files that hold
+    servers' keys, are also those of entries with mistakes. `aliases` are other names of models, each with its chain;
+    None for one that is invalid. They are None if the file can't be understood.
     """
 
     named: Mapping[str, AccountOptions | None] = field(default_factory=dict)
@@ -109,11 +110,8 @@ class AccountsConfig:
     servers: Mapping[str, ServerEntry] = field(default_factory=dict)
     aliases: Mapping[str, tuple[str, ...] | None] | None = field(default_factory=dict)
     version: int = 0
-
-    @property
-    def key_files(self) -> frozenset[str]:
-        """The files that hold servers' keys."""
-        return frozenset(entry.api_key_file for entry in self.servers.values() if entry.api_key_file)
+    server_names: frozenset[str] = frozenset()
+    key_files: frozenset[str] = frozenset()
 
     def aliases_after(self, before: Aliases) -> Aliases:
         """Return the aliases; one that is invalid keeps the chain that it had `before`."""
@@ -150,7 +148,16 @@ def parse_config(data: bytes, server_providers: Collection[str] = (OPENAI,)) -> 
         named[name] = None if mistakes else AccountOptions(**_part(entry, _KINDS))
         if not mistakes and "base_url" in entry:
             servers[name] = ServerEntry(name, **_part(entry, _SERVER_KINDS))
-    return AccountsConfig(named, problems=tuple(problems), servers=servers, aliases=chains)
+    own = {name: entry for name, entry in entries.items() if isinstance(entry, dict) and entry.keys() & _SERVER_KINDS}
+    key_files = (entry.get("api_key_file") for entry in own.values())
+    return AccountsConfig(
+        named,
+        problems=tuple(problems),
+        servers=servers,
+        aliases=chains,
+        server_names=frozenset(own),
+        key_files=frozenset(file for file in key_files if isinstance(file, str)),
+    )
 
 
 _ALIAS_FAULT = "must be a name without spaces, none of bing-…, for a model's name or a list of up to 16 of them"

@@ -69,6 +69,21 @@ class DirectoryContents:
     exposed: tuple[str, ...] = ()
     fault: str = ""
 
+    @property
+    def reserved(self) -> dict[str, str]:
+        """The names that no export may have, each with what has it: cookies in a key's place would be sent as the key.
+
+        Where accounts.toml can't be understood, any file that isn't an export may be a key.
+        """
+        faulty = {
+            export.account: f"the file {export.file}, which may be a key while {config.NAME} is broken"
+            for export in self.exports
+            if export.fault
+        }
+        unknown = faulty if self.config.others is None else {}
+        keys = {Path(file).stem: f"the key file {file}" for file in self.config.key_files}
+        return unknown | keys | dict.fromkeys(self.config.server_names, "a server")
+
     def state_at(self, now: float, before: DirectoryState, own: Sequence[Account] = ()) -> DirectoryState:
         """Return the accounts at `now` (Unix seconds), with `own`, those that come from elsewhere.
 

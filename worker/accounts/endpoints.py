@@ -133,10 +133,13 @@ def find_mistakes(entry: Mapping[str, object], providers: Collection[str]) -> li
 
 
 def environment_accounts(settings: WorkerSettings) -> tuple[ServerAccount, ...]:
-    """Return the account at the server that the environment defines, if it defines one."""
+    """Return the account at the server that the environment defines, if it defines one.
+
+    ValueError, with one sentence that doesn't contain the key, if its key can't be one.
+    """
     if settings.openai_base_url is None or settings.openai_model is None:
         return ()
-    key = settings.openai_api_key.get_secret_value().strip() if settings.openai_api_key else ""
+    key = _environment_key(settings)
     models = settings.openai_further_models
     return (
         ServerAccount(
@@ -149,3 +152,19 @@ def environment_accounts(settings: WorkerSettings) -> tuple[ServerAccount, ...]:
             lists_models=models == "all",
         ),
     )
+
+
+def _environment_key(settings: WorkerSettings) -> str:
+    """Return the key that OPENAI_API_KEY or OPENAI_API_KEY_FILE holds, '' for none. ValueError."""
+    file, variable = settings.openai_api_key_file, settings.openai_api_key
+    text = variable.get_secret_value() if variable else ""
+    if file is None and not text.strip():
+        return ""
+    source = "OPENAI_API_KEY" if file is None else f"OPENAI_API_KEY_FILE: {file}"
+    try:
+        key = parse_key(text if file is None else file.read_text("utf-8-sig", "replace"))
+    except OSError as error:
+        raise ValueError(f"{source} can't be read: {error.strerror}") from None
+    if key is None:
+        raise ValueError(f"{source} {_NO_KEY}")
+    return key

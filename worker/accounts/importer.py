@@ -5,13 +5,14 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from worker.accounts.account import Account
-from worker.accounts.directory import MAX_FILE, load_accounts
+from worker.accounts.directory import MAX_FILE, DirectoryState, load_accounts, read_folder
 
 _LONGEST_NAME = 64
 _NO_EXPORTS = {"README.md", "accounts.toml"}
@@ -30,18 +31,26 @@ class ImportedAccount:
     replaced: bool
 
 
-def add_export(folder: Path, export: bytes, name: str, *, exact: bool) -> ImportedAccount:
+def add_export(
+    folder: Path, export: bytes, name: str, *, exact: bool, reserved: Mapping[str, str] | None = None
+) -> ImportedAccount:
     """Write an export into the folder, readable by its owner only, if a worker can use it; ExportError if not.
 
     `exact`: as the account of exactly this name, replacing its file. Otherwise under the first free name of `name`,
-    `name-2`, `name-3` …
+    `name-2`, `name-3` … A server's name is never free, nor is a key file's. `reserved` are those of the environment,
+    each with what has it.
     """
     _check(export, name)
     try:
         _restrict_access(folder)
         with _draft(folder, export, name) as draft:
-            _refuse_double(_account(draft), load_accounts(folder).accounts, except_name=name if exact else "")
-            return _replace_file(folder, draft, name) if exact else _add_file(folder, draft, name)
+            contents = read_folder(folder)
+            names = contents.reserved | dict(reserved or {})
+            others = contents.state_at(time.time(), DirectoryState()).accounts
+            if exact:
+                _refuse_reserved(name, names)
+            _refuse_double(_account(draft), others, except_name=name if exact else "")
+            return _replace_file(folder, draft, name) if exact else _add_file(folder, draft, name, names)
     except OSError as error:
         raise ExportError(f"{folder} can't be written: {error.strerror}") from None
 
@@ -90,6 +99,11 @@ def _account(draft: Path) -> Account:
     return state.accounts[0]
 
 
+def _refuse_reserved(name: str, reserved: Mapping[str, str]) -> None:
+    if name in reserved:
+        raise ExportError(f"{name} is the name of {reserved[name]}: give the account another one")
+
+
 def _refuse_double(account: Account, others: Iterable[Account], except_name: str) -> None:
     for other in others:
         if other.fingerprint == account.fingerprint and other.name != except_name:
@@ -103,10 +117,10 @@ def _replace_file(folder: Path, draft: Path, name: str) -> ImportedAccount:
     return ImportedAccount(name, file, bool(existing))
 
 
-def _add_file(folder: Path, draft: Path, name: str) -> ImportedAccount:
+def _add_file(folder: Path, draft: Path, name: str, reserved: Collection[str]) -> ImportedAccount:
     """Link the draft under the first free name. Linking fails where a file exists: concurrent imports are safe."""
     for free in itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2))):
-        if any(path.stem == free for path in folder.iterdir()):
+        if free in reserved or any(path.stem == free for path in folder.iterdir()):
             continue
         file = folder / f"{free}{draft.suffix}"
         try:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import structlog
@@ -17,12 +18,24 @@ _LOOK_EVERY = 2.0
 
 
 class RemoteImporter:
-    """Writes the exports that wait in Redis into `folder`; if it is read-only, they are left to other workers."""
+    """Writes the exports that wait in Redis into `folder`; if it is read-only, they are left to other workers.
 
-    def __init__(self, folder: Path, ledger: Ledger, journal: AuditLog, *, look_every: float = _LOOK_EVERY) -> None:
+    `reserved` are the names that no export may have, each with what has it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        ledger: Ledger,
+        journal: AuditLog,
+        *,
+        reserved: Mapping[str, str] | None = None,
+        look_every: float = _LOOK_EVERY,
+    ) -> None:
         self._folder = folder
         self._ledger = ledger
         self._journal = journal
+        self._reserved = reserved
         self._look_every = look_every
 
     async def run(self) -> None:
@@ -42,7 +55,7 @@ class RemoteImporter:
 
     async def _add(self, name: str, export: bytes) -> None:
         try:
-            added = await asyncio.to_thread(add_export, self._folder, export, name, exact=True)
+            added = await asyncio.to_thread(add_export, self._folder, export, name, exact=True, reserved=self._reserved)
         except ExportError as error:
             _LOG.warning("could not import an export", account=name, cause=str(error))
             await self._journal.record("refused", name=name, reason=str(error))

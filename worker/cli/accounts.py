@@ -141,7 +141,8 @@ def add(file: File, name: NewName = "", send: Send = False, as_json: AsJson = Fa
         _submit(account, export, as_json)
         return
     try:
-        added = add_export(settings.cookies_dir, export, account, exact=bool(name))
+        reserved = settings.reserved_names
+        added = add_export(settings.cookies_dir, export, account, exact=bool(name), reserved=reserved)
     except ExportError as error:
         _fail(str(error))
     document = {"account": added.account, "file": str(added.file), "replaced": added.replaced}

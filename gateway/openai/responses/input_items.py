@@ -9,7 +9,7 @@ from typing import Any
 from gateway.answering.thought_fields import unpack
 from gateway.openai.errors import InvalidRequestError
 from gateway.openai.json_fields import Fields, check_depth, read_field, read_filled, read_object, read_string, rest_of
-from gateway.openai.messages import MAX_PARTS, MAX_PICTURES, TEXT_KINDS, parse_picture
+from gateway.openai.messages import MAX_PARTS, MAX_PICTURES, TEXT_KINDS, check_messages, parse_picture
 from gateway.openai.picture_urls import check_picture_url
 from gateway.openai.responses import hosted_items
 from gateway.openai.responses.item_order import PlacedMessage, join_items, link_items
@@ -49,6 +49,7 @@ def parse_input(given: object, answers: KeptAnswers, *, continues: bool) -> tupl
     if not isinstance(given, list) or not given:
         message = "'input' must be a string, or a list of items that isn't empty."
         raise InvalidRequestError(message, "input", "invalid_type")
+    check_messages(given, "input")
     reader = _ItemReader(answers)
     placed = [
         PlacedMessage(f"input[{number}]", message)

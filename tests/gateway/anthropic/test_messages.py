@@ -6,6 +6,7 @@ import pytest
 
 from gateway.anthropic.messages import parse_messages, parse_system
 from gateway.openai.errors import InvalidRequestError
+from gateway.openai.messages import MAX_MESSAGES
 from wire.prompt import Message, Text, ToolCall
 
 HI = {"role": "user", "content": "hi"}
@@ -100,6 +101,7 @@ def test_a_call_without_a_result_or_the_other_way_round_is_refused(messages: lis
         (None, "messages"),
         ([], "messages"),
         ([1], "messages[0]"),
+        ([HI] * (MAX_MESSAGES + 1), "messages"),
         ([{"role": "nobody", "content": "x"}], "messages[0].role"),
         ([{"role": [], "content": []}], "messages[0].role"),
         ([{"role": "user"}], "messages[0].content"),

@@ -8,7 +8,7 @@ from gateway.answering.drain import ActiveRequests
 from gateway.app import create_app
 from gateway.console import files
 from gateway.settings import GatewaySettings
-from tests.support.gateway.console_client import admin_keys, console
+from tests.support.gateway.console_client import BEARER, admin_keys, console, looking, sees
 from tests.support.gateway.harness import RunningGateway
 from wire.redis.store import Store
 
@@ -33,6 +33,17 @@ async def test_all_but_the_page_needs_an_admin_key(store: Store, tmp_path: Path)
         assert (await gateway.client.get("/console/live")).status_code == 401
         for path in ORDERS:
             assert (await gateway.client.post(path)).status_code == 401
+
+
+async def test_ten_wrong_keys_shut_out_no_admin_of_that_address(store: Store, tmp_path: Path) -> None:
+    """The attack: whoever shares a proxy with the admins sends wrong keys all the time."""
+    wrong, order = {"authorization": "Bearer wrong"}, "/console/accounts/nobody/pause"
+    async with console(store, tmp_path) as gateway:
+        refusals = [(await gateway.client.post(order, headers=wrong)).status_code for _ in range(12)]
+        assert refusals == [401] * 10 + [429] * 2
+        assert (await gateway.client.post(order, headers=BEARER)).status_code == 404
+        async with looking(gateway) as page:
+            await sees(lambda: page.state)
 
 
 @pytest.mark.parametrize("keys", ["olivia", "olivia not-a-digest\n", ""])

@@ -38,10 +38,8 @@ def test_the_subprotocol_is_named() -> None:
 
 
 def test_every_close_code_is_documented() -> None:
-    codes = {str(value) for name, value in vars(websocket).items() if name in ("_POLICY_VIOLATION", "_SERVICE_RESTART")}
-    assert len(codes) == 2
     for channel in FOUND["channels"].values():
-        assert codes <= set(channel["x-close-codes"])
+        assert str(websocket._SERVICE_RESTART) in channel["x-close-codes"]
 
 
 def test_every_message_of_v2_is_documented() -> None:

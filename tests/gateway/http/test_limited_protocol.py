@@ -6,13 +6,11 @@ import tracemalloc
 from collections.abc import Iterable
 
 import pytest
-import uvicorn
-from starlette.types import Receive, Scope, Send
-from uvicorn.server import ServerState
 from websockets.exceptions import InvalidStatus
 
 from gateway.http.limited_protocol import LARGEST_HEADERS, MOST_HEADERS
 from gateway.http.streaming import HttpProtocol
+from tests.support.gateway.connection import connected
 from tests.support.gateway.harness import RunningGateway, body_of
 
 pytestmark = pytest.mark.anyio
@@ -23,44 +21,6 @@ CHUNK = b"x" * 2**18
 QUESTION = "/api?style=balanced&question=hello"
 START = b"GET %b HTTP/1.1\r\nHost: g\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\nHost: g\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
-class Transport(asyncio.Transport):
-    """A connection's other end: keeps what was written."""
-
-    def __init__(self) -> None:
-        super().__init__({"peername": ("192.0.2.1", 1), "sockname": ("192.0.2.2", 80)})
-        self.written = b""
-        self.closed = False
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.written += data
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def close(self) -> None:
-        self.closed = True
-
-    def pause_reading(self) -> None:
-        """Read on."""
-
-    def resume_reading(self) -> None:
-        """Read on."""
-
-
-async def refuse(scope: Scope, _receive: Receive, send: Send) -> None:
-    """Answer with the status of a refusal, or 200."""
-    status = scope["state"].get("refused_head", 200)
-    await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
-    await send({"type": "http.response.body", "body": b""})
-
-
-def connected() -> tuple[HttpProtocol, Transport]:
-    """Return a new connection."""
-    protocol, transport = HttpProtocol(uvicorn.Config(refuse, log_config=None), ServerState(), {}), Transport()
-    protocol.connection_made(transport)
-    return protocol, transport
 
 
 def held_after(protocol: HttpProtocol, start: bytes, chunks: Iterable[bytes]) -> int:

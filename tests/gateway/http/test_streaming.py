@@ -3,7 +3,9 @@
 import asyncio
 import gc
 import json
+import tracemalloc
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,8 +18,10 @@ from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 
 from gateway.answering.drain import ActiveRequest
 from gateway.http import streaming
-from gateway.http.streaming import StreamMiddleware, detach
+from gateway.http.open_connections import OpenConnections
+from gateway.http.streaming import SocketProtocol, StreamMiddleware, detach
 from tests.support.conditions import until
+from tests.support.gateway.connection import HANDSHAKE, connected
 from tests.support.gateway.harness import RunningGateway, closing_gate, received, running
 from wire.messages import Delta, Final
 from wire.redis.store import Store
@@ -161,8 +165,58 @@ async def test_what_lasts_is_done_at_once_where_there_are_no_layers() -> None:
     assert done == ["rest"]
 
 
+async def test_of_messages_that_nobody_takes_one_read_holds_no_more_than_its_bytes() -> None:
+    """Tiny ones: each would take 250 bytes for its seven."""
+    protocol, transport = connected()
+    protocol.data_received(HANDSHAKE)
+    await until(lambda: transport.written.startswith(b"HTTP/1.1 101 "))
+    reader, chunk = transport.get_protocol(), b"\x81\x81\0\0\0\0x" * 36_000
+    assert isinstance(reader, SocketProtocol)
+    tracemalloc.start()
+    reader.data_received(chunk)
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert held < 2 * len(chunk)
+    messages = [await reader.receive() for _ in range(36_000)]
+    assert messages == [{"type": "websocket.receive", "text": "x"}] * 36_000
+
+
+async def test_a_close_behind_messages_comes_in_its_order_and_pings_are_answered() -> None:
+    protocol, transport = connected()
+    protocol.data_received(HANDSHAKE)
+    await until(lambda: transport.written.startswith(b"HTTP/1.1 101 "))
+    reader = transport.get_protocol()
+    assert isinstance(reader, SocketProtocol)
+    reader.data_received(b"\x81\x81\0\0\0\0x" * 2 + b"\x89\x81\0\0\0\0p" + b"\x88\x82\0\0\0\0\x03\xe8")
+    assert not transport.closed
+    received = [(await reader.receive())["type"] for _ in range(3)]
+    assert received == ["websocket.receive", "websocket.receive", "websocket.disconnect"]
+    assert b"\x8a\x01p" in transport.written
+    assert transport.closed
+
+
+async def test_a_pong_that_waits_behind_a_message_is_not_missed() -> None:
+    protocol, transport = connected()
+    protocol.data_received(HANDSHAKE)
+    await until(lambda: transport.written.startswith(b"HTTP/1.1 101 "))
+    reader = transport.get_protocol()
+    assert isinstance(reader, SocketProtocol)
+    reader.data_received(b"\x81\x81\0\0\0\0x")
+    reader.send_keepalive_ping()
+    reader.keepalive_timeout()
+    assert not transport.closed
+    assert reader.ping_timer is not None
+    await reader.receive()
+    reader.send_keepalive_ping()
+    reader.keepalive_timeout()
+    assert transport.closed
+    reader.stop_keepalive()
+
+
 def test_uvicorns_protocols_are_replaced() -> None:
-    assert streaming.protocols() == (streaming.HttpProtocol, streaming.SocketProtocol)
+    http, socket = streaming.protocols(OpenConnections(1))
+    assert isinstance(http, partial)
+    assert (http.func, socket) == (streaming.HttpProtocol, streaming.SocketProtocol)
 
 
 @pytest.mark.parametrize("owner", [FlowControl, RequestResponseCycle, HttpToolsProtocol, WSProtocol, asyncio.Event])
@@ -174,7 +228,7 @@ def test_uvicorns_own_protocols_serve_when_an_attribute_of_theirs_is_gone(
 
     monkeypatch.setattr(owner, "__init__", other_init)
     with capture_logs() as logs:
-        assert streaming.protocols() == (HttpToolsProtocol, WSProtocol)
+        assert streaming.protocols(OpenConnections(1)) == (HttpToolsProtocol, WSProtocol)
     (line,) = logs
     assert (line["log_level"], [name.split(".")[0] for name in line["missing"]]) == (
         "warning",

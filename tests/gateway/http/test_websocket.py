@@ -1,6 +1,7 @@
 """One WebSocket's inbox, and its sending."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from starlette.types import Message
@@ -13,10 +14,36 @@ from gateway.http.websocket import Inbox, WebSocketConnection
 pytestmark = pytest.mark.anyio
 
 
-async def test_an_inbox_is_bounded_in_size() -> None:
+async def test_an_inbox_has_room_until_it_holds_its_bytes_and_again_when_some_are_read() -> None:
+    inbox, message = Inbox(200), "x" * 100
+    messages = inbox.messages()
+    for expected in (1, 0, 1, 0):
+        await asyncio.wait_for(inbox.wait_for_room(), 5)
+        inbox.put(message)
+        waiting = asyncio.create_task(inbox.wait_for_room())
+        await asyncio.sleep(0)
+        assert waiting.done() == bool(expected)
+        if not expected:
+            assert [await anext(messages), await anext(messages)] == [message] * 2
+        await asyncio.wait_for(waiting, 5)
+
+
+async def test_a_message_of_any_size_fits_an_empty_inbox() -> None:
     inbox = Inbox(10)
-    assert inbox.put("x" * 11)
-    assert not inbox.put("y")
+    await asyncio.wait_for(inbox.wait_for_room(), 5)
+    inbox.put("x" * 1000)
+    assert await anext(inbox.messages()) == "x" * 1000
+
+
+@pytest.mark.parametrize("end", [Inbox.seal, Inbox.close])
+async def test_nobody_waits_for_room_in_an_inbox_that_is_over(end: Callable[[Inbox], None]) -> None:
+    inbox = Inbox(10)
+    inbox.put("x" * 1000)
+    waiting = asyncio.create_task(inbox.wait_for_room())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    end(inbox)
+    await asyncio.wait_for(waiting, 5)
 
 
 async def test_an_inbox_that_closes_while_empty_ends() -> None:
@@ -34,7 +61,7 @@ async def test_a_sealed_inbox_hands_out_what_it_holds_and_ends() -> None:
     for message in ("a", "b"):
         inbox.put(message)
     inbox.seal()
-    assert inbox.put("late")
+    inbox.put("late")
     async with asyncio.timeout(5):
         assert [message async for message in inbox.messages()] == ["a", "b"]
 
@@ -61,7 +88,7 @@ class Line:
         """Return a connection on this line."""
         socket = WebSocket({"type": "websocket", "path": "/", "headers": []}, self._receive, self._send)
         await socket.accept()
-        return WebSocketConnection(socket, 1000, self._leave, last_send_limit=last_send_limit)
+        return WebSocketConnection(socket, self._leave, last_send_limit=last_send_limit)
 
     async def _receive(self) -> Message:
         return {"type": "websocket.connect"}

@@ -143,6 +143,17 @@ async def test_head_and_options_ask_nothing(gateway: RunningGateway, path: str) 
     assert [work.question for _, work in gateway.worker.asked if isinstance(work, Chat)] == ["after"]
 
 
+@pytest.mark.parametrize("path", ["/api", "/api_stream", "/image"])
+async def test_a_pictures_address_that_points_here_asks_nothing(gateway: RunningGateway, path: str) -> None:
+    query = {"style": "balanced", "question": "spent", "keyword": "spent"}
+    shown = await gateway.client.get(path, params=query, headers={"sec-fetch-dest": "image"})
+    assert shown.status_code == 404
+    assert gateway.worker.asked == []
+    for asked in ({"sec-fetch-dest": "empty"}, {"sec-fetch-dest": "document"}, {"accept": "image/*"}):
+        assert (await gateway.client.get(path, params=query, headers=asked)).status_code == 200
+    assert len(gateway.worker.asked) == 3
+
+
 async def test_a_wrong_method_is_reported(gateway: RunningGateway) -> None:
     response = await gateway.client.delete("/api")
     assert code(response) == (405, 405, "请求方法错误")

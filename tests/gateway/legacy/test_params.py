@@ -1,6 +1,7 @@
 """From what clients send to requests."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -119,6 +120,7 @@ def test_a_missing_keyword_is_refused() -> None:
         parse_keyword({})
 
 
+MULTIPART = "multipart/form-data; boundary=b"
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -201,6 +203,26 @@ def test_fields_that_nobody_reads_may_be_in_any_set() -> None:
 def multipart(*parts: bytes) -> bytes:
     """A form of these parts, with the boundary `b`."""
     return b"".join(b"--b\r\nContent-Disposition: form-data; " + part + b"\r\n" for part in parts) + b"--b--\r\n"
+
+
+@pytest.mark.parametrize("more", [b"", b'; filename="f"'])
+def test_a_form_of_many_small_parts_is_read_no_further_than_its_first_hundred(more: bytes) -> None:
+    part = b'name="question"' + more + b"\r\n\r\nx"
+    assert params.parse_body(multipart(*[part] * params.MAX_FORM_PARTS), MULTIPART) == (
+        {} if more else {"question": "x"}
+    )
+    begun: list[bytes] = []
+
+    class Part(bytes):
+        """The bytes of a form, which note what is read of them."""
+
+        def __getitem__(self, place: Any) -> Any:
+            begun.append(b"")
+            return super().__getitem__(place)
+
+    with pytest.raises(RefusedError):
+        params.parse_body(Part(multipart(*[part] * 20_000)), MULTIPART)
+    assert len(begun) < 200 * params.MAX_FORM_PARTS
 
 
 def test_an_uploaded_file_is_no_parameter() -> None:

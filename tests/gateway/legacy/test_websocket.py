@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 
 import pytest
 from starlette.types import Message
@@ -238,16 +239,25 @@ async def test_a_question_above_the_limit_is_refused_and_the_socket_stays_open(s
         assert len(gateway.worker.asked) == 1
 
 
-async def test_too_many_questions_ahead_close_with_1008(gateway: RunningGateway) -> None:
+async def test_any_number_of_messages_ahead_is_answered_in_order(gateway: RunningGateway) -> None:
+    """Far more than is read ahead."""
     with closing_gate() as gate:
-        gateway.worker.scripts["slow"] = [gate, Final("a")]
+        gateway.worker.scripts["slow"] = [gate, Final("slow")]
         async with gateway.socket("/ws") as socket:
-            for _ in range(300):
-                await socket.send(ask("slow"))
-            with pytest.raises(ConnectionClosed) as closed:
-                await socket.recv()
-            assert closed.value.rcvd is not None
-            assert closed.value.rcvd.code == 1008
+            await socket.send(ask("slow"))
+            await until(lambda: bool(gateway.worker.asked))
+            sending = asyncio.create_task(send_all(socket, ["{}" + " " * 5000, "[]"] * 500))
+            await until(lambda: socket.transport.get_write_buffer_size() or sending.done())
+            gate.set()
+            replies = [json.loads(await socket.recv()) for _ in range(1001)]
+            await sending
+    assert replies[0]["data"]["answer"] == "slow"
+    assert [reply["message"] for reply in replies[1:]] == ["参数不能为空", "格式错误"] * 500
+
+
+async def send_all(socket: ClientConnection, messages: Sequence[str]) -> None:
+    for message in messages:
+        await socket.send(message)
 
 
 async def test_a_question_that_nobody_takes_ends_in_one_frame(store: Store) -> None:

@@ -39,7 +39,7 @@ from wire.response_memory import ResponseMemory
 from wire.shared_read import SharedRead
 
 Talk = tuple[HistoryMessage, ...]
-LIMIT = 5
+LIMIT = 8
 
 
 def text_message(role: PromptRole, text: str) -> Message:
@@ -261,6 +261,7 @@ async def test_without_redis_an_answer_goes_out_all_the_same() -> None:
     conversations = service(store).conversations
     with capture_logs() as logs:
         await conversations.record(
+            "c",
             Thread(ConversationDigests(b"", ""), None, state="s"),
             IndexedConversation("t", "a"),
             text_message("assistant", "b"),

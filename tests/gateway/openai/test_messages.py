@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.openai.errors import InvalidRequestError
-from gateway.openai.messages import MAX_CALLS, MAX_PARTS, MAX_PICTURES, link_results, parse_messages
+from gateway.openai.messages import MAX_CALLS, MAX_MESSAGES, MAX_PARTS, MAX_PICTURES, link_results, parse_messages
 from wire.prompt import Message, Opaque, Picture, Refusal, Text, ToolCall
 
 PNG = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n...").decode()
@@ -149,6 +149,7 @@ NO_STRING = {"id": "a", "function": {"name": "f", "arguments": {}}}
         ([], "messages"),
         ("hi", "messages"),
         (["hi"], "messages[0]"),
+        ([user("hi")] * (MAX_MESSAGES + 1), "messages"),
         ([user(None)], "messages[0].content"),
         ([user(5)], "messages[0].content"),
         ([user([5])], "messages[0].content[0]"),

@@ -716,31 +716,6 @@ async def test_a_question_that_is_accepted_as_the_drain_begins_is_answered(
         assert await read_close_code(socket) == 1012
 
 
-@pytest.mark.parametrize("store_url", ["memory://"])
-async def test_too_many_messages_ahead_close_with_1008_whatever_runs(
-    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    submit, reached = Jobs.submit, asyncio.Event()
-    with closing_gate() as gate, closing_gate() as end:
-        gateway.worker.scripts["slow"] = [end, Final("a")]
-
-        async def held_up(jobs: Jobs, *args: Any, **more: Any) -> str:
-            reached.set()
-            await gate.wait()
-            return await submit(jobs, *args, **more)
-
-        monkeypatch.setattr(Jobs, "submit", held_up)
-        async with speaking(gateway) as socket:
-            await ask(socket, "slow")
-            async with asyncio.timeout(5):
-                await reached.wait()
-            for _ in range(300):
-                await say(socket, "ask")
-            gate.set()
-            assert (await hear(socket))["type"] == "accepted"
-            assert await read_close_code(socket) == 1008
-
-
 async def test_an_answer_longer_than_the_drain_is_cut_with_1012_and_continues_elsewhere(store: Store) -> None:
     async with running(store) as other, running(store, settings(drain_timeout=0.1), worker=False) as gateway:
         with closing_gate() as gate:

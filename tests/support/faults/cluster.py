@@ -37,6 +37,7 @@ LIMITS = {
     "IDLE_RELEASE": "2",
     # All clients have one address.
     "CLIENT_LIMIT": "1000",
+    "CONNECTION_LIMIT": "10000",
     "LOG_FORMAT": "json",
 }
 _GRACE = 10.0

@@ -85,7 +85,7 @@ async def life(store: Store) -> list[list[Event]]:
     last = await scenario.take("w2")
     await scenario.finish(last, "ef", keeps=False)
     index = ConversationIndex(store, ttl=60, limit=10)
-    await index.record(IndexedConversation(first.token, fourth.answer), ["after"], ["before"])
+    await index.record("alice", IndexedConversation(first.token, fourth.answer), ["after"], ["before"])
     assert await index.find("after") == IndexedConversation(first.token, fourth.answer)
     other = await scenario.ask("of another conversation", client=ALICE)
     dropped = await scenario.ask("of one more", client=ALICE)

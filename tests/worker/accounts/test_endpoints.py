@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,6 +76,39 @@ def test_the_environment_names_a_server_of_its_own(monkeypatch: pytest.MonkeyPat
     (account,) = environment_accounts(settings)
     assert account == ServerAccount("openai", "http://a/v1", "m", "sk-1")
     assert "sk-1" not in repr(account)
+
+
+@pytest.mark.parametrize("text", ["sk-1", " sk-1\r\n", "\ufeffsk-1\n"])
+def test_the_environments_key_may_be_in_a_file(tmp_path: Path, text: str) -> None:
+    (file := tmp_path / "key").write_text(text)
+    settings = WorkerSettings(openai_base_url="http://a/v1", openai_model="m", openai_api_key_file=file)
+    assert environment_accounts(settings) == (ServerAccount("openai", "http://a/v1", "m", "sk-1"),)
+
+
+@pytest.mark.parametrize(
+    "text", ["", " \n", "planted key", "planted\x00", "planted\nkey", "plänted", "[planted\x1b[0m"]
+)
+def test_a_file_or_variable_that_holds_no_key_is_one_sentence(tmp_path: Path, text: str) -> None:
+    (file := tmp_path / "key").write_text(text)
+    at_server = {"openai_base_url": "http://a/v1", "openai_model": "m"}
+    for source, settings in [
+        (f"OPENAI_API_KEY_FILE: {file}", WorkerSettings(**at_server, openai_api_key_file=file)),  # type: ignore[arg-type]
+        ("OPENAI_API_KEY", WorkerSettings(**at_server, openai_api_key=text)),  # type: ignore[arg-type]
+    ]:
+        if source == "OPENAI_API_KEY" and not text.strip():
+            assert environment_accounts(settings)[0].key == ""
+            continue
+        with pytest.raises(ValueError, match="holds no key") as refusal:
+            environment_accounts(settings)
+        assert str(refusal.value) == f"{source} holds no key: one line of visible ASCII characters is wanted"
+
+
+def test_a_file_of_the_environments_key_that_is_missing_is_one_sentence(tmp_path: Path) -> None:
+    for file, cause in [(tmp_path / "none", "No such file or directory"), (tmp_path, "Is a directory")]:
+        settings = WorkerSettings(openai_base_url="http://a/v1", openai_model="m", openai_api_key_file=file)
+        with pytest.raises(ValueError, match=cause) as refusal:
+            environment_accounts(settings)
+        assert str(refusal.value) == f"OPENAI_API_KEY_FILE: {file} can't be read: {cause}"
 
 
 def test_two_keys_have_two_fingerprints() -> None:

@@ -108,6 +108,75 @@ def test_what_is_no_new_account_is_refused_and_leaves_no_trace(
     assert files(tmp_path) == ["bob.json"]
 
 
+SERVER = '[accounts.vendor]\nbase_url = "http://127.0.0.1:1/v1"\nmodel = "m"\napi_key_file = "secret.key"\n'
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Path:
+    """A folder with a server and its key."""
+    (tmp_path / "accounts.toml").write_text(SERVER)
+    (tmp_path / "secret.key").write_text("sk-1")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("vendor", "vendor is the name of a server: give the account another one"),
+        ("secret", "secret is the name of the key file secret.key: give the account another one"),
+        ("openai", "openai is the name of a server: give the account another one"),
+    ],
+)
+def test_cookies_never_take_the_place_of_a_server_or_of_its_key(served: Path, name: str, sentence: str) -> None:
+    """They would be sent to the server as its key."""
+    with pytest.raises(ExportError) as refused:
+        add_export(served, export("secret"), name, exact=True, reserved={"openai": "a server"})
+    assert str(refused.value) == sentence
+    assert (served / "secret.key").read_text() == "sk-1"
+    assert files(served) == ["accounts.toml", "secret.key"]
+
+
+@pytest.mark.parametrize("name", ["vendor", "secret", "openai"])
+def test_such_a_name_is_not_free_either(served: Path, name: str) -> None:
+    added = add_export(served, export("secret"), name, exact=False, reserved={"openai": "a server"})
+    assert added.account == f"{name}-2"
+    assert files(served) == sorted(["accounts.toml", "secret.key", f"{name}-2.json"])
+
+
+@pytest.mark.parametrize("name", ["vendor", "secret"])
+def test_a_key_file_that_is_still_missing_has_its_name(served: Path, name: str) -> None:
+    (served / "secret.key").unlink()
+    with pytest.raises(ExportError, match=f"^{name} is the name of "):
+        add_export(served, export("secret"), name, exact=True)
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        (SERVER + "turns = 0\n", "secret is the name of the key file secret.key: give"),
+        (SERVER + 'provider = "another"\n', "secret is the name of the key file secret.key: give"),
+        (
+            SERVER + "[accounts",
+            "secret is the name of the file secret.key, which may be a key while accounts.toml is broken: give",
+        ),
+    ],
+)
+def test_a_mistake_in_accounts_toml_exposes_no_key_file(served: Path, config: str, sentence: str) -> None:
+    (served / "accounts.toml").write_text(config)
+    with pytest.raises(ExportError, match=f"^{sentence} the account another one$"):
+        add_export(served, export("secret"), "secret", exact=True)
+    assert (served / "secret.key").read_text() == "sk-1"
+    assert add_export(served, export("one"), "alice", exact=True).replaced is False
+    assert add_export(served, export("two"), "alice", exact=True).replaced is True
+
+
+def test_the_options_of_an_account_do_not_make_its_name_a_servers(tmp_path: Path) -> None:
+    write_accounts(tmp_path, "alice")
+    (tmp_path / "accounts.toml").write_text("[accounts.alice]\nweight = 2\n[accounts.bob]\nturns = 1\n")
+    assert add_export(tmp_path, export("new"), "alice", exact=True).replaced
+    assert add_export(tmp_path, export("bob"), "bob", exact=False).account == "bob"
+
+
 @pytest.mark.parametrize("name", ["", " alice", ".alice", "../alice", "a/images", "a\nb", "a\0", "a" * 65])
 def test_a_name_that_can_be_no_accounts_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ExportError, match=r"^an account's name has 1 to 64 characters"):

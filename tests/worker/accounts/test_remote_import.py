@@ -64,6 +64,24 @@ async def test_what_can_not_be_used_is_reported_without_any_secret(store: Hooked
     assert "planted-secret" not in str(logs)
 
 
+async def test_the_name_of_the_environments_server_is_refused_and_reported(client: Client, tmp_path: Path) -> None:
+    write_accounts(tmp_path, "alice")
+    journal = AuditLog(client.store)
+    address = "http://127.0.0.1:1/v1"
+    async with serving(
+        client.store, ScriptedProvider(), cookies_dir=tmp_path, openai_base_url=address, openai_model="m"
+    ):
+        await Ledger(client.store).submit_export("openai", EXPORT)
+        sentence = "openai is the name of a server: give the account another one"
+
+        async def reported() -> bool:
+            events = await journal.read_latest(10)
+            return {"kind": "refused", "name": "openai", "reason": sentence} in [event.fields for event in events]
+
+        await until(reported)
+    assert os.listdir(tmp_path) == ["alice.json"]
+
+
 async def test_a_redis_that_is_away_is_waited_for(store: HookedStore, tmp_path: Path) -> None:
     away = store.before["take_handed_in"] = Away(2)
     ledger = Ledger(store)

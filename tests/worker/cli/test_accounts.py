@@ -213,6 +213,19 @@ def test_an_export_is_added(terminal: Terminal, tmp_path: Path) -> None:
     assert terminal.refused("add", str(export)).startswith("alice.json has no _U cookie")
 
 
+def test_a_servers_name_is_refused_in_one_sentence(terminal: Terminal, tmp_path: Path) -> None:
+    write_accounts(tmp_path / "downloads", "carol")
+    export, key = tmp_path / "downloads" / "carol.json", terminal.folder / "vendor.key"
+    key.write_text(SECRET)
+    config = '[accounts.local]\nbase_url = "http://127.0.0.1:1/v1"\nmodel = "m"\napi_key_file = "vendor.key"\n'
+    (terminal.folder / "accounts.toml").write_text(config)
+    at_server = {"OPENAI_BASE_URL": "http://127.0.0.1:1/v1", "OPENAI_MODEL": "m"}
+    for name, holder in [("local", "a server"), ("vendor", "the key file vendor.key"), ("openai", "a server")]:
+        sentence = terminal.refused("add", str(export), "--name", name, **at_server)
+        assert sentence == f"{name} is the name of {holder}: give the account another one"
+    assert key.read_text() == SECRET
+
+
 @pytest.mark.parametrize(("arguments", "name"), [([], "account"), (["--name", "carol"], "carol")])
 def test_an_export_is_added_from_standard_input(terminal: Terminal, arguments: list[str], name: str) -> None:
     ended = subprocess.run(

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.answering.thought_fields import pack
 from gateway.openai.errors import InvalidRequestError
-from gateway.openai.messages import MAX_PARTS, MAX_PICTURES
+from gateway.openai.messages import MAX_MESSAGES, MAX_PARTS, MAX_PICTURES
 from gateway.openai.responses.input_items import parse_input
 from gateway.openai.responses.item_references import MAX_CHARACTERS
 from wire.blocks import Block
@@ -230,6 +230,13 @@ def test_a_wrong_item_is_refused_by_its_name(item: Any, param: str | None) -> No
         parse({"role": "user", "content": "hi"}, item, continues=True)
     where = ".output.image_url" if param is None else param
     assert (caught.value.fault.status, caught.value.fault.param) == (400, f"input[1]{where}")
+
+
+def test_an_input_may_have_so_many_items_and_no_more() -> None:
+    items = [{"role": "user", "content": "hi"}] * MAX_MESSAGES
+    assert len(parse(*items)) == MAX_MESSAGES
+    with pytest.raises(InvalidRequestError, match="up to 10000 entries"):
+        parse(*items, items[0])
 
 
 @pytest.mark.parametrize("given", [None, 5, [], {}])

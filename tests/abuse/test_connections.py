@@ -1,0 +1,141 @@
+"""One client's connections at the shipped nginx leave room for those of others."""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import anyio
+import httpx
+import msgspec
+import pytest
+from anyio.abc import SocketStream
+
+from gateway.anthropic import errors as anthropic_errors
+from gateway.errors import ERRORS, problem_for
+from gateway.http.responses import encode_error
+from gateway.openai import errors as openai_errors
+from tests.deploy.conftest import ADDRESSES, START_LIMIT, accepts, nginx, rendered
+from tests.support.conditions import until
+from tests.support.deploy.upstreams import Gateway, Names, name_server, serving
+from tests.support.processes import free_port
+from wire.reasons import Reason
+
+pytestmark = pytest.mark.anyio
+GREEDY, OTHER, PROXY = "127.0.0.9", "127.0.0.10", "127.0.0.7"
+LIMIT = 256
+# The largest body that nginx reads whole, before it asks a gateway.
+KEPT = 299_999
+UPGRADE = (
+    "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+
+
+@pytest.fixture(params=[("worker_connections 256;", "worker_connections 256;")])
+async def port(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[int]:
+    """Nginx's port; the parameter is a line of its configuration, and what it is instead."""
+    port, gateway_port = free_port(), free_port()
+    async with AsyncExitStack() as stack:
+        name_port = await stack.enter_async_context(name_server(Names({"gateway": [ADDRESSES[0]]})))
+        await stack.enter_async_context(serving(Gateway(ADDRESSES[0]), gateway_port))
+        shipped = rendered(tmp_path, port, name_port, gateway_port)
+        assert request.param[0] in shipped
+        stack.enter_context(nginx(tmp_path, shipped.replace(*request.param), PROXY))
+        await until(lambda: accepts(port), f"nginx accepts connections, see {tmp_path}/error.log", limit=START_LIMIT)
+        yield port
+
+
+async def connect(stack: AsyncExitStack, port: int, address: str = GREEDY) -> SocketStream:
+    return await stack.enter_async_context(await anyio.connect_tcp("127.0.0.1", port, local_host=address))
+
+
+async def send(stream: SocketStream, request: str) -> bytes:
+    """Return the beginning of what nginx answers."""
+    await stream.send(request.encode())
+    with anyio.fail_after(60):
+        return await stream.receive()
+
+
+async def ask(port: int, address: str = OTHER) -> int:
+    """Return the status of a question of another client."""
+    transport = httpx.AsyncHTTPTransport(local_address=address)
+    async with httpx.AsyncClient(transport=transport, timeout=60, trust_env=False) as client:
+        return (await client.post(f"http://127.0.0.1:{port}/api", content=b"x" * 1000)).status_code
+
+
+async def open_sockets(stack: AsyncExitStack, port: int, count: int) -> Sequence[bytes]:
+    """Return what a handshake is answered with, for each socket; they stay open."""
+    return [await send(await connect(stack, port), UPGRADE) for _ in range(count)]
+
+
+@pytest.mark.parametrize("port", [("worker_connections 256;", "worker_connections 2048;")], indirect=True)
+async def test_sockets_of_one_client_leave_connections_for_others(port: int) -> None:
+    async with AsyncExitStack() as stack:
+        received = await open_sockets(stack, port, LIMIT + 10)
+        statuses = [answer.split(b" ", 2)[1] for answer in received]
+        assert statuses == [b"101"] * LIMIT + [b"429"] * 10
+        assert received[-1].endswith(encode_error(problem_for(Reason.REQUEST_RATE)))
+        assert b"Retry-After: 1\r\n" in received[-1]
+        assert await ask(port) == 200
+        fault = openai_errors.fault_of_spec(ERRORS[Reason.REQUEST_RATE])
+        for path, body in (
+            ("/v1/responses", lambda _: fault.body),
+            ("/v1/messages", lambda request: anthropic_errors.error_of(fault, request)),
+        ):
+            refused = await send(await connect(stack, port), f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")
+            error = json.loads(refused.partition(b"\r\n\r\n")[2])
+            assert error == msgspec.to_builtins(body(error.get("request_id", "")))
+            assert b"X-Should-Retry: true\r\n" in refused
+
+    async def may_ask_again() -> bool:
+        return await ask(port, GREEDY) == 200
+
+    await until(may_ask_again, "the client has its connections back", limit=60)
+
+
+@pytest.mark.parametrize("port", [("limit_conn clients 256;", "limit_conn clients 1;")], indirect=True)
+async def test_a_client_is_an_address_or_network_also_behind_a_named_proxy(port: int) -> None:
+    async with AsyncExitStack() as stack:
+        for address, status in (
+            ("198.51.100.1", 101),
+            ("198.51.100.1", 429),
+            ("198.51.100.2", 101),
+            ("2001:db8:1:2::1", 101),
+            ("2001:db8:1:2:ffff::1", 429),
+            ("2001:db8:1:3::1", 101),
+            ("2001:db8::1", 101),
+            ("2001:db8::2", 429),
+            ("::1", 101),
+            ("::1", 429),
+        ):
+            request = UPGRADE.replace("Host: x", f"Host: x\r\nX-Forwarded-For: {address}")
+            received = await send(await connect(stack, port, PROXY), request)
+            assert received.startswith(b"HTTP/1.1 %d " % status), address
+
+
+async def test_connections_that_send_nothing_are_given_up_for_others(port: int) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(300):
+            await connect(stack, port)
+        assert await ask(port) == 200
+
+
+async def test_unfinished_uploads_leave_room_for_the_bodies_of_others(port: int) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(58):
+            stream = await connect(stack, port)
+            head = f"POST /v1/responses HTTP/1.1\r\nHost: x\r\nContent-Length: {KEPT}\r\n\r\n"
+            await stream.send(head.encode() + b"x" * (KEPT - 1))
+        assert await ask(port) == 200
+
+
+@pytest.mark.parametrize("port", [("client_body_buffer_size 300k;", "client_body_buffer_size 1k;")], indirect=True)
+async def test_without_a_place_for_a_body_nginx_is_busy(port: int, tmp_path: Path) -> None:
+    (tmp_path / "client_body").rmdir()
+    async with AsyncExitStack() as stack:
+        head = "POST /api HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n\r\n"
+        received = await send(await connect(stack, port), head + "x" * 4000)
+    assert received.startswith(b"HTTP/1.1 503 ")
+    assert b"Retry-After: 2\r\n" in received
+    assert received.endswith(encode_error(problem_for(Reason.QUEUE_FULL)))

@@ -1,0 +1,72 @@
+"""One connection to a server's protocol, without a network."""
+
+import asyncio
+
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
+
+from gateway.http.open_connections import OpenConnections
+from gateway.http.streaming import HttpProtocol, SocketProtocol
+
+HANDSHAKE = (
+    b"GET /ws HTTP/1.1\r\nHost: g\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+
+
+class ServerTransport(asyncio.Transport):
+    """The server's end of a connection: keeps what was written."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": ("192.0.2.1", 1), "sockname": ("192.0.2.2", 80)})
+        self.written = b""
+        self.closed = False
+        self._protocol: asyncio.BaseProtocol = asyncio.Protocol()
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Keep what is sent."""
+        self.written += data
+
+    def is_closing(self) -> bool:
+        """Return whether it is closed."""
+        return self.closed
+
+    def close(self) -> None:
+        """Close it."""
+        self.closed = True
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Let another protocol have it."""
+        self._protocol = protocol
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        """Return the protocol that has it."""
+        return self._protocol
+
+    def pause_reading(self) -> None:
+        """Read on: a test sends no more than it means to."""
+
+    def resume_reading(self) -> None:
+        """Read on."""
+
+
+async def answer_head(scope: Scope, receive: Receive, send: Send) -> None:
+    """Accept a socket, and answer a request with the status of a refusal, or 200; /slow never."""
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+    if scope["type"] == "websocket" or scope["path"] == "/slow":
+        await asyncio.Event().wait()
+    status = scope["state"].get("refused_head", 200)
+    await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def connected(open_connections: OpenConnections | None = None) -> tuple[HttpProtocol, ServerTransport]:
+    """Return a new connection to a server that only looks at heads."""
+    config, transport = uvicorn.Config(answer_head, ws=SocketProtocol, log_config=None), ServerTransport()
+    protocol = HttpProtocol(open_connections or OpenConnections(1), config, ServerState(), {})
+    transport.set_protocol(protocol)
+    protocol.connection_made(transport)
+    return protocol, transport
