@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.abuse.patrons import Waits, ask_steadily
-from tests.support.abuse.remains import remains
+from tests.support.abuse.remains import bytes_for_the_day, remains
 from tests.support.faults.cluster import LIMITS, Cluster, running
 from tests.support.faults.quiescence import leftovers
 
@@ -37,7 +37,7 @@ MEGABYTE = 2**20
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes that gateway, worker and Redis take at rest."""
+    """Bytes that gateway, worker and Redis take at rest; Redis's without those of the accounts' day and the charts."""
 
     gateway: int
     worker: int
@@ -112,7 +112,8 @@ class Abuse:
         self.lines.append(f"{when}: at rest after {time.monotonic() - began:.0f} s")
         self.wrong += [f"{when}: {what}" for what in left]
         gateway, worker = self._cluster.gateways[0], self._cluster.workers[0]
-        return Memory(gateway.memory, worker.memory, int(self._cluster.client.info("memory")["used_memory"]))
+        used = int(self._cluster.client.info("memory")["used_memory"])
+        return Memory(gateway.memory, worker.memory, used - bytes_for_the_day(self._cluster))
 
     def _left(self) -> list[str]:
         found = [f"{count} keys of {kind!r} are left" for kind, count in remains(self._cluster).items()]

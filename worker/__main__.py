@@ -1,7 +1,6 @@
 """Run one worker; `check` reports whether the one on this host is alive, `accounts` is for operators."""
 
 import asyncio
-import gc
 import signal
 import socket
 import sys
@@ -11,6 +10,7 @@ import structlog
 import typer
 import uvloop
 
+from telemetry import memory
 from telemetry.logs import configure
 from telemetry.startup import load_settings
 from telemetry.traces import export_spans
@@ -27,7 +27,7 @@ _LOG = structlog.get_logger()
 
 async def run(settings: WorkerSettings, store: Store) -> None:
     """Serve until SIGTERM or SIGINT, which drain. Raises ValueError, for users, for a wrong PROVIDER."""
-    gc.freeze()  # What was imported stays for good: each full collection of it paused all streams for 0.1 s.
+    memory.set_up()
     for name in settings.providers:
         chat_provider(name)  # fails at once, not only when there are accounts
     ended = asyncio.Event()

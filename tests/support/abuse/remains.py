@@ -35,6 +35,13 @@ def remains(cluster: Cluster) -> Counter[str]:
     return Counter({kind: count for kind, count in found.items() if kind not in LASTING})
 
 
+def bytes_for_the_day(cluster: Cluster) -> int:
+    """Return what Redis takes for what it is to remember of questions for a day: each account's, and the charts."""
+    patterns = (keys.spent_key("*"), f"{keys.prefix(keys.LEDGER)}{keys.NAMES['minute']}*")
+    names = [name for pattern in patterns for name in cluster.names(pattern)]
+    return sum(int(cluster.client.memory_usage(name, samples=0) or 0) for name in names)
+
+
 def _kind(name: str) -> str:
     for kind, start in _KINDS:
         if name == start or (start.endswith(":") and name.startswith(start)):
