@@ -126,6 +126,16 @@ async def test_any_number_of_calls_takes_the_turns_of_a_plain_ring(clients: list
     await store.close()
 
 
+async def test_who_was_alone_has_the_rest_of_its_weight_when_others_come(scenario: Scenario) -> None:
+    heavy = replace(A, weight=3)
+    await ask(scenario, *[heavy] * 8)
+    # A whole visit, and one turn of the next.
+    assert clients_of(await scenario.turns("w1", 4)) == [A] * 4
+    assert await scenario.redis.pttl(keys.prefix() + keys.NAMES["ring"]) > 0
+    await ask(scenario, B)
+    assert clients_of(await scenario.turns("w1")) == [A, A, B, A, A]
+
+
 async def test_what_is_left_of_a_clients_weight_ends_with_its_line(scenario: Scenario) -> None:
     heavy = replace(A, weight=3)
     await ask(scenario, heavy, B, B)

@@ -102,12 +102,12 @@ local function too_many()
   return left <= 0 and { 'full', come_back('gap', math.max(1, redis.call('LLEN', key('ring')))) }
 end
 
--- Forgets those of them that neither wait nor run: their own keys have expired, or their time is over.
+-- Forgets those of them that neither wait nor run: their keys have expired or, if the queue is full, their time is over.
 local function forget_ended()
   for _, jobs in ipairs({ key('queued'), key('client', client) }) do
     redis.call('ZREMRANGEBYSCORE', jobs, 0, now - session_ttl * 1000)
   end
-  sweep_overdue(args.answer_ttl, args.overdue)
+  if redis.call('ZCARD', key('queued')) >= args.queue_limit then sweep_overdue(args.answer_ttl, args.overdue) end
 end
 
 -- Why the job is not accepted; false if it is.

@@ -341,8 +341,9 @@ local function set_free(worker, free)
   if free > 0 then redis.call('ZADD', key('idle'), free, worker) else redis.call('ZREM', key('idle'), worker) end
 end
 
--- Lets `name` last for `ttl` ms, unless it lasts longer already. `new`: it was made just now.
+-- Lets `name` last for `ttl` ms, unless it lasts longer already, or `ttl` is none. `new`: it was made just now.
 local function outlast(name, ttl, new)
+  if ttl <= 0 then return end
   if new or redis.call('PEXPIRE', name, ttl, 'GT') == 0 then redis.call('PEXPIRE', name, ttl, 'NX') end
 end
 
@@ -388,12 +389,16 @@ local function pass_on(client, weight)
     end
   end
   if not weight then return end
-  if weight > 1 and redis.call('HINCRBY', key('credit'), client, 1) < weight then
-    redis.call('PEXPIRE', key('credit'), redis.call('PTTL', key('ring')))
-  else
-    redis.call('HDEL', key('credit'), client)
-    redis.call('LREM', key('ring'), 1, client)
-    redis.call('RPUSH', key('ring'), client)
+  local ring, credit = key('ring'), key('credit')
+  if weight > 1 and redis.call('HINCRBY', credit, client, 1) < weight then
+    outlast(credit, redis.call('PTTL', ring))
+    return
+  end
+  redis.call('HDEL', credit, client)
+  -- A ring of one stays as it is: emptied, it would lose its time to live.
+  if redis.call('LINDEX', ring, -1) ~= client then
+    redis.call('LREM', ring, 1, client)
+    redis.call('RPUSH', ring, client)
   end
 end
 
@@ -417,8 +422,8 @@ local function end_overdue(job, answer_ttl)
 end
 
 -- Ends a job that nobody follows any more, before it is sent, or that has waited in the queue for longer than it may. True
--- if the job has ended, now or before; else false, its state and how often it was sent. Only a worker that has beaten without a gap may judge: after a pause the followers
--- must have had the time to renew their interest.
+-- if the job has ended, now or before; else false, its state and how often it was sent. Only a worker that has beaten without
+-- a gap may judge: after a pause the followers must have had the time to renew their interest.
 local function given_up(job, worker, answer_ttl)
   local fields = redis.call('HMGET', key('job', job), 'state', 'followed_until', 'attempts', 'wait_until')
   if not fields[1] or TERMINAL[fields[1]] then return true end
