@@ -1,6 +1,5 @@
 """Memory of a process."""
 
-import gc
 import subprocess
 import sys
 
@@ -33,4 +32,3 @@ def test_what_was_imported_is_not_collected_again_and_again() -> None:
     program = "import gc; from telemetry import memory; memory.set_up(); print(gc.get_freeze_count())"
     frozen = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, timeout=60).stdout
     assert int(frozen) > 1000
-    assert gc.get_freeze_count() == 0

@@ -40,6 +40,7 @@ OF_HTTP = {
     "content-type",
     "access-control-request-method",
     "host",
+    "sec-fetch-dest",
     "x-forwarded-for",
     "x-forwarded-proto",
     "x-attempt-id",

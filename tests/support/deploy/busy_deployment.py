@@ -48,7 +48,7 @@ def watched(folder: Path, redis_url: str) -> Iterator[Watched]:
             deployment(folder, redis_url, gateways=2, workers=WORKERS, accounts=("alice", "bob"), settings=settings)
         )
         log = folder / "log.txt"
-        address_pattern = re.compile(r'"address": "http://([\d.:]+)/metrics"')
+        address_pattern = re.compile(r'"address":"http://([\d.:]+)/metrics"')
         addresses = wait_until(
             lambda: (all_ := address_pattern.findall(log.read_text())) and len(all_) == WORKERS and all_, "ports"
         )
