@@ -117,17 +117,20 @@ async def run(gateway: GatewaySettings, worker_settings: WorkerSettings) -> None
         handle_signals(stop)
 
         async def announce() -> None:
-            where = await address
+            where = await asyncio.shield(address)  # the gateway sets it, whoever waits
             await worker.ready.wait()
             print(describe_service(where, upstream.description, gateway), flush=True)
 
         serving = serve(gateway, store, requests, ready=address.set_result)
         both = [asyncio.create_task(worker.run()), asyncio.create_task(serving)]
         announcement = asyncio.create_task(announce())
-        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        stop()
-        announcement.cancel()
-        await asyncio.gather(*both)
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            # Also after a signal that came at the last moment of the start, and is felt only here.
+            stop()
+            announcement.cancel()
+            await asyncio.gather(*both)
     await store.close()
 
 

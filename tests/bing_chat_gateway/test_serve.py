@@ -2,15 +2,18 @@
 
 import base64
 import hashlib
+import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.support.processes import SERVE, answers, free_port, interpreter, process, wait_until, write_accounts
+from tests.support.processes import ROOT, SERVE, answers, free_port, interpreter, process, wait_until, write_accounts
 
 
 @pytest.fixture
@@ -65,6 +68,32 @@ def test_a_signal_in_the_middle_of_the_start_leaves_nothing_behind(tmp_path: Pat
         assert started.wait(20) == 0
     assert list(temporary.iterdir()) == []
     assert "Traceback" not in log.read_text()
+
+
+# The signal comes as the start hands over to the service, which is where it waits first for both of its parts.
+_SIGNAL_AT_THE_HANDOVER = """
+import asyncio
+from bing_chat_gateway import serve
+
+wait, handed_over = asyncio.wait, []
+
+async def wait_with_signal(tasks, **options):
+    if isinstance(tasks, list) and not handed_over:
+        handed_over.append(True)
+        asyncio.current_task().cancel()
+    return await wait(tasks, **options)
+
+asyncio.wait = wait_with_signal
+serve.main()
+"""
+
+
+def test_a_signal_at_the_last_moment_of_the_start_ends_it_in_order(tmp_path: Path, cookies: Path) -> None:
+    environment = {**os.environ, "GATEWAY_PORT": str(free_port()), "COOKIES_DIR": str(cookies)}
+    command = [sys.executable, "-c", _SIGNAL_AT_THE_HANDOVER]
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=60, check=True)
+    assert b"gateway ended" in ended.stderr
+    assert b"Traceback" not in ended.stderr
 
 
 def test_an_account_that_the_console_adds_is_the_stand_ins_and_gone_afterwards(tmp_path: Path, cookies: Path) -> None:
