@@ -71,7 +71,7 @@ def _with_prelude(name: str, *, in_memory: bool) -> str:
 
 def _needed(shared: str, script: str) -> list[str]:
     """Return those definitions of the shared text that a script needs: creating all would be most of its cost."""
-    needed, words = list[str](), set(_WORD.findall(script))
+    needed, words = list[str](), set(_WORD.findall(_COMMENT.sub("", script)))
     for definition in reversed(_DEFINITION.split(shared)[1:]):
         code = _COMMENT.sub("", definition)
         defined = _DEFINED.match(code)

@@ -11,9 +11,9 @@ local args, event, session, exchange = cjson.decode(ARGV[2]), ARGV[3], ARGV[4], 
 local token, worker, fence, job, op = args.token, args.worker, args.fence, args.job, args.op
 local session_ttl, answer_ttl = args.session_ttl, args.answer_ttl
 
-local done, holds, running, ending = held(token, worker, fence, op)
+local done, is_holder, running, ending = held(token, worker, fence, op)
 if done then return done end
-if not holds or running ~= job then
+if not is_holder or running ~= job then
   local ended = redis.call('HGET', key('job', job), 'state')
   if TERMINAL[ended] and ended ~= 'DONE' then forget_response_end(job) end
   return 'stale'

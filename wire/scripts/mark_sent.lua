@@ -7,8 +7,8 @@
 -- Returns 'sent', 'stale' (the lease is lost) or 'ended' (stopped, expired, or without followers: it must not be sent).
 local args = cjson.decode(ARGV[2])
 local token, worker, fence, job, op = args.token, args.worker, args.fence, args.job, args.op
-local done, holds = held(token, worker, fence, op)
-if not holds then return 'stale' end
+local done, is_holder = held(token, worker, fence, op)
+if not is_holder then return 'stale' end
 local over, state, attempts = given_up(job, worker, args.answer_ttl)
 if over then return 'ended' end
 -- After these: a repeat that comes late must not allow what was lost in between.

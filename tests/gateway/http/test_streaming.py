@@ -21,7 +21,7 @@ from gateway.http import streaming
 from gateway.http.open_connections import OpenConnections
 from gateway.http.streaming import SocketProtocol, StreamMiddleware, detach
 from tests.support.conditions import until
-from tests.support.gateway.connection import HANDSHAKE, connected
+from tests.support.gateway.connection import HANDSHAKE, ServerTransport, connected
 from tests.support.gateway.harness import RunningGateway, closing_gate, received, running
 from wire.messages import Delta, Final
 from wire.redis.store import Store
@@ -165,13 +165,19 @@ async def test_what_lasts_is_done_at_once_where_there_are_no_layers() -> None:
     assert done == ["rest"]
 
 
-async def test_of_messages_that_nobody_takes_one_read_holds_no_more_than_its_bytes() -> None:
-    """Tiny ones: each would take 250 bytes for its seven."""
+async def opened() -> tuple[SocketProtocol, ServerTransport]:
+    """Return a socket whose handshake is over, and its transport."""
     protocol, transport = connected()
     protocol.data_received(HANDSHAKE)
     await until(lambda: transport.written.startswith(b"HTTP/1.1 101 "))
-    reader, chunk = transport.get_protocol(), b"\x81\x81\0\0\0\0x" * 36_000
+    reader = transport.get_protocol()
     assert isinstance(reader, SocketProtocol)
+    return reader, transport
+
+
+async def test_of_messages_that_nobody_takes_one_read_holds_no_more_than_its_bytes() -> None:
+    """Tiny ones: each would take 250 bytes for its seven."""
+    (reader, _), chunk = await opened(), b"\x81\x81\0\0\0\0x" * 36_000
     tracemalloc.start()
     reader.data_received(chunk)
     held = tracemalloc.get_traced_memory()[0]
@@ -182,11 +188,7 @@ async def test_of_messages_that_nobody_takes_one_read_holds_no_more_than_its_byt
 
 
 async def test_a_close_behind_messages_comes_in_its_order_and_pings_are_answered() -> None:
-    protocol, transport = connected()
-    protocol.data_received(HANDSHAKE)
-    await until(lambda: transport.written.startswith(b"HTTP/1.1 101 "))
-    reader = transport.get_protocol()
-    assert isinstance(reader, SocketProtocol)
+    reader, transport = await opened()
     reader.data_received(b"\x81\x81\0\0\0\0x" * 2 + b"\x89\x81\0\0\0\0p" + b"\x88\x82\0\0\0\0\x03\xe8")
     assert not transport.closed
     received = [(await reader.receive())["type"] for _ in range(3)]
@@ -196,11 +198,7 @@ async def test_a_close_behind_messages_comes_in_its_order_and_pings_are_answered
 
 
 async def test_a_pong_that_waits_behind_a_message_is_not_missed() -> None:
-    protocol, transport = connected()
-    protocol.data_received(HANDSHAKE)
-    await until(lambda: transport.written.startswith(b"HTTP/1.1 101 "))
-    reader = transport.get_protocol()
-    assert isinstance(reader, SocketProtocol)
+    reader, transport = await opened()
     reader.data_received(b"\x81\x81\0\0\0\0x")
     reader.send_keepalive_ping()
     reader.keepalive_timeout()
