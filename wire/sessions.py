@@ -12,7 +12,7 @@ import msgspec
 
 from wire import keys
 from wire.errors import AnswerEndedError, BadMessageError, LeaseLostError, StateLostError
-from wire.messages import Chat, Event, Failed, Final, HistoryMessage, Work, decode_work, encode
+from wire.messages import Chat, Delta, Event, Failed, Final, HistoryMessage, Replace, Work, decode_work, encode
 from wire.prompt_text import fill_text
 from wire.reasons import Reason
 from wire.redis.errors import translate_errors
@@ -356,8 +356,9 @@ class Sessions:
         exchange: tuple[HistoryMessage, ...] = (),
         begins: bool = False,
         spent: bool = True,
+        rest: Delta | Replace | None = None,
     ) -> bool:
-        """End a turn: write the terminal event, and save the session (None drops it).
+        """End a turn: write the `rest` of the text and the terminal event, and save the session (None drops it).
 
         `sent` counts the questions sent in that session's conversation, where the last mark was for another one; `seq`
         is the last event that the worker knows of, in case Redis has lost it. `exchange` is added to the transcript of
@@ -365,8 +366,9 @@ class Sessions:
 
         `count_free` returns how many more turns the worker can take now. It is called just before Redis is, which must
         not get an old number after a newer one. `keeps`: it still holds the token. `forget` keeps the token only as
-        long as the answer. Returns whether turns wait. LeaseLostError. After StoreUnavailableError finish again: what
-        was done meanwhile counts.
+        long as the answer. Returns whether turns wait. LeaseLostError, and StateLostError where events ahead of the
+        rest are lost: nothing was written then. After StoreUnavailableError finish again: what was done meanwhile
+        counts.
         """
         transcripts_limit = (await self.memory.read()).transcripts
         arguments = self._encode_arguments(
@@ -386,9 +388,12 @@ class Sessions:
             spent=spent,
         )
         encoded = msgspec.json.encode(exchange) if exchange else b""
-        reply = await self._run_for(job.lease, "finish", arguments, encode(event), session or b"", encoded)
+        events = encode(event), b"" if rest is None else encode(rest)
+        reply = await self._run_for(job.lease, "finish", arguments, *events, session or b"", encoded)
         if reply == b"stale":
             raise LeaseLostError("stale fence")
+        if reply == b"lost":
+            raise StateLostError("the answer's events are lost in Redis")
         return bool(reply == b"more")
 
     async def release(self, lease: Lease) -> bool:

@@ -205,10 +205,15 @@ class Dispatcher:
             turn = Turn(self._upstream, self._sessions, job, lambda: self.heartbeat.lease_valid)
             with self.leases.running(turn):
                 outcome = await self._supervise(turn)
-                self.turn_counts[outcome.label] += 1
-                self._count_tokens(turn, outcome)
-                self._more = await self._finish(turn, outcome)
-                self.leases.record_end(turn)
+                try:
+                    self._more = await self._finish(turn, outcome)
+                except StateLostError as error:
+                    _LOG.warning("turn broken off", cause=f"{type(error).__name__}: {error}")
+                    outcome = turn.interrupted_outcome(error)
+                    self._more = await self._finish(turn, outcome)
+                self.leases.record_end(turn, 1 if outcome.rest is None else 2)
+            self.turn_counts[outcome.label] += 1
+            self._count_tokens(turn, outcome)
             provider, state, reason = outcome.label
             span.set_attributes(bing_provider=provider, bing_outcome=state)
             if reason:
@@ -278,7 +283,7 @@ class Dispatcher:
         """Write the turn's end and return whether turns wait.
 
         Tries again while Redis is away (a repeat is harmless). Raises TimeoutError after the longest limit of an
-        answer, and LeaseLostError.
+        answer, LeaseLostError, and StateLostError where events ahead of the rest are lost: nothing was written then.
         """
         reasserted = not turn.sent
         async with asyncio.timeout(self._upstream.pool.longest_answer(self._settings)):
@@ -309,6 +314,7 @@ class Dispatcher:
             exchange=outcome.transcript(job.work),
             begins=outcome.starts_transcript,
             spent=turn.sent,
+            rest=outcome.rest,
         )
 
     async def _beat(self) -> bool:

@@ -81,9 +81,9 @@ class LeaseTable:
         finally:
             del self._turns[job.answer]
 
-    def record_end(self, turn: Turn) -> None:
-        """Record that the turn's end is written."""
-        self._ended.append(_EndedAnswer(turn.job.lease.token, turn.job.answer, turn.seq + 1, _now()))
+    def record_end(self, turn: Turn, events: int) -> None:
+        """Record that the turn's end is written, the last of so many `events`."""
+        self._ended.append(_EndedAnswer(turn.job.lease.token, turn.job.answer, turn.seq + events, _now()))
 
     def add_idle(self, lease: Lease) -> None:
         """Keep a lease whose token has no work for now."""

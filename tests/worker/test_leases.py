@@ -144,7 +144,7 @@ async def test_a_question_whose_end_redis_forgets_is_not_asked_again(
     ]
 
 
-async def test_an_end_that_meets_a_forgotten_lease_is_reported_before_it_is_given_up(client: Client) -> None:
+async def test_an_end_that_meets_a_forgotten_lease_is_written_once_it_is_reported(client: Client) -> None:
     provider = ScriptedProvider()
     client.store.before["take"] = memory = Remembering(client.store)
     async with serving(client.store, provider, lease_ttl=30.0):
@@ -155,7 +155,7 @@ async def test_an_end_that_meets_a_forgotten_lease_is_reported_before_it_is_give
             await memory.forget()
 
         client.store.before["finish"] = forget
-        assert isinstance(await end(client, answer), Failed)
+        assert isinstance(await end(client, answer), Final)
         await until(lambda: client.store.calls.count("finish") == 2)
         await client.store.commands.hset(keys.run_key(), "at", "0")
         assert await client.text(await client.ask("two")) == "you asked: two"

@@ -23,9 +23,11 @@ from wire.redis.store import Store
 _WAITING = 256
 # Seconds without a message, at most, before a follower reads the log: the loss of the last one leaves no gap.
 SILENCE = 1.5
-# Each follower is checked a few times in these seconds, a share of them at a time, so that not all read at once.
+# Each follower is checked a few times in these seconds: few of them all together, more of them a share at a time, so that
+# not all read at once.
 _CHECKS = 3
 _SHARES = 12
+_FEW = 24
 # Seconds without a message from Redis before it is probed, and before the connection is replaced.
 _PROBE_AFTER = 0.5
 _DEAD_AFTER = 1.5
@@ -186,12 +188,18 @@ class Subscriptions:
             self._changed.set()
 
     def _schedule_check(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._check_interval, self._check_followers)
+        shares = _SHARES if self._has_few else 1
+        self._timer = asyncio.get_running_loop().call_later(shares * self._check_interval, self._check_followers)
+
+    @property
+    def _has_few(self) -> bool:
+        return sum(map(len, self._shares)) <= _FEW
 
     def _check_followers(self) -> None:
-        """Wake those of the next share that have waited too long; repeat this as long as there are followers."""
+        """Wake those that have waited too long, of few or of the next share; repeat this as long as there are any."""
         self._checked += 1
-        for follower in self._shares[self._checked % _SHARES]:
+        due = self._shares if self._has_few else [self._shares[self._checked % _SHARES]]
+        for follower in itertools.chain.from_iterable(due):
             follower.check_silence()
         self._timer = None
         if self._followers:

@@ -170,18 +170,14 @@ end
 if args.attempt ~= '' then redis.call('SET', key('attempt', args.attempt), job, 'EX', args.attempt_ttl) end
 local waiting = redis.call('RPUSH', key('mailbox', token), job)
 redis.call('EXPIRE', key('mailbox', token), session_ttl)
-if fields[1] then
-  redis.call('HSET', key('token', token), 'last', job)
-else
-  redis.call('HSET', key('token', token), 'fence', 0, 'holder', holder, 'last', job)
-end
-redis.call('EXPIRE', key('token', token), session_ttl)
+local token_fields = fields[1] and { 'last', job } or { 'fence', 0, 'holder', holder, 'last', job }
 local turn, running, owner = unpack(fields, 5, 7)
-if args.as_before then
-  schedule_as_before(token)
-elseif waiting > 1 or turn or running then
-  enter(token)
+if args.as_before or waiting > 1 or turn or running then
+  redis.call('HSET', key('token', token), unpack(token_fields))
+  redis.call('EXPIRE', key('token', token), session_ttl)
+  if args.as_before then schedule_as_before(token) else enter(token) end
 else
-  line_up(token, client, owner, session_ttl * 1000)
+  line_up(token, client, owner, session_ttl * 1000, false, unpack(token_fields))
+  redis.call('EXPIRE', key('token', token), session_ttl)
 end
 return { 'accepted', '' }

@@ -5,13 +5,13 @@
 -- conversation, absent if the mark has counted them), seq (the last one that the worker knows), begins (the exchange begins
 -- the transcript), transcript_limit (bytes), transcripts_limit (bytes of all tokens' ones), reports_reset (the event reports
 -- whether the conversation is another one), spent (the question was sent and not refused); then, byte by byte, the event,
--- the session ('' to drop it) and the exchange ('' for none).
--- Returns 'more' (there are turns to take), 'idle', or 'stale'.
-local args, event, session, exchange = cjson.decode(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
+-- the one ahead of it with the rest of the text ('' for none), the session ('' to drop it) and the exchange ('' for none).
+-- Returns 'more' (there are turns to take), 'idle', 'stale', or 'lost' (events ahead of the rest are: nothing is done).
+local args, event, rest, session, exchange = cjson.decode(ARGV[2]), unpack(ARGV, 3, 6)
 local token, worker, fence, job, op = args.token, args.worker, args.fence, args.job, args.op
 local session_ttl, answer_ttl = args.session_ttl, args.answer_ttl
 
-local done, is_holder, running, ending = held(token, worker, fence, op)
+local done, is_holder, running, ending, reset, said, cut = held(token, worker, fence, op, 'reset', 'said', 'cut')
 if done then return done end
 if not is_holder or running ~= job then
   local ended = redis.call('HGET', key('job', job), 'state')
@@ -19,7 +19,8 @@ if not is_holder or running ~= job then
   return 'stale'
 end
 
-local seq, before = end_job(job, args.state, event, answer_ttl, args.seq, args.spent, 2 * #event)
+local seq, before = end_job(job, args.state, event, answer_ttl, args.seq, args.spent, 2 * #event, rest)
+if seq < 0 then return 'lost' end
 local reset_reported = before.state == 'STOPPED'
 if seq > 0 then
   reset_reported = args.reports_reset
@@ -36,20 +37,19 @@ if before.state == 'STOPPED' then
 end
 redis.call('HDEL', KEYS[1], 'running')
 -- A conversation that is kept is no other one.
-if reset_reported or session ~= '' then redis.call('HDEL', KEYS[1], 'reset') end
+if reset and (reset_reported or session ~= '') then redis.call('HDEL', KEYS[1], 'reset') end
 if session == '' then
   drop_session(token)
 else
   redis.call('HSET', KEYS[1], 'session', session, unpack(args.sent and { 'sent', args.sent } or {}))
-  extend_transcript(token, exchange, args.begins, args.transcript_limit)
+  local size = extend_transcript(token, exchange, args.begins and (said or cut), args.transcript_limit)
   redis.call('EXPIRE', key('transcript', token), session_ttl)
-  keep_transcript(token, session_ttl * 1000)
+  local sum = keep_transcript(token, size, session_ttl * 1000)
+  if sum then shed_transcripts(sum, args.transcripts_limit) end
 end
 redis.call('EXPIRE', KEYS[1], session_ttl)
 redis.call('ZADD', key('kept'), 'XX', now_ms() + session_ttl * 1000, 'k:' .. token)
 local waits = redis.call('EXPIRE', key('mailbox', token), session_ttl) == 1
-shed_transcripts(args.transcripts_limit)
-
 set_free(worker, args.free)
 local forgotten = false
 if ending then

@@ -12,11 +12,14 @@ end
 -- its question counts as sent.
 local function in_flight(name, now)
   local flight = key('flight', name)
-  for _, slot in ipairs(redis.call('ZRANGEBYSCORE', flight, '-inf', now)) do
+  local slots = redis.call('ZCARD', flight)
+  if slots == 0 then return 0 end
+  local over = redis.call('ZRANGEBYSCORE', flight, '-inf', now)
+  for _, slot in ipairs(over) do
     count_as_asked(name, slot, now)
     redis.call('ZREM', flight, slot)
   end
-  return redis.call('ZCARD', flight)
+  return slots - #over
 end
 
 -- Counts the questions sent with the account within a day.

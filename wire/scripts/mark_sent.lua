@@ -7,26 +7,26 @@
 -- Returns 'sent', 'stale' (the lease is lost) or 'ended' (stopped, expired, or without followers: it must not be sent).
 local args = cjson.decode(ARGV[2])
 local token, worker, fence, job, op = args.token, args.worker, args.fence, args.job, args.op
-local done, is_holder = held(token, worker, fence, op)
+local done, is_holder, _, _, session, token_stateless = held(token, worker, fence, op, 'session', 'stateless')
 if not is_holder then return 'stale' end
-local over, state, attempts = given_up(job, worker, args.answer_ttl)
+local over, state, attempts, stateless = given_up(job, worker, args.answer_ttl)
 if over then return 'ended' end
 -- After these: a repeat that comes late must not allow what was lost in between.
 if done then return done end
 if state ~= 'CLAIMED' then return 'stale' end
-redis.call('HSET', key('job', job), 'state', 'SENT', 'attempts', tonumber(attempts or '0') + 1)
+local sent = { 'state', 'SENT', 'attempts', tonumber(attempts or '0') + 1 }
 if args.stateless then
   -- The conversation is its transcript, and continues whatever becomes of this answer.
-  redis.call('HSET', key('job', job), 'stateless', cjson.encode(args.stateless), 'asked', ARGV[4])
-  redis.call('HSET', KEYS[1], 'session', ARGV[3], 'stateless', '1')
+  redis.call('HSET', key('job', job), 'stateless', cjson.encode(args.stateless), 'asked', ARGV[4], unpack(sent))
   redis.call('HDEL', KEYS[1], 'reset')
-else
-  redis.call('HDEL', key('job', job), 'stateless', 'asked')
-  redis.call('HDEL', KEYS[1], 'stateless')
+  return remember(token, op, 'sent', 'sent', args.sent, 'session', ARGV[3], 'stateless', '1')
 end
-if args.fresh and not args.stateless then
+redis.call('HSET', key('job', job), unpack(sent))
+if stateless then redis.call('HDEL', key('job', job), 'stateless', 'asked') end
+if token_stateless then redis.call('HDEL', KEYS[1], 'stateless') end
+if args.fresh and session then
   -- The next attempt must not continue the conversation that this one replaces, and must report that.
-  if redis.call('HDEL', KEYS[1], 'session') == 1 then redis.call('HSET', KEYS[1], 'reset', '1') end
+  redis.call('HDEL', KEYS[1], 'session')
+  return remember(token, op, 'sent', 'sent', args.sent, 'reset', '1')
 end
-redis.call('HSET', KEYS[1], 'sent', args.sent)
-return remember(token, op, 'sent')
+return remember(token, op, 'sent', 'sent', args.sent)

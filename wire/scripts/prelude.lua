@@ -69,11 +69,14 @@ local function kept_in(item)
   return key(item:sub(1, 2) == 't:' and 'kept_transcripts' or 'kept')
 end
 
--- Adds to the sum of all and to the owner's.
+-- Adds to the sum of all and to the owner's, which is returned.
 local function add_bytes(owner, bytes)
+  local sum
   for _, of in ipairs({ 'all', owner }) do
-    if redis.call('HINCRBY', key('bytes'), of, bytes) <= 0 then redis.call('HDEL', key('bytes'), of) end
+    sum = redis.call('HINCRBY', key('bytes'), of, bytes)
+    if sum <= 0 then redis.call('HDEL', key('bytes'), of) end
   end
+  return sum
 end
 
 -- Returns a sum: of 'all', of 'transcripts', or of a client, whose name follows a colon.
@@ -91,7 +94,7 @@ local function drop(item)
 end
 
 -- Counts items of one kind, a list of each with its bytes, until `expires` (ms), when their keys expire by themselves,
--- instead of what was counted for them before.
+-- instead of what was counted for them before. Returns the owner's sum if it has changed.
 local function keep(items, owner, expires)
   local names, scores, sizes, added = {}, {}, {}, 0
   for at = 1, #items, 2 do
@@ -115,7 +118,7 @@ local function keep(items, owner, expires)
   end
   if #sizes == 0 then return end
   redis.call('HSET', key('sizes'), unpack(sizes))
-  add_bytes(owner, added)
+  return add_bytes(owner, added)
 end
 
 -- Forgets some of what has expired by itself. Bit by bit, since Redis serves nobody else meanwhile.
@@ -171,12 +174,20 @@ end
 -- Writes the terminal event, unless there is one. Returns its seq, or 0, and what the job was before: its state, how often
 -- it was sent, and when it was accepted. `reached` is the last seq that is known to have
 -- been given, where that may be more than Redis knows; `spent`, whether the question may have been answered upstream, for
--- the same reason; `written`, how many bytes its events take, where that is known.
-local function end_job(job, state, event, answer_ttl, reached, spent, written)
+-- the same reason; `written`, how many bytes its events take, where that is known; `rest`, an event to write ahead ('' or
+-- nil for none): if events ahead of that are lost, nothing is written, and the seq is -1.
+local function end_job(job, state, event, answer_ttl, reached, spent, written, rest)
   local fields = redis.call('HMGET', key('job', job), 'state', 'seq', 'client', 'attempts', 'accepted')
   local before = { state = fields[1], attempts = fields[4], accepted = tonumber(fields[5] or '') }
-  if not fields[1] or TERMINAL[fields[1]] then return 0, before end
+  local has_rest = rest and rest ~= ''
+  if not fields[1] then return has_rest and -1 or 0, before end
+  if TERMINAL[fields[1]] then return 0, before end
   local seq = math.max(tonumber(fields[2]), reached or 0) + 1
+  if has_rest then
+    if seq - 1 > tonumber(fields[2]) then return -1, before end
+    emit(job, seq, rest)
+    seq = seq + 1
+  end
   emit(job, seq, event)
   if state ~= 'DONE' then forget_response_end(job) end
   redis.call('HSET', key('job', job), 'state', state, 'seq', seq)
@@ -229,16 +240,16 @@ local function drop_session(token)
   drop('t:' .. token)
 end
 
--- Counts a token's transcript for as long as it is kept (ms).
-local function keep_transcript(token, ttl)
-  local said = tonumber(redis.call('HGET', key('token', token), 'said') or '0')
-  if said > 0 then keep({ 't:' .. token, said }, 'transcripts', now_ms() + ttl) else drop('t:' .. token) end
+-- Counts a token's transcript of so many bytes for as long as it is kept (ms). Returns the sum of all if it has changed.
+local function keep_transcript(token, said, ttl)
+  if said > 0 then return keep({ 't:' .. token, said }, 'transcripts', now_ms() + ttl) end
+  drop('t:' .. token)
 end
 
--- Deletes the oldest transcripts while all together exceed `limit` bytes, a few at a time. Where the upstream remembers
--- nothing, the conversation with them.
-local function shed_transcripts(limit)
-  if bytes_of('transcripts') <= limit then return end
+-- Deletes the oldest transcripts while all together, `sum`, exceed `limit` bytes, a few at a time. Where the upstream
+-- remembers nothing, the conversation with them.
+local function shed_transcripts(sum, limit)
+  if sum <= limit then return end
   for _, item in ipairs(redis.call('ZRANGE', key('kept_transcripts'), 0, 9)) do
     local token = item:sub(3)
     local fields = redis.call('HMGET', key('token', token), 'fence', 'running', 'stateless')
@@ -276,15 +287,15 @@ local function stop_resets(job)
 end
 
 -- Adds an exchange (messages as JSON, '' for none, nil for one above the limit) to a token's transcript, whose beginning is
--- cut off above `limit` bytes. `begins`: what the transcript held before is dropped.
+-- cut off above `limit` bytes. `begins`: what the transcript held before is dropped. Returns its bytes.
 local function extend_transcript(token, exchange, begins, limit)
-  if exchange == '' then return end
   local transcript = key('transcript', token)
+  if exchange == '' then return tonumber(redis.call('HGET', key('token', token), 'said') or '0') end
   if not exchange then
     redis.call('DEL', transcript)
     redis.call('HDEL', key('token', token), 'said')
     redis.call('HSET', key('token', token), 'cut', '1')
-    return
+    return 0
   end
   if begins then
     redis.call('DEL', transcript)
@@ -296,6 +307,7 @@ local function extend_transcript(token, exchange, begins, limit)
     size = redis.call('HINCRBY', key('token', token), 'said', -#redis.call('LPOP', transcript))
     redis.call('HSET', key('token', token), 'cut', '1')
   end
+  return size
 end
 
 -- Returns the messages of a question whose answer broke off, as JSON; '' if none of it was answered, nil if the question
@@ -349,7 +361,8 @@ end
 
 -- Puts a token that stands in no line, and none of whose jobs runs, into its client's, which lasts for `ttl` ms then: at the
 -- end, or ahead of all if a worker has given it back (`ahead`). A client that had no token waiting goes to the ring's end.
-local function line_up(token, client, owner, ttl, ahead)
+-- The token gets the other fields as well.
+local function line_up(token, client, owner, ttl, ahead, ...)
   local line, again, ring = key('jobs_of', client), key('again', client), key('ring')
   local stood = redis.call('EXISTS', line, again) > 0
   local entry = 'again'
@@ -359,7 +372,7 @@ local function line_up(token, client, owner, ttl, ahead)
     entry = redis.call('XADD', line, '*', 't', token)
   end
   outlast(ahead and again or line, ttl, not stood)
-  redis.call('HSET', key('token', token), 'turn', client, 'entry', entry)
+  redis.call('HSET', key('token', token), 'turn', client, 'entry', entry, ...)
   outlast(ring, ttl, not stood and redis.call('RPUSH', ring, client) == 1)
   ring_bell(owner)
 end
@@ -377,10 +390,11 @@ local function enter(token, ahead)
   if job then line_up(token, redis.call('HGET', key('job', job), 'client') or '', fields[3], ttl, ahead) end
 end
 
--- Takes a client without a line out of the ring; moves one to its end that has had its turns of this visit.
-local function pass_on(client, weight)
+-- Takes a client without a line out of the ring; moves one to its end that has had its turns of this visit. `emptied`: its
+-- stream is known to be empty.
+local function pass_on(client, weight, emptied)
   local line = key('jobs_of', client)
-  if redis.call('XLEN', line) == 0 then
+  if emptied or redis.call('XLEN', line) == 0 then
     redis.call('DEL', line)
     if redis.call('EXISTS', key('again', client)) == 0 then
       redis.call('LREM', key('ring'), 1, client)
@@ -422,15 +436,18 @@ local function end_overdue(job, answer_ttl)
 end
 
 -- Ends a job that nobody follows any more, before it is sent, or that has waited in the queue for longer than it may. True
--- if the job has ended, now or before; else false, its state and how often it was sent. Only a worker that has beaten without
--- a gap may judge: after a pause the followers must have had the time to renew their interest.
+-- if the job has ended, now or before; else false, and its state, how often it was sent, whether its upstream remembers
+-- nothing, and its weight. Only a worker that has beaten without a gap may judge: after a pause the followers must have had
+-- the time to renew their interest.
 local function given_up(job, worker, answer_ttl)
-  local fields = redis.call('HMGET', key('job', job), 'state', 'followed_until', 'attempts', 'wait_until')
+  local fields = redis.call('HMGET', key('job', job), 'state', 'followed_until', 'attempts', 'wait_until', 'stateless', 'weight')
   if not fields[1] or TERMINAL[fields[1]] then return true end
   local now = now_ms()
   local unfollowed = fields[2] and not fields[3] and tonumber(fields[2]) < now
   local overdue = fields[1] == 'QUEUED' and fields[4] and tonumber(fields[4]) < now
-  if not (unfollowed or overdue) or not may_judge(worker, HEARD_MS) then return false, fields[1], fields[3] end
+  if not (unfollowed or overdue) or not may_judge(worker, HEARD_MS) then
+    return false, fields[1], fields[3], fields[5], fields[6]
+  end
   if overdue then end_overdue(job, answer_ttl) else end_job(job, 'FAILED', ENDS.cancelled, answer_ttl) end
   return true
 end
@@ -481,15 +498,16 @@ local function forget_ending(token)
   return true
 end
 
--- Takes the token's next job that has not ended; false if none waits.
+-- Takes the token's next job that has not ended, and returns it with its client's weight; false if none waits.
 local function next_job(token, worker, answer_ttl)
   while true do
     local job = redis.call('LPOP', key('mailbox', token))
     if not job then return false end
-    if not given_up(job, worker, answer_ttl) then
+    local over, _, _, _, weight = given_up(job, worker, answer_ttl)
+    if not over then
       redis.call('HSET', key('job', job), 'state', 'CLAIMED', 'claimed', now_ms())
       redis.call('ZREM', key('queued'), job)
-      return job
+      return job, tonumber(weight or '1')
     end
   end
 end
@@ -509,42 +527,39 @@ end
 
 -- Returns a token that was taken from its line as `entry`, and since then deleted, perhaps, and made anew.
 local function read_token(token, entry)
-  local fields = redis.call('HMGET', key('token', token), 'entry', 'running', 'owner')
-  return { name = token, stands = fields[1] == entry, running = fields[2], owner = fields[3] }
+  local fields = redis.call('HMGET', key('token', token), 'entry', 'running', 'owner', 'session', 'sent', 'reset')
+  return { name = token, stands = fields[1] == entry, running = fields[2], owner = fields[3], saved = { unpack(fields, 4, 6) } }
 end
 
--- Takes the first token of a client's line that this worker may take, and returns it; or false, and in how many ms one may
--- be taken (nil: there is none).
+-- Takes the first token of a client's line that this worker may take, and returns it, and whether it was the line's only one
+-- (nil: not known); or false, and in how many ms one may be taken (nil: there is none).
 local function pop_token(client, worker)
   local name = redis.call('LPOP', key('again', client))
   if name then return read_token(name, 'again') end
   local soonest
-  for _, entry in ipairs(redis.call('XRANGE', key('jobs_of', client), '-', '+', 'COUNT', OF_A_LINE)) do
+  local line = redis.call('XRANGE', key('jobs_of', client), '-', '+', 'COUNT', OF_A_LINE)
+  for _, entry in ipairs(line) do
     local token = read_token(entry[2][2], entry[1])
     local left = left_to_owner(token.owner, worker, entry[1])
     if not left then
       redis.call('XDEL', key('jobs_of', client), entry[1])
-      return token
+      return token, #line == 1
     end
     soonest = math.min(soonest or left, left)
   end
   return false, soonest
 end
 
--- Claims the next job of a token that was taken from its line; false if it has none to run.
+-- Claims the next job of a token that was taken from its line, and returns it with its client's weight; false if it has none
+-- to run.
 local function claim_job(token, worker, answer_ttl)
   if not token.stands then return false end
   redis.call('HDEL', key('token', token.name), 'turn', 'entry')
   if token.running then return false end
-  local job = next_job(token.name, worker, answer_ttl)
+  local job, weight = next_job(token.name, worker, answer_ttl)
   -- It was to end with a job that went back, and that has ended without a turn.
   if not job and forget_ending(token.name) and token.owner then redis.call('SREM', key('owned', token.owner), token.name) end
-  return job
-end
-
--- Returns how many turns a job's client gets in a row.
-local function weight_of(job)
-  return tonumber(redis.call('HGET', key('job', job), 'weight') or '1')
+  return job, weight
 end
 
 -- Chooses the next turn for a worker: of the first client in the ring that runs less than three times as many turns there,
@@ -566,10 +581,10 @@ local function choose(worker, places, answer_ttl)
       if looks == 0 then return false, 0 end
       looks = looks - 1
       local token, left = pop_token(client, worker)
-      local job = token and claim_job(token, worker, answer_ttl)
-      local weight = job and weight_of(job)
+      local job, weight
+      if token then job, weight = claim_job(token, worker, answer_ttl) end
       if token or not left then
-        pass_on(client, weight)
+        pass_on(client, weight, token and left)
       else
         soonest = math.min(soonest or left, left)
       end
@@ -598,11 +613,11 @@ local function break_off(token, job, state, answer_ttl)
     drop_session(token)
   elseif known then
     local rules = cjson.decode(known)
-    extend_transcript(token, partial_exchange(job, rules.begins), rules.begins, rules.limit)
+    local said = extend_transcript(token, partial_exchange(job, rules.begins), rules.begins, rules.limit)
     end_job(job, 'FAILED', ENDS.interrupted_only, answer_ttl)
     local ttl = redis.call('PTTL', key('token', token))
     if ttl > 0 then redis.call('PEXPIRE', key('transcript', token), ttl) end
-    keep_transcript(token, ttl)
+    keep_transcript(token, said, ttl)
     if redis.call('EXISTS', key('transcript', token)) == 0 then drop_session(token) end
   end
   redis.call('HDEL', key('token', token), 'reset')
@@ -642,13 +657,15 @@ local function holds(token, worker, fence)
 end
 
 -- Returns the reply to an op that was already executed, the same as then, false if it wasn't; and whether `worker` still
--- holds the lease with this fence (a text), the job that runs, and whether the token is to end with it.
-local function held(token, worker, fence, op)
-  local fields = redis.call('HMGET', key('token', token), 'op', 'reply', 'owner', 'fence', 'running', 'ending')
-  return fields[1] == op and fields[2], fields[3] == worker and fields[4] == fence, fields[5], fields[6]
+-- holds the lease with this fence (a text), the job that runs, whether the token is to end with it, and its other fields of
+-- these names.
+local function held(token, worker, fence, op, ...)
+  local fields = redis.call('HMGET', key('token', token), 'op', 'reply', 'owner', 'fence', 'running', 'ending', ...)
+  return fields[1] == op and fields[2], fields[3] == worker and fields[4] == fence, unpack(fields, 5, 6 + select('#', ...))
 end
 
-local function remember(token, op, reply)
-  redis.call('HSET', key('token', token), 'op', op, 'reply', reply)
+-- Sets the reply to an op, and other fields of the token with it.
+local function remember(token, op, reply, ...)
+  redis.call('HSET', key('token', token), 'op', op, 'reply', reply, ...)
   return reply
 end

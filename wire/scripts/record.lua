@@ -18,14 +18,17 @@ local REFUSED_LONGEST, SERIES_GAP, ENDURED, TRIAL = 8 * 1000, 60 * 1000, 180 * 1
 -- most (ms, doubled each time); and how many clients' failures are kept, for how long after the last.
 local CLIENTS, DOUBTERS, AVOIDED, AVOIDED_LONGEST, ROW_MOST, ROW_KEPT = 2, 3, 60 * 1000, 3600 * 1000, 64, 2 * 3600 * 1000
 local now = now_ms()
-local fields = redis.call('HMGET', KEYS[1], 'state', 'until', 'fingerprint', 'failures', 'trial')
+local fields = redis.call('HMGET', KEYS[1], 'state', 'until', 'fingerprint', 'failures', 'trial', 'since', 'refused_for', 'blamed')
 local before, back, failures = fields[1] or 'ready', tonumber(fields[2] or '0'), tonumber(fields[4] or '0')
 local trial = tonumber(fields[5] or '')
 
 local function reply()
-  if changed then log_event('kind', 'account', 'before', before, standing(name)) end
-  local state, since = unpack(redis.call('HMGET', KEYS[1], 'state', 'since'))
-  return cjson.encode({ before = before, state = state or 'ready', ['until'] = back, since = tonumber(since or '0') })
+  local state, since = before, fields[6]
+  if changed then
+    log_event('kind', 'account', 'before', before, standing(name))
+    state, since = unpack(redis.call('HMGET', KEYS[1], 'state', 'since'))
+  end
+  return cjson.encode({ before = before, state = state, ['until'] = back, since = tonumber(since or '0') })
 end
 
 local counts = redis.call('ZREM', key('flight', name), slot) == 1
@@ -93,7 +96,7 @@ end
 
 if outcome == 'ok' then
   redis.call('HSET', KEYS[1], 'succeeded', now, 'failures', 0)
-  forget_failures(name)
+  if fields[7] or fields[8] then forget_failures(name) end
   local returned = before == 'cooling' and back <= now or before == 'dead' and trial and trial <= now
   if returned then
     enter(KEYS[1], 'ready')

@@ -21,8 +21,8 @@ end
 
 -- Adds a turn to the reply, as it is now.
 local reply = { seen, -1 }
-local function hand_out(token, job, fence)
-  local saved = redis.call('HMGET', key('token', token), 'session', 'sent', 'reset')
+local function hand_out(token, job, fence, saved)
+  saved = saved or redis.call('HMGET', key('token', token), 'session', 'sent', 'reset')
   local fields = redis.call('HMGET', key('job', job), 'client', 'short_work', 'weight', 'accepted')
   reply[#reply + 1] = cjson.encode({
     token = token,
@@ -52,7 +52,7 @@ if stored > seen then
   return reply
 end
 if number <= stored then return reply end
-local turns = {}
+local turns, saved = {}, {}
 while places.free > 0 do
   local token, job, client, weight = choose(worker, places, answer_ttl)
   if not token then
@@ -60,12 +60,13 @@ while places.free > 0 do
     break
   end
   turns[#turns + 1] = grant(token, job)
+  saved[#turns] = token.saved
   places.free = places.free - 1
   places.running[client] = (places.running[client] or 0) + 1 / weight
 end
 set_free(worker, places.free)
 redis.call('HSET', KEYS[1], 'number', number, 'turns', cjson.encode(turns))
 redis.call('EXPIRE', KEYS[1], answer_ttl)
-for _, turn in ipairs(turns) do hand_out(unpack(turn)) end
+for at, turn in ipairs(turns) do hand_out(turn[1], turn[2], turn[3], saved[at]) end
 reply[1] = number
 return reply

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from wire.errors import StateLostError
-from wire.messages import Chat, Failed, Final, HistoryMessage, Work
+from wire.messages import Chat, Delta, Failed, Final, HistoryMessage, Replace, Work
 from wire.reasons import Reason
 from wire.sessions import State
 from wire.terminal_events import INTERRUPTED, STATE_LOST
@@ -17,7 +17,8 @@ class Outcome:
 
     `sent` is the number of questions sent in a saved session, where another conversation was tried after it.
     `answer` is what the transcript of a saved session gets after the question, which it gets alone if that is empty;
-    `starts_transcript` drops what the transcript held before.
+    `starts_transcript` drops what the transcript held before. `rest` is the event ahead of the terminal one, where some
+    of the text is in no event yet.
     """
 
     state: State
@@ -26,6 +27,7 @@ class Outcome:
     sent: int | None = None
     answer: str | None = None
     starts_transcript: bool = False
+    rest: Delta | Replace | None = None
 
     @property
     def label(self) -> tuple[str, str, str]:

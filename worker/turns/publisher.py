@@ -1,4 +1,8 @@
-"""Publish one answer while it grows: one append in flight, what arrives meanwhile goes into the next one."""
+"""Publish one answer while it grows: one append in flight, what arrives meanwhile goes into the next one.
+
+An append begins when what has arrived from the upstream in this turn of the loop is read, so that text which arrives
+with the answer's end is written by the call that writes the end.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -36,6 +40,9 @@ class Publisher:
         # The text that the last event was made from.
         self._published = ""
         self._append: asyncio.Future[None] | None = None
+        # The next append, which begins soon.
+        self._due: asyncio.Handle | None = None
+        self._ending = False
         self._error: BaseException | None = None
 
     async def __aenter__(self) -> "Publisher":
@@ -44,7 +51,7 @@ class Publisher:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._published = self._text
+        self._stop_publishing()
         while self._append is not None:
             self._append.cancel()
             await asyncio.wait([self._append])
@@ -64,29 +71,38 @@ class Publisher:
         if self._error is not None:
             raise self._error
         self._text = text
-        if self._append is None:
-            self._publish()
+        self._publish_soon()
 
     def grow(self, pieces: Sequence[Piece]) -> None:
         """Publish what the answer has more than before. Raises as `update`."""
         if self._error is not None:
             raise self._error
         self._pieces += pieces
-        if self._append is None:
-            self._publish()
+        self._publish_soon()
 
-    async def finish(self, text: str | None = None) -> None:
-        """Publish all the rest, of an answer in snapshots that of the final text. Raises as `update`."""
-        if text is not None and not self._is_in_pieces:
-            self._text = text
-        self._published = self._text
-        await self._flush()
-        if self._is_in_pieces:
-            return
-        event = self._deltas.finish(self._text)
+    async def finish(self) -> None:
+        """Publish all the rest. Raises as `update`."""
+        event = await self.take_rest()
         if event is not None:
             self._start_append(event)
             await self._flush()
+
+    async def take_rest(self, text: str | None = None) -> Delta | Replace | None:
+        """Return the event for all that no event contains yet, of an answer in snapshots up to the final `text`.
+
+        It is for the call that ends the answer, and has the next seq. Nothing is published after this. Raises as
+        `update`.
+        """
+        if text is not None and not self._is_in_pieces:
+            self._text = text
+        self._stop_publishing()
+        await self._flush()
+        if not self._is_in_pieces:
+            event = self._deltas.finish(self._text)
+        else:
+            event = self._progress.add(self._pieces) if self._pieces else None
+            self._pieces = []
+        return event and self._introduce(event)
 
     @property
     def _is_in_pieces(self) -> bool:
@@ -99,8 +115,18 @@ class Publisher:
         if error is not None:
             raise error
 
+    def _publish_soon(self) -> None:
+        if self._append is None and self._due is None and not self._ending:
+            self._due = asyncio.get_running_loop().call_soon(self._publish)
+
+    def _stop_publishing(self) -> None:
+        self._ending = True
+        if self._due is not None:
+            self._due.cancel()
+
     def _publish(self) -> None:
         """Start an append of all that no event contains yet, if there is anything."""
+        self._due = None
         event: Delta | Replace | None
         if self._pieces:
             event = self._progress.add(self._pieces)
@@ -113,11 +139,14 @@ class Publisher:
 
     def _start_append(self, event: Delta | Replace) -> None:
         """Start an append. Its callback continues, since a waiting task per append would cost more than the append."""
-        if not self.seq:
-            event = msgspec.structs.replace(event, provider=self.provider, model=self.model)
+        event = self._introduce(event)
         until = asyncio.get_running_loop().time() + self._retry_for
         self._append = self._send(event)
         self._append.add_done_callback(partial(self._on_reply, event, until))
+
+    def _introduce(self, event: Delta | Replace) -> Delta | Replace:
+        """Return the event, the first one with the provider and the model."""
+        return event if self.seq else msgspec.structs.replace(event, provider=self.provider, model=self.model)
 
     def _send(self, event: Delta | Replace) -> asyncio.Future[None]:
         return self._sessions.append(self._job, self.seq + 1, event)
@@ -139,7 +168,7 @@ class Publisher:
         self._error = asyncio.CancelledError() if append.cancelled() else append.exception()
         if self._error is None:
             self.seq += 1
-            if self._pieces or self._published is not self._text:
+            if not self._ending and (self._pieces or self._published is not self._text):
                 self._publish()
 
 

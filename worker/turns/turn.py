@@ -270,7 +270,7 @@ class Turn:
         if completion.records:
             # Before the end, after which the client may ask with the results of the calls.
             await self._keep_records(completion.records)
-        await publisher.finish(completion.text)
+        rest = await publisher.take_rest(completion.text)
         session = None
         if completion.state is not None:
             session = encode(SessionState(account.name, completion.state))
@@ -288,7 +288,8 @@ class Turn:
             finish_raw=completion.finish_raw,
             extra=dict(completion.extra),
         )
-        return Outcome("DONE", event, session, answer=text, starts_transcript=self._router.starts_transcript)
+        begins = self._router.starts_transcript
+        return Outcome("DONE", event, session, answer=text, starts_transcript=begins, rest=rest)
 
     async def _keep_records(self, records: Mapping[str, CallRecord]) -> None:
         """Keep what came with the calls of an answer, if Redis takes it at once."""

@@ -463,6 +463,10 @@ class Worker(Process):
 
     async def _finish(self, turn: Turn, fate: Fate, *, well: bool, keeps: bool) -> None:
         """End the turn, which is repeated until it succeeds."""
+        # What arrives with the end of every other answer goes out with it.
+        rest = _growth(turn) if well and turn.stage == "sent" and turn.attempt % 2 else None
+        if rest is not None:
+            apply_to_blocks(turn.blocks, rest)
         task, state, event, session, sent = turn.task, *_outcome(turn, well)
         exchange, begins = _exchange(turn, event), turn.stateless is not None and turn.stateless.begins
         self._break_off(turn)
@@ -486,6 +490,8 @@ class Worker(Process):
                 exchange=exchange,
                 begins=begins,
                 spent=False,
+                seq=turn.written,
+                rest=rest,
             )
 
         turn.waits, free = True, self.free(ending=1)
@@ -501,6 +507,7 @@ class Worker(Process):
             sent,
             exchange,
             begins,
+            rest,
         )
         await self.call(make, judge, fate, then, None)
 

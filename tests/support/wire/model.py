@@ -429,6 +429,7 @@ class Model:
         sent: int | None,
         exchange: Exchange,
         begins: bool,
+        rest: Event | None,
         reply: bytes,
     ) -> bool:
         job, token = self.jobs[answer], self._held(lease)
@@ -446,6 +447,8 @@ class Model:
         reported = (
             job.state == "STOPPED" if job.ended else isinstance(event, Final) or bool(getattr(event, "reset", True))
         )
+        if rest is not None and not job.ended:
+            job.events.append(rest)
         self._end(job, state, event)
         self._stops[lease.worker].discard(answer)
         token.running, token.reset, token.session = None, token.reset and not reported and session is None, session

@@ -52,7 +52,7 @@ async def test_silence_of_many_does_not_end_at_once(store: Store) -> None:
         Subscriptions(store, silence=IMPATIENT) as subscriptions,
         asyncio.TaskGroup() as tasks,
     ):
-        for _ in range(12):
+        for _ in range(36):
             tasks.create_task(heard_nothing(subscriptions.add(keys.channel("s0-a"))))
     assert len({round(when, 3) for when in ended}) > 4
 

@@ -84,11 +84,41 @@ async def test_half_a_character_at_the_end_is_never_published(harness: WorkerHar
 async def test_the_end_waits_for_the_append_in_flight(harness: WorkerHarness) -> None:
     async with append_in_flight(harness, "one") as (task, held, answer):
         answer.update("one two")
-        ending = asyncio.create_task(answer.finish("one two three"))
+        ending = asyncio.create_task(answer.take_rest("one two three"))
         await asyncio.sleep(0)
         held.go.set()
-        await ending
-        assert await harness.client.so_far(task.answer) == [Delta("one"), Delta(" two three")]
+        assert await ending == Delta(" two three")
+        assert await harness.client.so_far(task.answer) == [Delta("one")]
+
+
+async def test_what_arrives_with_the_end_is_left_to_the_end(harness: WorkerHarness) -> None:
+    task = await harness.task()
+    async with publisher(harness, task) as answer:
+        answer.provider, answer.model = "openai", "m"
+        answer.update("one")
+        assert await answer.take_rest("one two") == Delta("one two", "openai", "m")
+        await asyncio.sleep(0)
+        assert answer.published_text == "one two"
+    assert harness.client.store.calls.count("append") == 0
+    async with publisher(harness, task) as answer:
+        answer.grow([Piece(0, "reasoning", "hm")])
+        answer.grow([CALL])
+        assert await answer.take_rest() == Delta("", pieces=(Piece(0, "reasoning", "hm"), CALL))
+    assert harness.client.store.calls.count("append") == 0
+
+
+async def test_pieces_that_came_during_the_last_append_are_left_to_the_end(harness: WorkerHarness) -> None:
+    task, held = await harness.task(), Held()
+    harness.client.store.before["append"] = held
+    async with publisher(harness, task) as answer:
+        answer.grow([Piece(0, "text", "one")])
+        await held.waiting.wait()
+        answer.grow([CALL])
+        ending = asyncio.create_task(answer.take_rest())
+        await asyncio.sleep(0)
+        held.go.set()
+        assert await ending == Delta("", pieces=(CALL,))
+    assert await harness.client.so_far(task.answer) == [Delta("one")]
 
 
 CALL = Piece(1, "tool_call", '{"a"', id="c1", name="add", extra={"signature": "x"})
@@ -163,10 +193,11 @@ async def test_nothing_is_appended_after_the_end(harness: WorkerHarness) -> None
     task = await harness.task()
     async with publisher(harness, task) as answer:
         answer.update("one")
-        await answer.finish("one two")
-        await harness.sessions.finish(task, "DONE", Final("one two"), None)
+        rest = await answer.take_rest("one two")
+        await harness.sessions.finish(task, "DONE", Final("one two"), None, rest=rest)
         await asyncio.sleep(0)
-        answer.update("one two")  # nothing has failed
+        answer.update("one two three")  # nothing has failed
+        await asyncio.sleep(0)
     assert [type(event) for event in await harness.client.events(task.answer)][-1] is Final
 
 
@@ -174,7 +205,7 @@ async def test_an_answer_without_text_has_no_event(harness: WorkerHarness) -> No
     task = await harness.task()
     async with publisher(harness, task) as answer:
         answer.update("")
-        await answer.finish("")
+        assert await answer.take_rest("") is None
         assert not answer.has_begun
     assert await harness.client.so_far(task.answer) == []
 
@@ -190,9 +221,9 @@ async def test_while_redis_is_away_the_same_event_is_tried_again(harness: Worker
         answer.update("one two")
         await until(lambda: away.met > 0)
         answer.update("one two three")
-        await answer.finish("one two three four")
+        assert await answer.take_rest("one two three four") == Delta(" three four")
     assert away.met == 2
-    assert await harness.client.so_far(task.answer) == [Delta("one"), Delta(" two"), Delta(" three four")]
+    assert await harness.client.so_far(task.answer) == [Delta("one"), Delta(" two")]
 
 
 async def test_a_redis_that_stays_away_is_given_up(harness: WorkerHarness) -> None:
@@ -200,7 +231,8 @@ async def test_a_redis_that_stays_away_is_given_up(harness: WorkerHarness) -> No
     harness.client.store.before["append"] = Away()
     async with publisher(harness, task, patience=0.01) as answer:
         with pytest.raises(StoreUnavailableError):
-            await answer.finish("one")
+            answer.update("one")
+            await answer.finish()
 
 
 async def test_a_lost_lease_reaches_whoever_shows_or_ends(harness: WorkerHarness) -> None:
@@ -220,13 +252,13 @@ async def test_an_ended_answer_reaches_whoever_shows_or_ends(harness: WorkerHarn
     task = await harness.task()
     await harness.sessions.finish(task, "STOPPED", Final("", stopped=True), None)
     async with publisher(harness, task) as answer:
-        with pytest.raises(AnswerEndedError):
-            await answer.finish("one")
         answer.update("one")
         with pytest.raises(AnswerEndedError):  # noqa: PT012 - the failure comes with one of the next texts
             while True:
                 answer.update("one two")
                 await asyncio.sleep(0)
+        with pytest.raises(AnswerEndedError):
+            await answer.finish()
     assert await harness.client.so_far(task.answer) == [Final("", stopped=True)]
 
 
@@ -234,7 +266,8 @@ async def test_the_text_of_an_end_that_was_given_up_is_not_lost(harness: WorkerH
     task, held = await harness.task(), Held()
     harness.client.store.before["append"] = held
     async with publisher(harness, task) as answer:
-        ending = asyncio.create_task(answer.finish("one two"))
+        answer.update("one two")
+        ending = asyncio.create_task(answer.finish())
         await held.waiting.wait()
         ending.cancel()
         await asyncio.wait([ending])

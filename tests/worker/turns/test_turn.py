@@ -16,7 +16,7 @@ from wire.blocks import Block, Piece
 from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError
 from wire.jobs import new_token
 from wire.ledger import Ledger
-from wire.messages import Chat, Delta, Failed, Final, Prompted, Replace, Source, TurnCount, Usage
+from wire.messages import Chat, Delta, Event, Failed, Final, Prompted, Replace, Source, TurnCount, Usage
 from wire.pictures import PictureStore, picture_id
 from wire.prompt import Message, Prompt, Text
 from wire.reasons import Reason
@@ -48,6 +48,8 @@ class Shop:
     pool: AccountPool
     settings: WorkerSettings
     holds: bool = True
+    # The one that was asked for last.
+    answer: str = ""
 
     def turn(self, task: ClaimedJob) -> Turn:
         upstream = Upstream(self.settings, self.pool, Only(self.provider, self.pictures))
@@ -57,6 +59,7 @@ class Shop:
         """Ask with this script, and end the turn."""
         self.provider.play = play
         task = await self.harness.task(question, token)
+        self.answer = task.answer
         turn = self.turn(task)
         outcome = await turn.run()
         await self.harness.sessions.finish(
@@ -66,8 +69,13 @@ class Shop:
             outcome.session,
             exchange=outcome.transcript(task.work),
             begins=outcome.starts_transcript,
+            rest=outcome.rest,
         )
         return outcome
+
+    async def events(self) -> list[Event]:
+        """Return the events of the answer that was asked for last."""
+        return await self.harness.client.events(self.answer)
 
     async def cancel_turn(self, task: ClaimedJob, reached: asyncio.Event) -> None:
         """Run a turn, and cancel it once it has got so far; it ends with the cancellation."""
@@ -165,36 +173,29 @@ def failing(error: Callable[[], BaseException], *snapshots: str) -> Play:
 
 
 async def test_an_answer_is_published_and_ends_with_all_that_came_with_it(shop: Shop) -> None:
-    task = await shop.harness.task()
     urls, turns = (Source("A page", "https://example.com/"),), TurnCount(1, 5)
-    shop.provider.play = completing(Completion("one two", b"state", urls, ("and?",), turns), "one")
-    outcome = await shop.turn(task).run()
+    outcome = await shop.outcome(completing(Completion("one two", b"state", urls, ("and?",), turns), "one"))
     assert final(outcome) == Final("one two", urls, False, ("and?",), turns)
     assert saved(outcome) == SessionState("a", b"state")
-    events = await shop.harness.client.so_far(task.answer)
-    assert all(isinstance(event, Delta) for event in events)
-    assert "".join(event.text for event in events if isinstance(event, Delta)) == "one two"
+    assert await shop.events() == [Delta("one two"), final(outcome)]
 
 
 async def test_text_that_is_known_only_at_the_end_goes_out_as_a_delta(shop: Shop) -> None:
-    task = await shop.harness.task()
-    shop.provider.play = completing(Completion("all at once", b"state"))
-    assert final(await shop.turn(task).run()).text == "all at once"
-    assert await shop.harness.client.so_far(task.answer) == [Delta("all at once")]
+    outcome = await shop.outcome(completing(Completion("all at once", b"state")))
+    assert await shop.events() == [Delta("all at once"), final(outcome)]
+    assert final(outcome).text == "all at once"
 
 
 async def test_a_text_that_the_upstream_replaced_ends_as_replaced(shop: Shop) -> None:
-    task = await shop.harness.task()
-
     async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
         await ask.send()
         yield Snapshot("a draft")
         await until(lambda: shop.harness.client.store.calls.count("append") == 1)
         yield Completion("the answer", b"state")
 
-    shop.provider.play = play
-    assert final(await shop.turn(task).run()).text == "the answer"
-    assert await shop.harness.client.so_far(task.answer) == [Delta("a draft"), Replace("the answer")]
+    outcome = await shop.outcome(play)
+    assert final(outcome).text == "the answer"
+    assert await shop.events() == [Delta("a draft"), Replace("the answer"), final(outcome)]
 
 
 async def test_the_next_question_continues_the_conversation_at_its_account(shop: Shop) -> None:
@@ -231,12 +232,9 @@ async def test_an_answer_that_is_cut_before_anything_is_whole_fails_with_the_rea
     "text", ["[^1^]", 're.sub(r"[^abc^]", "", text)', "I’m still learning 我还在学习", " \n", "\0\x1e"]
 )
 async def test_text_arrives_code_point_for_code_point_and_resets_nothing(shop: Shop, text: str) -> None:
-    task = await shop.harness.task()
-    shop.provider.play = completing(Completion(text, b"state"), *accumulate(text))
-    outcome = await shop.turn(task).run()
+    outcome = await shop.outcome(completing(Completion(text, b"state"), *accumulate(text)))
     assert (final(outcome).text, final(outcome).reset) == (text, False)
-    events = await shop.harness.client.so_far(task.answer)
-    assert "".join(event.text for event in events if isinstance(event, Delta)) == text
+    assert "".join(event.text for event in await shop.events() if isinstance(event, Delta)) == text
 
 
 async def test_an_upstream_that_gives_up_resets_the_conversation(shop: Shop) -> None:
@@ -350,6 +348,8 @@ async def test_what_was_sent_of_an_abandoned_turn_resets_the_conversation(shop: 
     async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
         await ask.send()
         await shop.harness.sessions.finish(task, "STOPPED", Final("", stopped=True), None)
+        yield Snapshot("too late")
+        await until(lambda: shop.harness.client.store.calls.count("append") == 1)
         yield Completion("too late", b"state")
 
     shop.provider.play = play
@@ -404,6 +404,8 @@ async def test_state_that_redis_lost_ends_the_turn(shop: Shop) -> None:
         await ask.send()
         store = shop.harness.client.store
         await store.commands.delete(*[key async for key in store.commands.scan_iter(match="*:job:*")])
+        yield Snapshot("too late")
+        await until(lambda: store.calls.count("append") == 1)
         yield Completion("too late", b"state")
 
     shop.provider.play = play
@@ -780,10 +782,8 @@ async def test_a_sign_of_life_starts_the_silence_anew(shop: Shop) -> None:
             await asyncio.sleep(0.1)
         yield Completion("thought", ask.state)
 
-    task = await shop.harness.task()
-    shop.provider.play = play
-    assert final(await shop.turn(task).run()).text == "thought"
-    assert await shop.harness.client.so_far(task.answer) == [Delta("thought")]
+    outcome = await shop.outcome(play)
+    assert await shop.events() == [Delta("thought"), final(outcome)]
 
 
 # Being cut short
