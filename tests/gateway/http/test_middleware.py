@@ -69,7 +69,7 @@ async def test_the_log_of_an_error_has_the_route_and_not_the_id_in_the_path() ->
 
     app = ErrorMiddleware(Router([Route("/answers/{answer}", fail)]), error_response)
     with capture_logs() as logs:
-        await sent_by(app, scope() | {"path": "/answers/s0-1"})
+        await sent_by(app, {**scope(), "path": "/answers/s0-1"})
     assert [line["path"] for line in logs if line["event"] == "request failed"] == ["/answers/{answer}"]
     assert "s0-1" not in repr(logs)
 
