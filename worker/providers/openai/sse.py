@@ -16,6 +16,8 @@ _LINE_END = re.compile(rb"[\r\n]")
 # Data without its field's name: an object, or the mark of the end.
 _BARE = re.compile(rb"\s*(?:\{|\[DONE\]\s*$)")
 BOM = b"\xef\xbb\xbf"
+# An event as nearly all are: whole, on one line, with an object, and perhaps with a name that doesn't count.
+_PLAIN = re.compile(rb"(?:event: (?!error\n)[a-z._]+\n)?data: (\{[^\r\n]*\})\n\n")
 
 
 class EventParser:
@@ -42,6 +44,18 @@ class EventParser:
             yield from self._events()
         if self._size > MAX_EVENT:
             raise UpstreamError(Reason.TRANSPORT_TOO_BIG, "an event without an end")
+
+    def split_plain(self, chunk: bytes) -> list[bytes] | None:
+        """Return the data of the events in `chunk`, in place of `feed`, if nothing but whole plain ones are there."""
+        if self._pieces or self._data or self._name or self._late_name or not self._begun:
+            return None
+        found, place = [], 0
+        while place < len(chunk):
+            if (match := _PLAIN.match(chunk, place)) is None:
+                return None
+            found.append(match[1])
+            place = match.end()
+        return found
 
     def end(self) -> Iterator[str]:
         """Yield the data of an event that ends with the response."""
