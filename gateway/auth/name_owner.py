@@ -16,7 +16,7 @@ from wire.jobs import Client
 
 # The cookie that browsers get with the page (RFC 6265). It comes before any question, and with no answer: a program
 # that keeps cookies would repeat a question whose answer broke off as somebody else.
-COOKIE = "bing_chat_names"
+COOKIE = "bing-chat-names"
 _BYTES = 24
 _VALUE = re.compile(r"[\w-]{32}", re.ASCII)
 # Seconds for which browsers keep a cookie at most (RFC 6265bis, 5.5).
