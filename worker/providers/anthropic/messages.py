@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import cast
 from urllib.parse import quote
 
-import httpx
 import msgspec
 import structlog
 
@@ -41,6 +40,7 @@ from worker.providers.openai.client import (
     FailureReasons,
     ServerClient,
     excuse_account,
+    parse_url,
     read_body,
     time_limit,
 )
@@ -81,7 +81,7 @@ class _MessageRequest:
 
 
 class AnthropicProvider:
-    """A chat provider (see worker.providers) that keeps nothing between questions but one TLS context.
+    """A chat provider (see worker.providers) that keeps nothing between questions but connections.
 
     The body of an error may take `error_timeout` seconds, and what follows a stop_reason `grace`.
     """
@@ -171,7 +171,8 @@ class AnthropicProvider:
             raise
 
     async def close(self) -> None:
-        """Do nothing: no resources are held."""
+        """Close the connections that are idle."""
+        self._client.close()
 
     def _build_request(self, server: ServerAccount, style: Style, question: str, history: History) -> _MessageRequest:
         prompt = history.prompt
@@ -211,7 +212,7 @@ def key_headers(server: ServerAccount) -> dict[bytes, bytes]:
     if not server.key:
         return headers
     key = server.key.encode()
-    strict = httpx.URL(server.base_url).host.endswith(_STRICT_HOSTS)
+    strict = parse_url(server.base_url).host.endswith(_STRICT_HOSTS)
     is_token = server.key.startswith(_TOKEN)
     if not (strict and is_token):
         headers[b"x-api-key"] = key
@@ -223,7 +224,7 @@ def key_headers(server: ServerAccount) -> dict[bytes, bytes]:
 
 def endpoint(server: ServerAccount, path: str) -> str:
     """Return the path behind the server's base URL, which may end with the API's `/v1` or lack it."""
-    base = httpx.URL(server.base_url).path.rstrip("/")
+    base = parse_url(server.base_url).path.rstrip("/")
     return path if base.endswith("/v1") else f"/v1{path}"
 
 

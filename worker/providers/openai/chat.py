@@ -59,7 +59,7 @@ class _Request:
 
 
 class OpenAIProvider:
-    """A chat provider (see worker.providers) that keeps nothing between questions but one TLS context.
+    """A chat provider (see worker.providers) that keeps nothing between questions but connections.
 
     The body of an error may take `error_timeout` seconds, and what follows a finish_reason `grace`.
     """
@@ -129,7 +129,8 @@ class OpenAIProvider:
         return await request_embeddings(self._client, require_server(account), model, body, before_send)
 
     async def close(self) -> None:
-        """Do nothing: no resources are held."""
+        """Close the connections that are idle."""
+        self._client.close()
 
     def _build_request(self, server: ServerAccount, style: Style, question: str, history: History) -> _Request:
         prompt = history.prompt
