@@ -26,7 +26,7 @@ SCHEME = "admin"
 _OFF = "Without `ADMIN_KEYS_FILE` the console is off, and this a 404."
 _ACCOUNT = headers.path_parameter("name", "The account's name.", "alice")
 _ORDER = headers.path_parameter("order", "What to do with the account.", "pause") | {"schema": enum(*get_args(Order))}
-_NAMED_ANSWER = headers.path_parameter("answer", "The answer's id.", ANSWER)
+_NAMED_ANSWER = headers.path_parameter("answer", "The answer, by its `id` in the console, or by its own id.", ANSWER)
 _WHEN = {
     400: ("The body is not JSON, or the name or the export in it is invalid.", Reason.EXPORT_NAME),
     401: ("The admin key is missing or wrong.", Reason.REQUEST_UNAUTHORIZED),
@@ -238,7 +238,7 @@ def _state() -> Node:
             "answers": array_of(
                 object_of(
                     {
-                        "id": STRING,
+                        "id": described(STRING, "The digest of the answer's id, as in logs."),
                         "state": STRING,
                         "accepted": _TIME,
                         "worker": described(STRING, "The worker that holds it; empty for none."),

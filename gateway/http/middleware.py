@@ -219,7 +219,8 @@ class ErrorMiddleware:
         except (ClientGoneError, ClientDisconnect):
             return
         except Exception as error:  # noqa: BLE001 - the last resort: no client gets a traceback
-            _LOG.error("request failed", path=scope["path"], exc_info=error)
+            # The path itself may have an answer's id in it.
+            _LOG.error("request failed", path=getattr(scope.get("route"), "path", ""), exc_info=error)
             if started:
                 scope["state"]["error_metrics"].count(problem_of(error))
             else:

@@ -4,7 +4,11 @@ from functools import partial
 from typing import Any
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
 from starlette.types import Message, Receive, Scope, Send
+from structlog.testing import capture_logs
 
 from gateway.auth.origins import ServedOrigins
 from gateway.http.error_metrics import ErrorMetrics
@@ -58,6 +62,17 @@ async def test_an_error_before_the_first_byte_becomes_a_500() -> None:
     start, body = await sent_by(ErrorMiddleware(broken, error_response), scope())
     assert start["status"] == 500
     assert body["body"] == '{"code": 500, "message": "未知错误"}'.encode()
+
+
+async def test_the_log_of_an_error_has_the_route_and_not_the_id_in_the_path() -> None:
+    async def fail(request: Request) -> Response:
+        raise RuntimeError("broken")
+
+    app = ErrorMiddleware(Router([Route("/answers/{answer}", fail)]), error_response)
+    with capture_logs() as logs:
+        await sent_by(app, {**scope(), "path": "/answers/s0-1"})
+    assert [line["path"] for line in logs if line["event"] == "request failed"] == ["/answers/{answer}"]
+    assert "s0-1" not in repr(logs)
 
 
 async def test_an_error_after_the_first_byte_adds_nothing() -> None:
