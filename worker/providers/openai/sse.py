@@ -54,7 +54,7 @@ class EventParser:
             return None
         found, place = [], 0
         while place < len(chunk):
-            if (name := _PLAIN_NAME.match(chunk, place)) is not None:
+            if chunk.startswith(b"event", place) and (name := _PLAIN_NAME.match(chunk, place)) is not None:
                 place = name.end()
             end = chunk.find(b"\n", place) + len(_PLAIN_END) - 1
             if not (chunk.startswith(_PLAIN_START, place) and chunk.endswith(_PLAIN_END, place, end)):

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -7,6 +8,7 @@ import pytest
 
 from tests.support.conditions import SOON, until
 from tests.support.worker.keeping_server import KeepingServer
+from tests.worker.providers.connections.conftest import TlsServer
 from worker.accounts.account import ServerAccount
 from worker.providers.connections import connection_pool
 from worker.providers.connections.http_connection import ReusedConnectionClosedError
@@ -29,16 +31,19 @@ async def unmarked() -> None:
 
 
 async def ask(
-    connections: ServerConnections, account: ServerAccount, mark: Callable[[], Awaitable[Any]] = unmarked
+    connections: ServerConnections,
+    account: ServerAccount,
+    mark: Callable[[], Awaitable[Any]] = unmarked,
+    body: bytes = b"q",
 ) -> bytes:
     async with asyncio.timeout(SOON):
         origin, target = locate(httpx.URL(account.base_url))
-        request = write_request("POST", origin, target, {}, b"q")
-        body = b""
+        request = write_request("POST", origin, target, {}, body)
+        answer = b""
         async with connections.send(account, origin, request, SendHook(mark)) as connection:
             while part := await connection.read():
-                body += part
-        return body
+                answer += part
+        return answer
 
 
 async def trust(connections: ServerConnections, server_stub: KeepingServer, account: ServerAccount) -> None:
@@ -148,6 +153,16 @@ async def test_a_cut_before_any_byte_of_a_kept_one_is_reported_and_never_asked_a
         await ask(connections, server_stub.account())
         assert server_stub.connections == 3
         connections.close()
+
+
+async def test_an_accounts_next_connection_resumes_its_tls_session_and_no_others(tls_server: TlsServer) -> None:
+    connections = ServerConnections(SOON)
+    connections._dialer._tls.load_verify_locations(tls_server.certificate)
+    account = ServerAccount("a", f"https://localhost:{tls_server.port}/v1", "m")
+    for asking in (account, account, replace(account, name="b")):
+        assert await ask(connections, asking, body=b"") == b"hello"
+    assert tls_server.resumed == [False, True, False]
+    connections.close()
 
 
 async def test_another_request_has_a_connection_that_is_closed() -> None:

@@ -2,7 +2,7 @@ import itertools
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from worker.errors import UpstreamError
@@ -51,6 +51,9 @@ PLAIN = st.sampled_from(
 
 
 @given(st.lists(st.lists(PLAIN, min_size=1, max_size=3), max_size=6))
+@example([[b"data: {}\n\n"], [b"event: error\ndata: {}\n\n"]])
+@example([[b"data: {}\n\n"], [b'data: {"a":\r1}\n\n']])
+@example([[b"data: {}\n\n"], [b"event: x\n"], [b"data: {}\n\n"]])
 def test_plain_events_are_those_that_are_read_with_care(parts: list[list[bytes]]) -> None:
     careful, quick = EventParser(), EventParser()
     for chunk in map(b"".join, parts):
