@@ -30,6 +30,7 @@ from gateway.anthropic.models import ModelDialects
 from gateway.auth.addresses import parse_networks
 from gateway.auth.clients import Clients
 from gateway.auth.key_file import KeyFile, follow_keys
+from gateway.auth.origins import ServedOrigins, parse_hosts, parse_origins
 from gateway.console.admins import Admins
 from gateway.http.body import BodyReader, BodyRoom, linger
 from gateway.http.middleware import (
@@ -40,11 +41,12 @@ from gateway.http.middleware import (
     ResponseHeadersMiddleware,
     TracingMiddleware,
 )
+from gateway.http.origin_check import OriginMiddleware
 from gateway.http.paths import MESSAGES, HeadMiddleware, PathMiddleware, is_anthropic, is_openai
 from gateway.http.pictures import METHODS as PICTURE_METHODS
 from gateway.http.pictures import ROUTE as PICTURE_ROUTE
 from gateway.http.pictures import PictureEndpoint
-from gateway.http.responses import error_response
+from gateway.http.responses import Renderer, error_response
 from gateway.http.streaming import StreamMiddleware
 from gateway.legacy.answers import ANSWER_METHODS, STREAM_METHODS, AnswerEndpoints
 from gateway.legacy.http import METHODS, LegacyApi
@@ -140,7 +142,7 @@ def create_app(
             *_openai(settings, service, calls, pictures, room),
             Route(PICTURE_ROUTE, PictureEndpoint(pictures).picture, methods=PICTURE_METHODS),
             *_ops(HealthEndpoints(sessions, active_requests, jobs.memory), metrics),
-            *page.routes(),
+            *page.routes(clients),
             *docs.routes(has_console=settings.admin_keys_file is not None),
             *console.routes(admins, store, active_requests, jobs, timings=timings),
             WebSocketRoute(ANY_PATH, _no_such_socket),
@@ -148,9 +150,7 @@ def create_app(
         middleware=[
             Middleware(ResponseHeadersMiddleware),
             Middleware(DrainMiddleware, active_requests=active_requests),
-            Middleware(CorsMiddleware),
-            Middleware(ErrorMiddleware, render=_render_error),
-            Middleware(HeadMiddleware, render=refuse),
+            *_checks(_served_origins(settings), clients, refuse),
         ],
         exception_handlers=dict.fromkeys({*errors.HANDLED, *openai_errors.HANDLED}, refuse),
         lifespan=lifespan,
@@ -164,6 +164,13 @@ def _key_holders(settings: GatewaySettings) -> tuple[Clients, Admins | None, Seq
     admin = KeyFile(settings.admin_keys_file, "ADMIN_KEYS_FILE") if settings.admin_keys_file else None
     key_files = [file for file in (api, admin) if file is not None]
     return Clients(api, trusted), Admins(admin, trusted) if admin is not None else None, key_files
+
+
+def _served_origins(settings: GatewaySettings) -> ServedOrigins:
+    """Return what decides about pages and names. An empty setting, as compose files have them, is a missing one."""
+    origins = parse_origins(settings.cors_origins) if settings.cors_origins else None
+    hosts = parse_hosts(settings.allowed_hosts) if settings.allowed_hosts else None
+    return ServedOrigins(origins, hosts, keys=settings.api_keys_file is not None)
 
 
 @asynccontextmanager
@@ -184,6 +191,16 @@ def _outer_middleware(metrics: GatewayMetrics) -> list[Middleware]:
         *([Middleware(TracingMiddleware)] if traces.is_exporting() else []),
         Middleware(MetricsMiddleware, metrics=metrics),
         Middleware(StreamMiddleware),
+    ]
+
+
+def _checks(served: ServedOrigins, clients: Clients, refuse: Renderer) -> list[Middleware]:
+    """Return what refuses a request before its endpoint, and what every refusal passes on its way out."""
+    return [
+        Middleware(CorsMiddleware, served=served),
+        Middleware(ErrorMiddleware, render=_render_error),
+        Middleware(OriginMiddleware, served=served, clients=clients, render=refuse),
+        Middleware(HeadMiddleware, render=refuse),
     ]
 
 

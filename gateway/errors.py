@@ -144,6 +144,20 @@ ERRORS: Mapping[Reason, ErrorSpec] = {
         "API key missing or wrong",
         OpenAIError("authentication_error", "invalid_api_key", "Incorrect or missing API key."),
     ),
+    Reason.REQUEST_ORIGIN: _invalid(
+        "不允许其他网站的网页请求,见 CORS_ORIGINS",
+        "Pages of other sites may not ask here: see CORS_ORIGINS",
+        "Pages of other sites may not ask here: see CORS_ORIGINS.",
+        403,
+        Reason.REQUEST_ORIGIN,
+    ),
+    Reason.REQUEST_HOST: _invalid(
+        "不接受此主机名,见 ALLOWED_HOSTS",
+        "This service has no such name: see ALLOWED_HOSTS",
+        "This server has no such name: see ALLOWED_HOSTS.",
+        421,
+        Reason.REQUEST_HOST,
+    ),
     Reason.REQUEST_PATH: _invalid("未找到文件", "Not found", "Unknown request URL.", 404, "unknown_url"),
     Reason.REQUEST_METHOD: _invalid(
         "请求方法错误", "Method not allowed", "This method is not allowed here.", 405, "method_not_allowed"

@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import Field, field_validator
 
 from gateway.auth.addresses import parse_networks
+from gateway.auth.origins import parse_hosts, parse_origins
 from wire.settings import SharedSettings
 
 
@@ -42,6 +43,22 @@ class GatewaySettings(SharedSettings):
         description=(
             "addresses and networks, separated by commas, whose `X-Forwarded-For`, `X-Forwarded-Proto` and "
             "`X-Attempt-ID` are believed"
+        ),
+    )
+    cors_origins: str | None = Field(
+        default=None,
+        description=(
+            "origins, separated by commas, whose pages may read responses, and ask where there are no API keys: such "
+            "as `https://chat.example.org`, `null` (pages of a file), or `*` for all. None: `*` with `API_KEYS_FILE`, "
+            "else only pages of this service itself"
+        ),
+    )
+    allowed_hosts: str | None = Field(
+        default=None,
+        description=(
+            "names, separated by commas, by which clients may reach this service, or `*` for any; addresses, names "
+            "without a dot, and names below `localhost`, `local`, `internal` and `home.arpa` are always served. None: "
+            "any with `API_KEYS_FILE`, else no others"
         ),
     )
     api_keys_file: Path | None = Field(default=None, description="the file of API keys; without it nobody needs one")
@@ -110,4 +127,16 @@ class GatewaySettings(SharedSettings):
     @classmethod
     def _check_networks(cls, value: str | None) -> str | None:
         parse_networks(value or "")
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, value: str | None) -> str | None:
+        parse_origins(value or "")
+        return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _check_hosts(cls, value: str | None) -> str | None:
+        parse_hosts(value or "")
         return value

@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from telemetry import traces
+from telemetry.answer_digest import digest_answer
 
 LogFormat = Literal["console", "json"]
 
@@ -26,6 +27,7 @@ def configure(log_format: LogFormat, level: int = logging.INFO) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _hide_answer,
             _add_trace,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -44,6 +46,15 @@ def _encode(event: structlog.typing.EventDict, default: Callable[[Any], Any]) ->
     except (UnicodeEncodeError, TypeError):
         # Half of a surrogate pair, or a key that is no text.
         return json.dumps(event, default=default, skipkeys=True)
+
+
+def _hide_answer(
+    _: structlog.typing.WrappedLogger, __: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Replace an answer's id, the field `answer`, by its digest."""
+    if answer := event.get("answer"):
+        event["answer"] = digest_answer(answer)
+    return event
 
 
 def _add_trace(

@@ -98,6 +98,14 @@ class Overview:
         answers = tuple(answer.decode() for answer in waiting)
         return Queue(length, oldest, wait, now, answers, clients, longest.decode(), since, free)
 
+    async def list_answers(self) -> list[str]:
+        """Return the ids of all answers that wait, and of those that workers report to run."""
+        with translate_errors():
+            waiting: Any = await self._store.commands.zrange(keys.queued_key(), 0, -1)
+        processes = await self.read_processes()
+        running = [answer for process in processes for answer, _ in process.load.running]
+        return [*(answer.decode() for answer in waiting), *running]
+
     async def read_jobs(self, answers: Collection[str]) -> list[Job]:
         """Return those of the answers that have not ended."""
         with translate_errors():

@@ -17,6 +17,8 @@ class Reason(StrEnum):
     REQUEST_KEYWORD = "request.keyword"
     REQUEST_TOO_LONG = "request.toolong"
     REQUEST_UNAUTHORIZED = "request.unauthorized"
+    REQUEST_ORIGIN = "request.origin"
+    REQUEST_HOST = "request.host"
     REQUEST_PATH = "request.path"
     REQUEST_METHOD = "request.method"
     REQUEST_SLOW = "request.slow"

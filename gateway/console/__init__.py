@@ -28,8 +28,9 @@ def routes(
     if admins is None:
         return []
     ledger, audit_log = Ledger(store), AuditLog(store)
-    poller = Poller(Overview(store), ledger, audit_log, jobs.memory, poll_every=timings.console_poll_every)
-    actions = Actions(admins, ledger, jobs, audit_log, poller, timings.body_limit)
+    overview = Overview(store)
+    poller = Poller(overview, ledger, audit_log, jobs.memory, poll_every=timings.console_poll_every)
+    actions = Actions(admins, ledger, jobs, overview, audit_log, poller, timings)
     stream = ConsoleStream(admins, poller, active_requests, timings.console_send_limit)
     return [
         *files.routes(),

@@ -1,5 +1,6 @@
 """The console's actions. Each is logged with the admin's name, and without anything secret."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import cast, get_args
 
@@ -9,15 +10,18 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.answering.timings import TIMINGS
+from gateway.answering.timings import TIMINGS, Timings
 from gateway.console.admins import Admins
 from gateway.console.poller import Poller
 from gateway.errors import RefusedError
 from gateway.http import responses
 from gateway.http.body import BodyReader
+from telemetry.answer_digest import LENGTH, digest_answer
 from wire.audit_log import AuditLog
+from wire.errors import AnswerNotFoundError
 from wire.jobs import Jobs
 from wire.ledger import PICTURES, Ledger, Order
+from wire.overview import Overview
 from wire.reasons import Reason
 
 _ORDERS = get_args(Order)
@@ -40,9 +44,10 @@ class Actions:
     admins: Admins
     ledger: Ledger
     jobs: Jobs
+    overview: Overview
     audit_log: AuditLog
     poller: Poller
-    body_limit: float = TIMINGS.body_limit
+    timings: Timings = TIMINGS
 
     async def execute_order(self, request: Request) -> Response:
         """Execute an order on an account, for chat and for images: `pause`, `resume`, `release` or `reset`.
@@ -69,7 +74,7 @@ class Actions:
         HTTPException 401, 413, 429.
         """
         admin = self.admins.authenticate(request)
-        body = await BodyReader(_MAX_BODY, self.body_limit).read(request)
+        body = await BodyReader(_MAX_BODY, self.timings.body_limit).read(request)
         account = _parse_export(body, request.headers.get("content-type", ""))
         export = account.export.encode("utf-8", "replace")
         if not 0 < len(export) <= _MAX_EXPORT:
@@ -80,16 +85,31 @@ class Actions:
         return self._success()
 
     async def stop_answer(self, request: Request) -> Response:
-        """Stop an answer of any client.
+        """Stop an answer of any client, by the digest of its id that the console shows, or by its id.
 
         HTTPException 401; AnswerNotFoundError.
         """
-        admin, answer = self.admins.authenticate(request), request.path_params["answer"]
+        admin, answer = self.admins.authenticate(request), await self._find(request.path_params["answer"])
         state = await self.jobs.stop(answer, holder=None)
         if state == "STOPPED":
-            await self.audit_log.record("stop", name=answer, by=admin)
+            await self.audit_log.record("stop", name=digest_answer(answer), by=admin)
         _LOG.info("answer stopped by an operator", admin=admin, answer=answer, state=state)
         return self._success()
+
+    async def _find(self, named: str) -> str:
+        """Return the id of an answer that waits or runs. AnswerNotFoundError.
+
+        One that a worker has just taken does neither until the worker reports it: hence the second look.
+        """
+        if len(named) != LENGTH:
+            return named
+        for pause in (1.5 * self.timings.report_every, None):
+            for answer in await self.overview.list_answers():
+                if digest_answer(answer) == named:
+                    return answer
+            if pause is not None:
+                await asyncio.sleep(pause)
+        raise AnswerNotFoundError
 
     def _success(self) -> Response:
         self.poller.poll_soon()

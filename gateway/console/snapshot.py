@@ -1,6 +1,6 @@
 """Builds the state of the system that consoles show. Pure.
 
-Only the fields that are named here are sent: no cookie, key, proxy, question, token or client's address.
+Only the fields that are named here are sent: no cookie, key, proxy, question, token, answer's id or client's address.
 """
 
 import hashlib
@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from telemetry.answer_digest import digest_answer
 from wire.ledger import PICTURES, AccountStatus
 from wire.model_table import ModelTable
 from wire.overview import Job, Process, Queue
@@ -146,7 +147,7 @@ def _answer_rows(jobs: Iterable[Job], processes: Iterable[Process]) -> list[dict
         worker, kind = running.get(job.answer, ("", ""))
         rows.append(
             {
-                "id": job.answer,
+                "id": digest_answer(job.answer),
                 "state": job.state,
                 "accepted": job.accepted,
                 "worker": worker,

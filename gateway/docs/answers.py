@@ -78,7 +78,7 @@ def _picture() -> Node:
         "summary": "Get a picture that an upstream sent without an address",
         "description": "At the address that an answer contains, for as long as an answer is kept. Needs no API key.",
         "security": [],
-        "responses": answer_responses | references(404, 503),
+        "responses": answer_responses | references(403, 404, 421, 503),
     }
 
 
@@ -88,7 +88,7 @@ def _operation(operation: str, summary: str, description: str, responses: Node) 
         "tags": ["Answers"],
         "summary": summary,
         "description": description,
-        "responses": responses | references(401, 404, 503),
+        "responses": responses | references(401, 403, 404, 421, 503),
     }
 
 

@@ -15,7 +15,8 @@ clients of at most the server's MAX_MESSAGE. Keep-alive is by pings of the proto
 [/openapi.json](/openapi.json).
 
 Where the server has a list of API keys, a handshake needs one, or is answered with 401: as `Authorization: Bearer …`,
-as `X-API-Key`, as the query `api_key`, or as a subprotocol `key.…`."""
+as `X-API-Key`, as the query `api_key`, or as a subprotocol `key.…`. Without a list, pages of origins that CORS_ORIGINS
+lacks get a 403, and names that ALLOWED_HOSTS lacks a 421."""
 _CLOSE_CODES = {
     "1000": "Sent by a client that is done. Closing stops no question that was sent upstream.",
     "1009": "A message is larger than MAX_MESSAGE.",

@@ -26,14 +26,16 @@ SCHEME = "admin"
 _OFF = "Without `ADMIN_KEYS_FILE` the console is off, and this a 404."
 _ACCOUNT = headers.path_parameter("name", "The account's name.", "alice")
 _ORDER = headers.path_parameter("order", "What to do with the account.", "pause") | {"schema": enum(*get_args(Order))}
-_NAMED_ANSWER = headers.path_parameter("answer", "The answer's id.", ANSWER)
+_NAMED_ANSWER = headers.path_parameter("answer", "The answer, by its `id` in the console, or by its own id.", ANSWER)
 _WHEN = {
     400: ("The body is not JSON, or the name or the export in it is invalid.", Reason.EXPORT_NAME),
     401: ("The admin key is missing or wrong.", Reason.REQUEST_UNAUTHORIZED),
+    403: ("A browser asks for a page whose origin is not in CORS_ORIGINS.", Reason.REQUEST_ORIGIN),
     404: ("The console is off, or there is no such account or answer.", Reason.REQUEST_PATH),
     408: ("The body didn't arrive in time.", Reason.REQUEST_SLOW),
     413: ("The body is larger than 3 MiB.", Reason.REQUEST_TOO_LARGE),
     415: ("The body is compressed.", Reason.REQUEST_ENCODING),
+    421: ("ALLOWED_HOSTS lacks the name in the address.", Reason.REQUEST_HOST),
     429: ("Too many wrong keys from this address, too many open consoles, or too many exports.", Reason.REQUEST_RATE),
 }
 _TIME = described(COUNT, "In Unix ms, by the clock of Redis; 0 for none.")
@@ -76,13 +78,16 @@ def paths() -> dict[str, Node]:
                 "For chat and for pictures. `pause`: no new questions. `resume`: questions again. `release`: a cooling "
                 "or quarantined account gets one question, and all others if that goes well. `reset`: ready, with all "
                 "failures and counts forgotten.",
-                _done(401, 404, 429),
+                _done(401, 403, 404, 421, 429),
             ),
         },
         "/console/answers/{answer}/stop": {
             "parameters": [_NAMED_ANSWER, *common],
             "post": _operation(
-                "stopAnyAnswer", "Stop an answer of any client", "It ends with its text so far.", _done(401, 404, 429)
+                "stopAnyAnswer",
+                "Stop an answer of any client",
+                "It ends with its text so far.",
+                _done(401, 403, 404, 421, 429),
             ),
         },
     }
@@ -102,7 +107,7 @@ def _live() -> Node:
         }
     }
     described = "The stream ends when the gateway drains; connect again then."
-    return _operation("watch", "Watch the system", described, responses | _refused(401, 404, 429))
+    return _operation("watch", "Watch the system", described, responses | _refused(401, 403, 404, 421, 429))
 
 
 def _import_account() -> Node:
@@ -112,7 +117,7 @@ def _import_account() -> Node:
         "importAccount",
         "Add an account, or replace its cookies",
         "A worker takes the export, and the result is an event of the audit log.",
-        _done(400, 401, 404, 408, 413, 415, 429),
+        _done(400, 401, 403, 404, 408, 413, 415, 421, 429),
     ) | {"requestBody": {"required": True, "content": content}}
 
 
@@ -233,7 +238,7 @@ def _state() -> Node:
             "answers": array_of(
                 object_of(
                     {
-                        "id": STRING,
+                        "id": described(STRING, "The digest of the answer's id, as in logs."),
                         "state": STRING,
                         "accepted": _TIME,
                         "worker": described(STRING, "The worker that holds it; empty for none."),

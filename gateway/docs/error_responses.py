@@ -9,11 +9,13 @@ THROTTLED = Reason.ACCOUNT_THROTTLED
 
 _WHEN = {
     401: "The server wants an API key, and it is missing or wrong.",
+    403: "A browser asks for a page whose origin is not in the server's CORS_ORIGINS.",
     404: "Nothing there: an unknown path, or an answer that is unknown or no longer kept.",
     408: "The body didn't arrive in time.",
     413: "The body is larger than the server's MAX_MESSAGE.",
     414: "The address is longer than 64 KiB.",
     415: "The body is compressed: it has to be sent as it is, without a Content-Encoding.",
+    421: "The server's ALLOWED_HOSTS lacks the name in the address.",
     422: "The Idempotency-Key was used for another question, or is too short or too long.",
     429: "This client has as many questions waiting or running as it may.",
     431: "The headers are larger than 64 KiB, or more than 100.",
@@ -22,11 +24,13 @@ _WHEN = {
 }
 _EXAMPLES = {
     401: Reason.REQUEST_UNAUTHORIZED,
+    403: Reason.REQUEST_ORIGIN,
     404: Reason.ANSWER_UNKNOWN,
     408: Reason.REQUEST_SLOW,
     413: Reason.REQUEST_TOO_LARGE,
     414: Reason.REQUEST_ADDRESS,
     415: Reason.REQUEST_ENCODING,
+    421: Reason.REQUEST_HOST,
     422: Reason.KEY_REUSED,
     429: Reason.CLIENT_LIMIT,
     431: Reason.REQUEST_HEADERS,

@@ -88,7 +88,7 @@ def _get(operation: str, summary: str, fields: Mapping[str, Node], responses: No
     ]
     return _operation(operation, summary, _ON_200, streaming) | {
         "parameters": [*asked, *_sent(streaming)],
-        "responses": responses | references(401, 404, 414, 422, 429, 431, 500, 503),
+        "responses": responses | references(401, 403, 404, 414, 421, 422, 429, 431, 500, 503),
     }
 
 
@@ -110,7 +110,7 @@ def _post(
     return _operation(operation, summary, f"{_BODY} {_ON_200}", streaming) | {
         "parameters": _sent(streaming),
         "requestBody": {"required": True, "content": dict.fromkeys(_BODIES, body)},
-        "responses": responses | references(401, 404, 408, 413, 414, 415, 422, 429, 431, 500, 503),
+        "responses": responses | references(401, 403, 404, 408, 413, 414, 415, 421, 422, 429, 431, 500, 503),
     }
 
 

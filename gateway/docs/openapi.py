@@ -14,10 +14,11 @@ _DESCRIPTION = """A gateway that gives many clients one steady service on top of
 servers that speak the OpenAI API.
 
 Every path also takes HEAD, which asks nothing, and OPTIONS. Another method is a 405, an unknown path a 404, both in
-the shape of `Error`, under `/v1` of `ApiError`, under `/v1/messages` of `MessagesError`. Pages of every origin may
-read all answers; none goes with credentials.
+the shape of `Error`, under `/v1` of `ApiError`, under `/v1/messages` of `MessagesError`. Pages of the
+origins in `CORS_ORIGINS` may read all answers, without credentials; of the console, metrics and health none may.
 
-Where the server has a list of API keys, a request needs one, or gets a 401; without a list it needs none. The two
+Where the server has a list of API keys, a request needs one, or gets a 401; without a list it needs none, and what a
+browser asks for another page is a 403, by a name that isn't in `ALLOWED_HOSTS` a 421. The two
 WebSocket endpoints are in [/asyncapi.json](/asyncapi.json)."""
 
 # Documentation pages show them in this order.

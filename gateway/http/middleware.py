@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.answering.drain import ActiveRequests
+from gateway.auth.origins import ServedOrigins
 from gateway.errors import ClientGoneError, prefers_english, problem_of
 from gateway.http.paths import is_anthropic
 from gateway.http.responses import Renderer
@@ -21,8 +22,8 @@ from telemetry import traces
 
 _REQUEST_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 _LOG = structlog.get_logger()
+_ALLOWED = "access-control-allow-origin"
 _CORS = {
-    "access-control-allow-origin": "*",
     "access-control-expose-headers": "X-Answer-ID, X-Provider, X-Ignored-Parameters, X-Request-ID, "
     "X-Should-Retry, Retry-After, Request-ID",
 }
@@ -33,6 +34,8 @@ _PREFLIGHT = {
     "X-Conversation-ID, *",
     "access-control-max-age": "86400",
 }
+# What is for whoever runs the service is for no page but its own.
+_OWN_ONLY = ("/console", "/metrics", "/readyz", "/healthz")
 # The paths of requests for answers; an open console or a health check is no work to be traced.
 _TRACED = ("/api", "/image", "/answers/", "/v1/")
 
@@ -160,24 +163,36 @@ def is_preflight(scope: Scope) -> bool:
 
 
 class CorsMiddleware:
-    """Allows pages of every origin to read every response, errors included, without credentials."""
+    """Allows pages of the served origins to read every response, errors included, without credentials."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, served: ServedOrigins) -> None:
         self._app = app
+        self._served = served
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve ASGI."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"].startswith(_OWN_ONLY):
             await self._app(scope, receive, send)
             return
+        cors = self._headers(scope)
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_CORS)
+                headers = MutableHeaders(scope=message)
+                headers.update(cors)
+                if self._served.lists_some():
+                    headers.add_vary_header("Origin")
             await send(message)
 
-        app = Response(status_code=204, headers=_PREFLIGHT) if is_preflight(scope) else self._app
+        is_answered = is_preflight(scope) and _ALLOWED in cors
+        app = Response(status_code=204, headers=_PREFLIGHT) if is_answered else self._app
         await app(scope, receive, sending)
+
+    def _headers(self, scope: Scope) -> dict[str, str]:
+        if self._served.allows_all():
+            return {_ALLOWED: "*"} | _CORS
+        origin = Headers(scope=scope).get("origin", "")
+        return {_ALLOWED: origin} | _CORS if self._served.allows(origin) else {}
 
 
 class ErrorMiddleware:
@@ -204,7 +219,8 @@ class ErrorMiddleware:
         except (ClientGoneError, ClientDisconnect):
             return
         except Exception as error:  # noqa: BLE001 - the last resort: no client gets a traceback
-            _LOG.error("request failed", path=scope["path"], exc_info=error)
+            # The path itself may have an answer's id in it.
+            _LOG.error("request failed", path=getattr(scope.get("route"), "path", ""), exc_info=error)
             if started:
                 scope["state"]["error_metrics"].count(problem_of(error))
             else:

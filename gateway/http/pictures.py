@@ -21,7 +21,7 @@ SEND_LIMIT = 60.0
 _HEADERS = {
     "content-security-policy": "default-src 'none'; sandbox",
     "referrer-policy": "no-referrer",
-    # Pages of every origin may show it, as they may read every answer.
+    # Pages of every origin may show it: only who has read its answer knows its address.
     "cross-origin-resource-policy": "cross-origin",
 }
 

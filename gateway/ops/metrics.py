@@ -162,10 +162,11 @@ class MetricsMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve ASGI."""
+        if scope["type"] != "lifespan":
+            scope["state"]["error_metrics"] = self._metrics.error_metrics
         if scope["type"] == "lifespan" or is_preflight(scope):
             await self._app(scope, receive, send)
             return
-        scope["state"]["error_metrics"] = self._metrics.error_metrics
         sockets = int(scope["type"] == "websocket")
         self._metrics.sockets += sockets
         try:

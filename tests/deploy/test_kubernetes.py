@@ -45,6 +45,13 @@ def environment(name: str) -> dict[str, str]:
     return common | {variable["name"]: variable["value"] for variable in container(name).get("env", [])}
 
 
+def test_gateways_serve_the_names_of_the_ingress_and_of_their_service() -> None:
+    served = environment("gateway")["ALLOWED_HOSTS"].split(",")
+    rules = [rule for one in RESOURCES if one["kind"] == "Ingress" for rule in one["spec"]["rules"]]
+    assert {rule["host"] for rule in rules} | {f"gateway.{KUSTOMIZATION['namespace']}"} <= set(served)
+    assert rules
+
+
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
 @pytest.mark.parametrize(
     "resource", RESOURCES, ids=lambda resource: f"{resource['kind']}-{resource['metadata']['name']}"

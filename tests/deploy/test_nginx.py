@@ -47,6 +47,7 @@ def assert_like_a_gateways(response: httpx.Response) -> None:
     assert response.headers["content-type"] == "application/json"
     assert response.headers["cache-control"] == "no-store"
     assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["access-control-allow-origin"] == "*"
     for name, value in _CORS.items():
         assert response.headers[name] == value
 

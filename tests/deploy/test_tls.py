@@ -1,8 +1,6 @@
 """The shipped nginx configuration that ends TLS, in a real nginx with a certificate of the test's own."""
 
-import re
 import ssl
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -17,27 +15,14 @@ from gateway.errors import problem_for
 from gateway.http.responses import encode_error
 from tests.deploy.conftest import ADDRESSES, START_LIMIT, accepts, nginx, rendered
 from tests.support.conditions import until
+from tests.support.deploy.tls_proxy import configuration, make_certificate
 from tests.support.deploy.upstreams import STREAM, Gateway, Names, name_server, receive_by_halves, serving
-from tests.support.processes import ROOT, free_port
+from tests.support.processes import free_port
 from wire.reasons import Reason
 
 pytestmark = pytest.mark.anyio
-TLS = ROOT / "deploy" / "tls"
 HSTS = "max-age=31536000"
 SECRET = "what-nobody-may-read"
-# Around a file of /etc/nginx/conf.d.
-_MAIN = """daemon off;
-pid {folder}/nginx.pid;
-events {{}}
-http {{
-client_body_temp_path {folder}/client_body;
-proxy_temp_path {folder}/proxy;
-fastcgi_temp_path {folder}/fastcgi;
-uwsgi_temp_path {folder}/uwsgi;
-scgi_temp_path {folder}/scgi;
-{included}
-}}
-"""
 
 
 @dataclass(frozen=True)
@@ -53,33 +38,6 @@ class Front:
     def trust(self) -> ssl.SSLContext:
         """What trusts the certificate."""
         return ssl.create_default_context(cafile=self.folder / "fullchain.pem")
-
-
-def make_certificate(folder: Path) -> None:
-    """Write a certificate and its key, as certbot names them."""
-    names = "subjectAltName=DNS:chat.example.org,IP:127.0.0.1"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    files = ["-keyout", "privkey.pem", "-out", "fullchain.pem", "-subj", "/CN=chat.example.org", "-addext", names]
-    subprocess.run([*command, "-days", "2", *files], cwd=folder, check=True, capture_output=True, timeout=60)
-
-
-def configuration(folder: Path, port: int, plain_port: int, *upstreams: str) -> str:
-    """The shipped file with this machine's ports, in a main file."""
-    text = (TLS / "nginx.conf").read_text()
-    (server,) = re.findall(r"server 127\.0\.0\.1:5000.*;", text)
-    for shipped, local in {
-        "    listen [::]:80;\n": "",
-        "    listen [::]:443 ssl so_keepalive=15s:5s:3;\n": "",
-        "listen 80;": f"listen 127.0.0.1:{plain_port};",
-        "listen 443 ": f"listen 127.0.0.1:{port} ",
-        server: " ".join(server.replace("127.0.0.1:5000", upstream) for upstream in upstreams),
-        "/etc/letsencrypt/live/chat.example.org/": f"{folder}/",
-        "/var/log/nginx/": f"{folder}/",
-        "/var/www/certbot": f"{folder}/certbot",
-    }.items():
-        assert shipped in text, shipped
-        text = text.replace(shipped, local)
-    return _MAIN.format(folder=folder, included=text)
 
 
 @pytest.fixture

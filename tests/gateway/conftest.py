@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.support.gateway.harness import RunningGateway, running
+from tests.support.gateway.harness import RunningGateway, running, settings
 from wire.redis.store import Store
 
 
@@ -16,6 +16,12 @@ async def store(store_url: str) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-async def gateway(store: Store) -> AsyncIterator[RunningGateway]:
-    async with running(store) as gateway:
+def cors_origins() -> str | None:
+    """The setting of the gateway; tests of what every page may read parametrize it."""
+    return None
+
+
+@pytest.fixture
+async def gateway(store: Store, cors_origins: str | None) -> AsyncIterator[RunningGateway]:
+    async with running(store, settings(cors_origins=cors_origins)) as gateway:
         yield gateway

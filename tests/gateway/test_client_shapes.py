@@ -30,8 +30,8 @@ def anyio_backend() -> str:
 async def gateway(anyio_backend: str) -> AsyncIterator[RunningGateway]:
     """One gateway for all rows."""
     store = Store("memory://")
-    # One of them has a question as long as an address may be.
-    async with running(store, GatewaySettings(gateway_port=0, question_limit=65536)) as gateway:
+    # One of them has a question as long as an address may be, and some are of pages of other origins.
+    async with running(store, GatewaySettings(gateway_port=0, question_limit=65536, cors_origins="*")) as gateway:
         gateway.worker.scripts["cat"] = [Final("", images=("https://pictures.example/1",))]
         yield gateway
     await store.close()

@@ -27,6 +27,12 @@ def test_networks_of_proxies_are_checked_at_once() -> None:
         GatewaySettings(trusted_proxies="10.0.0.0/8, nginx")
 
 
+@pytest.mark.parametrize(("name", "wrong"), [("cors_origins", "example.org"), ("allowed_hosts", "https://example.org")])
+def test_origins_and_names_are_checked_at_once(name: str, wrong: str) -> None:
+    with pytest.raises(ValidationError, match=name):
+        GatewaySettings.model_validate({name: f"*, {wrong}"})
+
+
 @pytest.mark.parametrize("endpoint", ["collector:4318", "http://", "http:// collector"])
 def test_a_collector_needs_a_whole_address(endpoint: str) -> None:
     with pytest.raises(ValidationError, match="otel_exporter_otlp_endpoint"):

@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from telemetry import logs
+from telemetry.answer_digest import digest_answer
 
 
 @contextmanager
@@ -69,6 +70,18 @@ def test_any_value_can_be_logged(capsys: pytest.CaptureFixture[str], value: obje
     event = json.loads(line)
     assert event["event"] == "seen"
     assert logged is None or event["value"] == logged
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_an_answers_id_is_in_no_line(capsys: pytest.CaptureFixture[str], form: str) -> None:
+    answer = "s0-" + "0" * 32
+    with configured(form):
+        structlog.get_logger().info("answer ended", answer=answer)
+        with structlog.contextvars.bound_contextvars(answer=answer):
+            structlog.get_logger().warning("turn failed")
+    lines = capsys.readouterr().err.splitlines()
+    assert [digest_answer(answer) in line for line in lines] == [True, True]
+    assert not [line for line in lines if answer in line]
 
 
 def test_lines_for_people_at_a_level(capsys: pytest.CaptureFixture[str]) -> None:

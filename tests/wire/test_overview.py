@@ -47,6 +47,13 @@ async def test_facts_of_another_version_do_no_harm(store: Store) -> None:
     assert [process.load.slots for process in await Overview(store).read_processes()] == [0]
 
 
+async def test_all_answers_that_wait_or_are_reported_to_run_are_listed(scenario: Scenario, store: Store) -> None:
+    assert await Overview(store).list_answers() == []
+    waiting = [(await scenario.ask(str(number))).answer for number in range(3)]
+    await worker(store, "w1", ProcessLoad(running=(("s0-a", "chat"), ("s0-b", "image")))).report()
+    assert sorted(await Overview(store).list_answers()) == sorted([*waiting, "s0-a", "s0-b"])
+
+
 async def test_the_queue_reports_its_length_its_oldest_and_who_is_first(scenario: Scenario, store: Store) -> None:
     overview = Overview(store)
     empty = await overview.read_queue(10)

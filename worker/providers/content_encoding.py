@@ -2,7 +2,8 @@
 
 import re
 import zlib
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from typing import Protocol
 
 import httpx
 
@@ -13,7 +14,20 @@ _GZIP = b"\x1f\x8b"
 _TEXT = re.compile(rb"[\s:{\[<]|da|ev|id|re")
 
 
-async def decode_body(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+class RawResponse(Protocol):
+    """A response whose body can be read as it came: httpx's, or worker.providers.connections'."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, by their names in lower case."""
+        ...
+
+    def aiter_raw(self) -> AsyncIterator[bytes]:
+        """Yield the body as it arrives. httpx.HTTPError."""
+        ...
+
+
+async def decode_body(response: RawResponse) -> AsyncGenerator[bytes, None]:
     """Yield the body in pieces as they arrive, decompressed where it is gzip or deflate. httpx.HTTPError.
 
     The first bytes decide about gzip and not the label, which may be missing or wrong.
@@ -21,6 +35,9 @@ async def decode_body(response: httpx.Response) -> AsyncGenerator[bytes, None]:
     labels = response.headers.get("content-encoding", "").lower()
     head, decoder, begun = b"", None, False
     async for chunk in response.aiter_raw():
+        if begun and decoder is None:
+            yield chunk
+            continue
         head += chunk
         if not begun and len(head) < len(_GZIP):
             continue

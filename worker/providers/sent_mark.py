@@ -1,4 +1,4 @@
-"""Set the SENT mark of a question that is sent with httpx."""
+"""Set the SENT mark of a question that is sent over HTTP."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ _BEFORE_WRITING = "http11.send_request_headers.started"
 
 
 class SendHook:
-    """A trace hook that awaits `before_send` once: after the first request has connected, before it is written.
+    """Awaits `before_send` once: when the first request has a connection, before it is written.
 
-    Pass it to a request as `extensions={"trace": hook.trace}`. An exception of `before_send` is kept as `veto` and
-    raised unchanged; nothing is sent then.
+    Whoever sends calls `mark` there; a request of httpx takes it as `extensions={"trace": hook.trace}`. An exception of
+    `before_send` is kept as `veto` and raised unchanged; nothing is sent then.
     """
 
     def __init__(self, before_send: BeforeSend) -> None:
@@ -21,7 +21,12 @@ class SendHook:
 
     async def trace(self, event: str, _: dict[str, Any]) -> None:
         """Handle one step of a request; httpx calls this."""
-        if event == _BEFORE_WRITING and not self._set:
+        if event == _BEFORE_WRITING:
+            await self.mark()
+
+    async def mark(self) -> None:
+        """Set the mark, unless it is set."""
+        if not self._set:
             self._set = True
             try:
                 await self._before_send()

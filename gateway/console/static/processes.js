@@ -39,5 +39,5 @@ export const answersTable = (place, stop) => new Table(place, () => w.answers, (
     type: "button", "data-order": "stop", onclick: () => stop(id), "aria-label": w.pair(w.stop, short(id)) }, w.stop)) },
 ]);
 
-/** An id, short but distinct to people. */
-export const short = (id) => id.slice(0, 11);
+/** An answer's digest, or the beginning of a whole id from a gateway of the version before. */
+export const short = (id) => id.slice(0, 12);

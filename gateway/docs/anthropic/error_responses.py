@@ -18,11 +18,13 @@ FAULTS: Sequence[Fault] = (
 _WHEN = {
     400: "The request can't be served, or the upstream refused its question.",
     401: "The server wants an API key, and it is missing or wrong.",
+    403: "A browser asks for a page whose origin is not in the server's CORS_ORIGINS.",
     404: "No such model, or an answer that is no longer kept.",
     408: "The body didn't arrive in time.",
     413: "The body is larger than the server's MAX_BODY.",
     414: "The address is longer than 64 KiB.",
     415: "The body is compressed.",
+    421: "The server's ALLOWED_HOSTS lacks the name in the address.",
     422: "The Idempotency-Key was used for another question, or is too short or too long.",
     429: "This client has as many questions waiting or running as it may, or all accounts are out of quota.",
     431: "The headers are larger than 64 KiB, or more than 100.",

@@ -48,7 +48,7 @@ def _create() -> Node:
         "parameters": headers.parameter_refs(*dict.fromkeys((*sent, *_SENT))),
         "requestBody": _body("MessageRequest", {**_ASKED, "max_tokens": 1024}),
         "responses": _success("Success.", content, *_ANSWERED)
-        | references(400, 401, 404, 408, 413, 414, 415, 422, 429, 431, 500, 503, 504, 529),
+        | references(400, 401, 403, 404, 408, 413, 414, 415, 421, 422, 429, 431, 500, 503, 504, 529),
     }
 
 
@@ -62,7 +62,7 @@ def _count() -> Node:
         "parameters": headers.parameter_refs(*_SENT),
         "requestBody": _body("CountedRequest", _ASKED),
         "responses": _success("The number of tokens.", content, "X-Request-ID", "Request-ID")
-        | references(400, 401, 404, 408, 413, 414, 415, 431, 503, 529),
+        | references(400, 401, 403, 404, 408, 413, 414, 415, 421, 431, 503, 529),
     }
 
 

@@ -141,7 +141,7 @@ def paths() -> dict[str, Node]:
                 "deleteResponse",
                 "Delete a response",
                 "It is neither read nor continued any more; one that hasn't ended is stopped.",
-                _json("DeletedResponse", _DELETED) | references(401, 404, 503),
+                _json("DeletedResponse", _DELETED) | references(401, 403, 404, 421, 503),
             ),
         },
         "/v1/responses/{response}/input_items": {"parameters": [_NAMED, *parts], "get": _input_items()},
@@ -151,7 +151,7 @@ def paths() -> dict[str, Node]:
                 "cancelResponse",
                 "Cancel a response",
                 "It ends at once with the text so far. One that has ended stays as it is.",
-                _json("ResponseObject", _RESPONSE) | references(401, 404, 503),
+                _json("ResponseObject", _RESPONSE) | references(401, 403, 404, 421, 503),
             ),
         },
         "/v1/images/generations": {"post": _images()},
@@ -166,7 +166,7 @@ def paths() -> dict[str, Node]:
                 "model",
                 "Retrieve a model",
                 f"By its name, in which slashes may be as they are. 503: it was there within the last day. {_BOTH}",
-                _either("Model", _MODEL, "ModelInfo", _MODEL_INFO) | faults_of_both(401, 404, 503, 529),
+                _either("Model", _MODEL, "ModelInfo", _MODEL_INFO) | faults_of_both(401, 403, 404, 421, 503, 529),
             ),
         },
     }
@@ -235,7 +235,7 @@ def _images() -> Node:
 def _response() -> Node:
     events = {"schema": ref("ResponseEvent"), "example": {"event": "response.output_text.delta", "data": _EVENT}}
     described = "With `stream=true` its events, from any place."
-    responses = _json("ResponseObject", _RESPONSE, events) | references(400, 401, 404, 503)
+    responses = _json("ResponseObject", _RESPONSE, events) | references(400, 401, 403, 404, 421, 503)
     return _operation("response", "Retrieve a response", described, responses) | {
         "parameters": [
             headers.query_parameter("stream", enum("true", "false"), "Whether to stream its events."),
@@ -253,7 +253,7 @@ def _response() -> Node:
 def _input_items() -> Node:
     described = "Its own, without that of the responses that it continues from."
     order = enum("asc", "desc")
-    responses = _json("InputItemList", _INPUT) | references(400, 401, 404, 503)
+    responses = _json("InputItemList", _INPUT) | references(400, 401, 403, 404, 421, 503)
     return _operation("inputItems", "List the input of a response", described, responses) | {
         "parameters": [
             headers.query_parameter("limit", {"type": "integer", "minimum": 1, "maximum": 100}, "20 without it."),
@@ -269,7 +269,7 @@ def _models() -> Node:
     listed["data"].append(_MODEL | {"id": "gpt-4o", "owned_by": "openai"})
     ids = {"first_id": "bing-balanced", "last_id": "bing-balanced"}
     page = {"data": [_MODEL_INFO], "has_more": True, **ids}
-    responses = _either("ModelListObject", listed, "ModelPage", page) | faults_of_both(400, 401, 503, 529)
+    responses = _either("ModelListObject", listed, "ModelPage", page) | faults_of_both(400, 401, 403, 421, 503, 529)
     description = "One for each style, and those of servers, with their aliases, that can be asked now."
     return _operation("models", "List the models", f"{description} {_BOTH}", responses) | {"parameters": _PAGES}
 
@@ -283,7 +283,7 @@ def _either(schema: str, example: Node, other: str, other_example: Node) -> Node
 
 
 def _asking(operation: str, summary: str, description: str, body: Node, responses: Node) -> Node:
-    all_responses = responses | references(400, 401, 404, 408, 413, 414, 415, 422, 429, 431, 500, 503)
+    all_responses = responses | references(400, 401, 403, 404, 408, 413, 414, 415, 421, 422, 429, 431, 500, 503)
     responses["200"]["headers"] |= headers.header_refs("X-Ignored-Parameters")
     sent = headers.parameter_refs(
         *headers.QUESTION_HEADERS, "X-Conversation-ID", *headers.PROMPT_HEADERS, "Last-Event-ID", "Accept"

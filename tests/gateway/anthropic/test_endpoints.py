@@ -356,6 +356,7 @@ async def test_tokens_are_those_that_a_server_of_the_model_counts_if_one_can(gat
     assert (response.status_code, response.json()) == (200, {"input_tokens": 10})
 
 
+@pytest.mark.parametrize("cors_origins", ["*"])
 async def test_pages_of_every_origin_may_ask(gateway: RunningGateway) -> None:
     asked = {
         "origin": "https://page.example",

@@ -7,12 +7,20 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.answering.timings import Timings
+from telemetry.answer_digest import digest_answer
 from tests.support.conditions import until
 from tests.support.gateway.console_client import BEARER, console
+from tests.support.gateway.harness import RunningGateway
+from tests.support.wire.scenario import Scenario
+from wire.answers import Answers
 from wire.audit_log import AuditLog
+from wire.jobs import new_answer_id
 from wire.ledger import PICTURES, AccountRecord, AccountStatus, Ledger
 from wire.messages import Delta, Final
+from wire.overview import Overview
 from wire.redis.store import Store
+from wire.reporter import ProcessLoad, Reporter
 
 pytestmark = pytest.mark.anyio
 
@@ -126,4 +134,44 @@ async def test_an_answer_is_stopped_whoever_asked(store: Store, tmp_path: Path) 
         answered = (await asking).json()
         gate.set()
     assert answered["data"]["reset"] is True
-    assert await events(store, "stop") == [{"kind": "stop", "name": name, "by": "olivia"}]
+    assert await events(store, "stop") == [{"kind": "stop", "name": digest_answer(name), "by": "olivia"}]
+
+
+async def test_an_answer_that_waits_is_stopped_by_the_digest_of_its_id(store: Store, tmp_path: Path) -> None:
+    async with console(store, tmp_path, worker=False) as gateway:
+        others, asked = [[(await Scenario(store).ask("hi")).answer for _ in range(3)] for _ in range(2)]
+        assert await stop_by_digest(gateway, asked[1]) == 200
+        states = [(await Answers(store).read_progress(answer)).state for answer in (*others, *asked)]
+        assert states == ["queued"] * 4 + ["stopped", "queued"]
+
+
+async def test_an_answer_that_was_just_taken_is_stopped_once_its_worker_reports_it(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list_answers, looks = Overview.list_answers, []
+
+    async def look(self: Overview) -> list[str]:
+        looks.append(await list_answers(self))
+        return looks[-1]
+
+    monkeypatch.setattr(Overview, "list_answers", look)
+    async with console(store, tmp_path, worker=False, timings=Timings(report_every=0.5)) as gateway:
+        scenario = Scenario(store)
+        answer = (await scenario.ask("hi")).answer
+        await scenario.take("scripted")
+        stop = asyncio.create_task(stop_by_digest(gateway, answer))
+        await until(lambda: looks == [[]], "the operator's gateway looks in vain")
+        load = ProcessLoad(running=((answer, "chat"),))
+        await Reporter(store, "worker", "scripted", lambda: load, dict, lambda: False).report()
+        assert await stop == 200
+        assert (await Answers(store).read_progress(answer)).state == "stopped"
+
+
+async def stop_by_digest(gateway: RunningGateway, answer: str) -> int:
+    path = f"/console/answers/{digest_answer(answer)}/stop"
+    return (await gateway.client.post(path, headers=BEARER)).status_code
+
+
+async def test_a_digest_of_no_answer_is_404(store: Store, tmp_path: Path) -> None:
+    async with console(store, tmp_path, timings=Timings(report_every=0.01)) as gateway:
+        assert await stop_by_digest(gateway, new_answer_id()) == 404

@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 from gateway.console.snapshot import build_snapshot, show_client
+from telemetry.answer_digest import digest_answer
 from wire.ledger import PICTURES, AccountStatus
 from wire.model_table import ModelTable, Offer, OfferedAccount, build_table
 from wire.overview import Job, Process, Queue
@@ -94,8 +95,8 @@ def test_what_runs_is_reported_with_its_worker_and_the_oldest_first() -> None:
     )
     jobs = (Job("s0-2", "SENT", NOW - 1, 0), Job("s0-1", "QUEUED", NOW - 9, 0))
     assert shown(processes=processes, jobs=jobs)["answers"] == [
-        {"id": "s0-1", "state": "QUEUED", "accepted": NOW - 9, "worker": "", "kind": "", "seq": 0},
-        {"id": "s0-2", "state": "SENT", "accepted": NOW - 1, "worker": "w1", "kind": "image", "seq": 0},
+        {"id": digest_answer("s0-1"), "state": "QUEUED", "accepted": NOW - 9, "worker": "", "kind": "", "seq": 0},
+        {"id": digest_answer("s0-2"), "state": "SENT", "accepted": NOW - 1, "worker": "w1", "kind": "image", "seq": 0},
     ]
 
 

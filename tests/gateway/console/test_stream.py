@@ -15,6 +15,7 @@ from sse_starlette.sse import AppStatus
 from gateway.answering.timings import Timings
 from gateway.console.poller import ConsoleSnapshot, Poller
 from gateway.console.stream import ConsoleStreamResponse, SentState
+from telemetry.answer_digest import digest_answer
 from tests.support.gateway import console_client
 from tests.support.gateway.console_client import BEARER, KEY, looking, sees
 from tests.support.wire.scenario import Scenario
@@ -83,7 +84,7 @@ async def test_an_answer_is_seen_without_its_question_or_token(store: Store, tmp
         await sees(lambda: page.state.get("answers") and page.state["answers"][0]["state"] == "STREAMING")
         (answer,) = page.state["answers"]
         assert (answer["id"], answer["kind"], answer["worker"], answer["seq"]) == (
-            question.answer,
+            digest_answer(question.answer),
             "chat",
             "scripted",
             1,
@@ -93,6 +94,7 @@ async def test_an_answer_is_seen_without_its_question_or_token(store: Store, tmp
         assert gateway.worker.asked[0][1] == Chat("balanced", "planted-question")
         assert "planted" not in page.raw.replace(KEY, "")
         assert question.token not in page.raw
+        assert question.answer not in page.raw
 
 
 async def test_only_so_many_consoles_at_once(store: Store, tmp_path: Path) -> None:

@@ -94,6 +94,19 @@ async def test_what_is_wrong_with_a_request_for_a_message(gateway: RunningGatewa
     assert await send(gateway, "GET", "/v1/models/{model}", "/v1/models/gpt", headers=VERSION) == 404
 
 
+@pytest.mark.parametrize(("headers", "status"), [({"origin": "https://a.example"}, 403), ({"host": "a.example"}, 421)])
+async def test_pages_and_names_that_are_not_served(
+    gateway: RunningGateway, headers: dict[str, str], status: int
+) -> None:
+    for path in ("/api", "/api_stream", "/image"):
+        assert await send(gateway, "GET", path, headers=headers) == status
+        assert await send(gateway, "POST", path, headers=headers) == status
+    for path in ("/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/messages/count_tokens"):
+        assert await send(gateway, "POST", path, json={}, headers=headers) == status
+    assert await send(gateway, "GET", "/answers/{answer}", f"/answers/{UNKNOWN}", headers=headers) == status
+    assert await send(gateway, "GET", "/v1/models", headers=headers) == status
+
+
 @pytest.mark.parametrize(
     ("event", "status"),
     [

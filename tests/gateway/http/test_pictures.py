@@ -32,6 +32,7 @@ def test_only_paths_of_ours_get_the_origin() -> None:
     assert public_addresses("", (ours,)) == (ours,)
 
 
+@pytest.mark.parametrize("cors_origins", ["*"])
 @pytest.mark.parametrize(("content", "kind"), [(PNG, "image/png"), (JPEG, "image/jpeg")])
 async def test_a_picture_is_served_as_a_picture_and_nothing_else(
     gateway: RunningGateway, content: bytes, kind: str

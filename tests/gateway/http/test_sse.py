@@ -71,6 +71,7 @@ async def test_a_stream_has_exactly_these_bytes(gateway: RunningGateway) -> None
     )
 
 
+@pytest.mark.parametrize("cors_origins", ["*"])
 async def test_a_stream_has_its_headers(gateway: RunningGateway) -> None:
     response = await gateway.client.get("/api_stream", params=ASK)
     assert response.headers["content-type"] == "text/event-stream; charset=utf-8"

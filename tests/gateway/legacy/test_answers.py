@@ -180,6 +180,7 @@ async def test_pictures_are_shown_too(gateway: RunningGateway) -> None:
     assert (body["state"], body["images"]) == ("done", ["https://e.org/1"])
 
 
+@pytest.mark.parametrize("cors_origins", ["*"])
 @pytest.mark.parametrize(("method", "tail"), [("GET", ""), ("DELETE", ""), ("GET", "/stream"), ("HEAD", "/stream")])
 async def test_an_unknown_answer_is_a_404(gateway: RunningGateway, method: str, tail: str) -> None:
     for answer in (new_answer_id(), f"{new_answer_id()}.1", "s1-" + "0" * 32, "s0-none", "s0-" + "g" * 32, "%0a"):
@@ -356,6 +357,7 @@ async def test_looking_is_possible(gateway: RunningGateway, tail: str, allowed: 
     assert (await gateway.client.put(f"/answers/{answer}{tail}")).status_code == 405
 
 
+@pytest.mark.parametrize("cors_origins", ["*"])
 async def test_a_page_may_stop_an_answer(gateway: RunningGateway) -> None:
     preflight = {"origin": "http://a.example", "access-control-request-method": "DELETE"}
     response = await gateway.client.options(f"/answers/{new_answer_id()}", headers=preflight)

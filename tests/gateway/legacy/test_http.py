@@ -99,7 +99,7 @@ async def test_the_address_begins_as_the_client_knows_the_service(
     store: Store, trusted: str | None, headers: dict[str, str], origin: str
 ) -> None:
     path = picture_path(new_picture_id())
-    async with running(store, settings(trusted_proxies=trusted)) as gateway:
+    async with running(store, settings(trusted_proxies=trusted, allowed_hosts="chat.example.org")) as gateway:
         gateway.worker.scripts["cat"] = [Final("", images=(path,))]
         response = await gateway.client.get("/image", params={"keyword": "cat"}, headers=headers)
         assert response.json()["data"] == [origin + path]
@@ -213,7 +213,8 @@ async def test_a_client_that_leaves_within_its_body_is_no_error(gateway: Running
     assert (await gateway.client.get("/healthz")).status_code == 200
 
 
-@pytest.mark.parametrize("target", ["/api?style=balanced&question=hi", "/api", "/nothing", "/healthz", "/"])
+@pytest.mark.parametrize("cors_origins", ["*"])
+@pytest.mark.parametrize("target", ["/api?style=balanced&question=hi", "/api", "/nothing", "/openapi.json", "/"])
 async def test_pages_of_any_origin_may_read_everything(gateway: RunningGateway, target: str) -> None:
     headers = (await gateway.client.get(target, headers={"origin": "https://page.example"})).headers
     assert headers["access-control-allow-origin"] == "*"
@@ -225,6 +226,7 @@ async def test_pages_of_any_origin_may_read_everything(gateway: RunningGateway, 
     assert "access-control-allow-credentials" not in headers
 
 
+@pytest.mark.parametrize("cors_origins", ["*"])
 async def test_a_preflight_is_answered(gateway: RunningGateway) -> None:
     wanted = {"origin": "https://page.example", "access-control-request-method": "POST"}
     response = await gateway.client.options("/api", headers=wanted)
@@ -282,6 +284,7 @@ async def test_an_answer_that_never_ends_meets_the_deadline(store: Store) -> Non
             assert code(response) == (500, 500, "回答超时,请重新提问")
 
 
+@pytest.mark.parametrize("cors_origins", ["*"])
 async def test_an_unforeseen_error_is_a_500_without_details(
     gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -311,7 +314,7 @@ async def test_a_client_that_left_stops_nothing(gateway: RunningGateway) -> None
 
 @pytest.mark.parametrize("store_url", ["redis://127.0.0.1:1/0"])
 async def test_without_redis_everything_is_refused_within_two_seconds(store: Store) -> None:
-    async with running(store, worker=False) as gateway, asyncio.timeout(6):
+    async with running(store, settings(cors_origins="*"), worker=False) as gateway, asyncio.timeout(6):
         for path in ["/api", "/api_stream", "/image"]:
             response = await gateway.client.get(path, params=ASK | {"keyword": "cat"}, timeout=2)
             assert code(response) == (503, 503, "服务繁忙,请稍后再试")

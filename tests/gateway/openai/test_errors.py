@@ -29,6 +29,7 @@ def ai_sdk_repeats(type_: str, code: str) -> bool:
     return "rate_limit" in f"{code} {type_}" or not any(word in f"{code} {type_}" for word in FINAL_WORDS)
 
 
+@pytest.mark.parametrize("cors_origins", ["*"])
 async def test_unknown_addresses_and_methods(gateway: RunningGateway) -> None:
     for method, path, status, code in (
         ("GET", "/v1/nothing", 404, "unknown_url"),

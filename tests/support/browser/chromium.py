@@ -23,13 +23,13 @@ _FLAGS = [
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """Run a Chromium without a window."""
+def chromium(*flags: str) -> Iterator[Browser]:
+    """Run a Chromium without a window, with more flags."""
     executable = shutil.which("chromium")
     if executable is None:
         unavailable("Debian's chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=_FLAGS, env=dict(os.environ))
+        browser = playwright.chromium.launch(executable_path=executable, args=[*_FLAGS, *flags], env=dict(os.environ))
         yield browser
         browser.close()
 

@@ -62,7 +62,8 @@ class OpenAIServer(TcpServer):
         async with asyncio.timeout(SOON):
             await self.left.wait()
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def read_request(self, reader: asyncio.StreamReader) -> None:
+        """Wait for a request, and note it."""
         first = await reader.readexactly(1)
         self.bytes += 1
         head = (first + await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -71,6 +72,9 @@ class OpenAIServer(TcpServer):
         headers = {name.lower(): value for name, _, value in (field.partition(": ") for field in fields)}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         self.asked.append(Asked(method, target, headers, body))
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self.read_request(reader)
         playing = asyncio.ensure_future(self.play(writer))
         leaving = asyncio.ensure_future(reader.read())
         try:

@@ -1,11 +1,12 @@
 """What is learnt of a model at a server of Anthropic's API, from its refusals."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from worker.errors import UpstreamError
 from worker.providers.anthropic.request_options import ThinkingForm
-from worker.providers.openai.habits import ServerHabits
+from worker.providers.openai.habits import FIRST, ServerHabits, Trial
 from worker.providers.openai.parameters import SIGNATURE
 
 # Where a server's own words begin, maybe inside another one's: what they quote further on is a client's.
@@ -22,7 +23,7 @@ _THINKING = re.compile(
 _THOUGHTS = re.compile(
     r"`?signature`? in `?thinking`?|`thinking`.{0,40}blocks.{0,60}cannot be modified|expected `thinking`", re.IGNORECASE
 )
-_NEXT_FORM: dict[ThinkingForm, ThinkingForm] = {"effort": "budget", "budget": "none"}
+_FORMS: tuple[ThinkingForm, ...] = ("effort", "budget", "none")
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,13 @@ class SentParameters:
     """What of a request is about to be refused. `names` are the parameters that its client can do without.
 
     `max_tokens` is the limit that was sent, None if it is to remain; `thinking` how the model was asked to think, None
-    if its client wrote that itself. `is_repeat`: without old thoughts.
+    if its client wrote that itself. `trial` is how a request is sent that was refused before.
     """
 
     names: frozenset[str]
     max_tokens: int | None = None
     thinking: ThinkingForm | None = None
-    is_repeat: bool = False
+    trial: Trial = FIRST
 
 
 @dataclass
@@ -46,17 +47,32 @@ class MessageHabits(ServerHabits):
     thinking: ThinkingForm = "effort"
     most_tokens: int | None = None
 
+    def thinking_form(self, trial: Trial) -> ThinkingForm:
+        """Return how a request asks to think: the first form that was refused neither for all nor of this one."""
+        own = _FORMS[_FORMS.index(self.thinking) : -1]
+        return next((form for form in own if _refused_form(form) not in trial.without), _FORMS[-1])
+
     def learn(self, error: UpstreamError, body: bytes, sent: SentParameters) -> str:
         """Learn from a refusal; return the name of what the next request will lack or change, '' for a final one."""
         limit = _MAXIMUM.search(error.words)
         if limit is not None and int(limit[1]) == sent.max_tokens and 0 < int(limit[2]) < sent.max_tokens:
             self.most_tokens = int(limit[2])
             return "max_tokens"
-        if error.parameter == SIGNATURE or _THOUGHTS.search(error.words):
-            return SIGNATURE if not sent.is_repeat and self.refuse(SIGNATURE, body, ()) else ""
-        if sent.thinking in _NEXT_FORM and _THINKING.search(error.words):
-            # Another request may have learnt it in the meantime.
-            self.thinking = _NEXT_FORM[sent.thinking] if self.thinking == sent.thinking else self.thinking
-            return "thinking"
-        known = error.parameter in sent.names and self.refuse(error.parameter, body, sent.names)
-        return error.parameter if known else ""
+        name, names = error.parameter, sent.names
+        if name == SIGNATURE or _THOUGHTS.search(error.words):
+            name, names = SIGNATURE, frozenset({SIGNATURE})
+        elif sent.thinking in _FORMS[:-1] and _THINKING.search(error.words):
+            name = _refused_form(sent.thinking)
+            names = frozenset({name})
+        return name if name in names and self.refuse(name, body, names, sent.trial) else ""
+
+    def confirm(self, trial: Trial, own: Collection[str] = ()) -> list[str]:
+        """Leave out what a request was answered without, from now on; return what is new of that."""
+        forms = [name for form in _FORMS if (name := _refused_form(form)) in trial.without]
+        before, self.thinking = self.thinking, self.thinking_form(trial)
+        new = super().confirm(trial, (*own, *forms))
+        return new if self.thinking == before else [*new, "thinking"]
+
+
+def _refused_form(form: ThinkingForm) -> str:
+    return f"thinking by {form}"

@@ -31,6 +31,22 @@ _FINISHES: Mapping[str, FinishReason] = {
 _REFUSAL = "refusal"
 
 
+class _AddedText(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    type: Literal["text_delta"]
+    text: str
+
+
+class _TextEvent(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """What nearly all events of an answer are."""
+
+    type: Literal["content_block_delta"]
+    index: int
+    delta: _AddedText
+
+
+_text_event = msgspec.json.Decoder(_TextEvent)
+
+
 class MessageStream:
     """One answer. `done`: nothing more is to be read; `ended`: why it ended is known, and what follows undoes nothing.
 
@@ -64,10 +80,17 @@ class MessageStream:
         """Return the pieces that the answer has more than at the last call."""
         return self._answer.take()
 
-    def read(self, data: str) -> None:
-        """Read one event's data, or one document. UpstreamError if it is none of the API's, or reports a failure."""
+    def read(self, data: str | bytes) -> None:
+        """Read one event's data, or one document. UpstreamError if it is none of the API's, or reports a failure.
+
+        Bytes are read without building what isn't needed, if they only add text to a block.
+        """
         if self.done:
             return
+        if isinstance(data, bytes):
+            if self._read_common(data):
+                return
+            data = data.decode(errors="replace")
         if data.strip().upper() == DONE:
             # Of servers that speak the other API too.
             self.done = self.ended
@@ -108,6 +131,16 @@ class MessageStream:
             finish_raw=join_surrogates(self._stop_reason)[:_LONGEST_WORD],
             extra=self._extra,
         )
+
+    def _read_common(self, data: bytes) -> bool:
+        """Read an event that only adds text to a block, exactly as `_read_event` does; return whether it is one."""
+        try:
+            event = _text_event.decode(data)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return False
+        self._is_message = True
+        self._answer.add({"type": event.delta.type, "text": event.delta.text}, event.index)
+        return True
 
     def _read_event(self, event: Mapping[str, Any]) -> None:
         """Read an event; there may be further kinds of them, and of deltas, at any time."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import cast
 from urllib.parse import quote
 
-import httpx
 import msgspec
 import structlog
 
@@ -41,10 +40,12 @@ from worker.providers.openai.client import (
     FailureReasons,
     ServerClient,
     excuse_account,
+    parse_url,
     read_body,
     time_limit,
 )
 from worker.providers.openai.growths import GRACE, read_growths
+from worker.providers.openai.habits import FIRST, Trial
 from worker.providers.openai.model_list import LARGEST, parse_model_list
 from worker.providers.openai.parameters import STREAM
 from worker.providers.openai.prompt import build_messages
@@ -80,7 +81,7 @@ class _MessageRequest:
 
 
 class AnthropicProvider:
-    """A chat provider (see worker.providers) that keeps nothing between questions but one TLS context.
+    """A chat provider (see worker.providers) that keeps nothing between questions but connections.
 
     The body of an error may take `error_timeout` seconds, and what follows a stop_reason `grace`.
     """
@@ -123,10 +124,11 @@ class AnthropicProvider:
                     yield growth
             ended = answer.completion(state=b"")
         except UpstreamError as error:
-            _learn(server, request, error)
+            _learn_refusal(request, error)
             if error.missing_model and request.model != server.model:
                 excuse_account(error)
             raise
+        _learn_answer(server, request)
         if pieces := answer.take():
             yield Growth(pieces)
         records = make_records(ended.blocks, ANTHROPIC, request.model) if request.envelopes else {}
@@ -169,17 +171,18 @@ class AnthropicProvider:
             raise
 
     async def close(self) -> None:
-        """Do nothing: no resources are held."""
+        """Close the connections that are idle."""
+        self._client.close()
 
     def _build_request(self, server: ServerAccount, style: Style, question: str, history: History) -> _MessageRequest:
         prompt = history.prompt
         model = model_of(server, prompt)
         habits = self._habits.setdefault((server.fingerprint, model), MessageHabits())
         if prompt is None:
-            return _from_prompt(self._style_prompt(server, style, question, history), server, model, habits, None)
+            return _as_learnt(self._style_prompt(server, style, question, history), server, model, habits, None)
         envelopes = Envelopes(history.secret, ANTHROPIC, model)
         prompt = envelopes.open_prompt(put_back(keep_own_fields(prompt), history.records, ANTHROPIC, model))
-        return _from_prompt(prompt, server, model, habits, envelopes)
+        return _as_learnt(prompt, server, model, habits, envelopes)
 
     def _style_prompt(self, server: ServerAccount, style: Style, question: str, history: History) -> Prompt:
         """Return the prompt of a question in text, for a style."""
@@ -209,7 +212,7 @@ def key_headers(server: ServerAccount) -> dict[bytes, bytes]:
     if not server.key:
         return headers
     key = server.key.encode()
-    strict = httpx.URL(server.base_url).host.endswith(_STRICT_HOSTS)
+    strict = parse_url(server.base_url).host.endswith(_STRICT_HOSTS)
     is_token = server.key.startswith(_TOKEN)
     if not (strict and is_token):
         headers[b"x-api-key"] = key
@@ -221,7 +224,7 @@ def key_headers(server: ServerAccount) -> dict[bytes, bytes]:
 
 def endpoint(server: ServerAccount, path: str) -> str:
     """Return the path behind the server's base URL, which may end with the API's `/v1` or lack it."""
-    base = httpx.URL(server.base_url).path.rstrip("/")
+    base = parse_url(server.base_url).path.rstrip("/")
     return path if base.endswith("/v1") else f"/v1{path}"
 
 
@@ -235,34 +238,43 @@ def last_of_page(page: bytes) -> str | None:
     return quote(last, safe="", errors="replace") if isinstance(last, str) and last else None
 
 
-def _from_prompt(
+def _as_learnt(
     prompt: Prompt, server: ServerAccount, model: str, habits: MessageHabits, envelopes: Envelopes | None
 ) -> _MessageRequest:
-    own = prompt.dialect == "anthropic"
+    """Return a request as its server takes it: otherwise than at first, where that was refused."""
+    prompt = msgspec.structs.replace(prompt, model=model)
+    request = _from_prompt(prompt, server, habits, FIRST, envelopes)
+    trial = habits.find_trial(request.body)
+    return request if trial is FIRST else _from_prompt(prompt, server, habits, trial, envelopes)
+
+
+def _from_prompt(
+    prompt: Prompt, server: ServerAccount, habits: MessageHabits, trial: Trial, envelopes: Envelopes | None
+) -> _MessageRequest:
+    own, omitted, thinking = prompt.dialect == "anthropic", habits.omitted | trial.without, habits.thinking_form(trial)
     form = MessageForm(
         system=server.system,
         sees="pictures" in server.abilities,
-        options=OptionsForm(habits.thinking, habits.most_tokens, habits.omitted),
+        options=OptionsForm(thinking, habits.most_tokens, omitted),
+        thinking=trial.thinking,
     )
-    prompt = msgspec.structs.replace(prompt, model=model)
-    streams = {STREAM: True} if server.stream and STREAM not in habits.omitted else {}
+    streams = {STREAM: True} if server.stream and STREAM not in omitted else {}
     rendered = write_request(prompt, form) | streams
-    body = msgspec.json.encode(rendered)
-    is_repeat = habits.is_repeat(body)
-    if is_repeat:
-        rendered = write_request(prompt, replace(form, thinking=False)) | streams
-        body = msgspec.json.encode(rendered)
-    asked = habits.thinking if not own and find_effort(prompt.options) else None
+    asked = thinking if not own and find_effort(prompt.options) else None
     wishes = () if own else (name for name in WISHES if name in rendered)
-    sent = SentParameters(frozenset((*wishes, *streams)), None if own else rendered["max_tokens"], asked, is_repeat)
+    sent = SentParameters(frozenset((*wishes, *streams)), None if own else rendered["max_tokens"], asked, trial)
     headers = {_HEADERS[name]: value.encode() for name, value in prompt.headers.items() if own and name in _HEADERS}
-    return _MessageRequest(model, body, habits, sent, headers, envelopes, free_text_tools(prompt))
+    body = msgspec.json.encode(rendered)
+    return _MessageRequest(prompt.model, body, habits, sent, headers, envelopes, free_text_tools(prompt))
 
 
-def _learn(server: ServerAccount, request: _MessageRequest, error: UpstreamError) -> None:
-    """Change what the server refuses, from now on; the question may be repeated then."""
-    if not error.refused or error.reason not in (Reason.QUESTION_INVALID, Reason.UPSTREAM_INTERNAL):
-        return
-    if name := request.habits.learn(error, request.body, request.sent):
-        error.repeat = True
+def _learn_refusal(request: _MessageRequest, error: UpstreamError) -> None:
+    """Let the question be repeated without, or with another form of, what the server refuses."""
+    if error.refused and error.reason in (Reason.QUESTION_INVALID, Reason.UPSTREAM_INTERNAL):
+        error.repeat = bool(request.habits.learn(error, request.body, request.sent))
+
+
+def _learn_answer(server: ServerAccount, request: _MessageRequest) -> None:
+    """Send from now on what the server has answered."""
+    for name in request.habits.confirm(request.sent.trial):
         _LOG.warning("server refuses a parameter, sent otherwise now", account=server.name, parameter=name)

@@ -3,7 +3,7 @@
 Such a server keeps no conversations: each request contains all messages, and the saved state is empty.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,16 +23,9 @@ from worker.providers.openai.chat_request import RequestForm, earlier_fields, re
 from worker.providers.openai.client import ERROR_TIMEOUT, FailureReasons, ServerClient, excuse_account, time_limit
 from worker.providers.openai.embeddings import request_embeddings
 from worker.providers.openai.growths import GRACE, read_growths
-from worker.providers.openai.habits import ServerHabits
+from worker.providers.openai.habits import FIRST, ServerHabits, Trial, max_tokens_name
 from worker.providers.openai.model_list import LARGEST, parse_model_list
-from worker.providers.openai.parameters import (
-    CALL_IDS,
-    SIGNATURE,
-    STREAM,
-    STREAM_OPTIONS,
-    TEMPERATURE,
-    THOUGHT_SIGNATURE,
-)
+from worker.providers.openai.parameters import CALL_IDS, STREAM, STREAM_OPTIONS, TEMPERATURE, THOUGHT_SIGNATURE
 from worker.providers.openai.prompt import build_messages
 from worker.providers.openai.stream import CompletionStream
 from worker.providers.openai.styles import StyleSettings, model_of
@@ -51,7 +44,8 @@ Seal = Callable[[Mapping[str, Any]], dict[str, Any]]
 class _Request:
     """A request for an answer. `parameters` are those of ours in it, `fields` those of earlier answers.
 
-    Extra fields of the answer leave as `seal` returns them. `is_repeat`: without the reasoning that was refused.
+    The values of the fields in `own` are lists and objects, of which any part may be refused. Extra fields of the
+    answer leave as `seal` returns them. `trial` is how a request is sent that was refused before.
     """
 
     model: str
@@ -59,12 +53,13 @@ class _Request:
     habits: ServerHabits
     parameters: frozenset[str]
     fields: frozenset[str] = frozenset()
+    own: frozenset[str] = frozenset()
+    trial: Trial = FIRST
     seal: Seal | None = None
-    is_repeat: bool = False
 
 
 class OpenAIProvider:
-    """A chat provider (see worker.providers) that keeps nothing between questions but one TLS context.
+    """A chat provider (see worker.providers) that keeps nothing between questions but connections.
 
     The body of an error may take `error_timeout` seconds, and what follows a finish_reason `grace`.
     """
@@ -101,11 +96,12 @@ class OpenAIProvider:
                 async for growth in growths:
                     yield growth
         except UpstreamError as error:
-            _learn_refusal(server, request, error)
+            _learn_refusal(request, error)
             if error.missing_model and request.model != server.model:
                 excuse_account(error)
             raise
         ended = completion.completion(state=b"")
+        _learn_answer(server, request)
         habits.reasoning_field = completion.reasoning_field or habits.reasoning_field
         if thoughts is not None:
             habits.beginning = thoughts.beginning
@@ -133,69 +129,80 @@ class OpenAIProvider:
         return await request_embeddings(self._client, require_server(account), model, body, before_send)
 
     async def close(self) -> None:
-        """Do nothing: no resources are held."""
+        """Close the connections that are idle."""
+        self._client.close()
 
     def _build_request(self, server: ServerAccount, style: Style, question: str, history: History) -> _Request:
         prompt = history.prompt
         model = model_of(server, prompt)
         habits = self._habits.setdefault((server.fingerprint, model), ServerHabits())
-        extras = _streaming(server, habits)
         if prompt is not None:
             envelopes = Envelopes(history.secret, OPENAI, model)
             own = prompt if prompt.dialect == "chat" else without_extra(prompt)
             prompt = envelopes.open_prompt(put_back(own, history.records, OPENAI, model))
             prompt = msgspec.structs.replace(prompt, model=model)
-            return _from_prompt(prompt, server, habits, extras, envelopes.seal)
+            return _as_learnt(habits, lambda trial: _from_prompt(prompt, server, habits, trial, envelopes.seal))
         messages = build_messages(
             self._styles.system(style), history, question, self._settings.openai_history, placement=server.system
         )
         temperature = self._styles.temperature(server, style)
-        if temperature is not None and TEMPERATURE not in habits.omitted:
-            extras[TEMPERATURE] = temperature
-        body = msgspec.json.encode({"model": model, "messages": messages, **extras})
-        return _Request(model, body, habits, frozenset(extras))
+
+        def build(trial: Trial) -> _Request:
+            extras = _extras(server, habits.omitted | trial.without, temperature)
+            body = msgspec.json.encode({"model": model, "messages": messages, **extras})
+            return _Request(model, body, habits, frozenset(extras))
+
+        return _as_learnt(habits, build)
 
 
-def _streaming(server: ServerAccount, habits: ServerHabits) -> dict[str, object]:
-    """Return the fields by which an answer is streamed, as far as the server takes them."""
+def _as_learnt(habits: ServerHabits, build: Callable[[Trial], _Request]) -> _Request:
+    """Return a request as its server takes it: otherwise than at first, where that was refused."""
+    request = build(FIRST)
+    trial = habits.find_trial(request.body)
+    return request if trial is FIRST else replace(build(trial), trial=trial)
+
+
+def _extras(server: ServerAccount, omitted: Collection[str], temperature: float | None = None) -> dict[str, object]:
+    """Return the fields of ours, as far as the server takes them."""
     extras: dict[str, object] = {}
-    if server.stream and STREAM not in habits.omitted:
+    if server.stream and STREAM not in omitted:
         extras[STREAM] = True
-        if server.stream_options and STREAM_OPTIONS not in habits.omitted:
+        if server.stream_options and STREAM_OPTIONS not in omitted:
             extras[STREAM_OPTIONS] = {"include_usage": True}
+    if temperature is not None and TEMPERATURE not in omitted:
+        extras[TEMPERATURE] = temperature
     return extras
 
 
-def _from_prompt(
-    prompt: Prompt, server: ServerAccount, habits: ServerHabits, extras: dict[str, object], seal: Seal
-) -> _Request:
+def _from_prompt(prompt: Prompt, server: ServerAccount, habits: ServerHabits, trial: Trial, seal: Seal) -> _Request:
+    omitted = habits.omitted | trial.without
     form = RequestForm(
         system=server.system,
         developer=server.developer,
         sees="pictures" in server.abilities,
-        max_tokens=habits.max_tokens(server.max_tokens),
-        omitted=habits.omitted,
+        max_tokens=max_tokens_name(server.max_tokens, omitted),
+        omitted=omitted,
+        thinking=trial.thinking,
         reasoning_field=habits.reasoning_field,
-        signs_calls=habits.signs_calls,
-        short_ids=CALL_IDS in habits.omitted,
+        signs_calls=habits.signs_calls or THOUGHT_SIGNATURE in trial.without,
+        short_ids=CALL_IDS in omitted,
     )
+    extras = _extras(server, omitted)
     body = msgspec.json.encode({**render_prompt(prompt, form), **extras})
-    fields = earlier_fields(prompt) - habits.omitted
-    is_repeat = habits.is_repeat(body)
-    if is_repeat:
-        body = msgspec.json.encode({**render_prompt(prompt, replace(form, thinking=False)), **extras})
     parameters = frozenset({*extras, form.max_tokens, *(() if form.short_ids else (CALL_IDS,))})
-    return _Request(prompt.model, body, habits, parameters, fields, seal, is_repeat)
+    fields = earlier_fields(prompt)
+    own = frozenset(name for name, values in fields.items() if any(isinstance(value, list | dict) for value in values))
+    return _Request(prompt.model, body, habits, parameters, frozenset(fields) - omitted, own, seal=seal)
 
 
-def _learn_refusal(server: ServerAccount, request: _Request, error: UpstreamError) -> None:
-    """Leave out a field that the server refuses, from now on; the question may be repeated without it."""
-    name = error.parameter
-    if not (error.refused and name):
-        return
-    known = name in request.habits.omitted
-    if request.is_repeat and name in (SIGNATURE, THOUGHT_SIGNATURE):
-        return
-    error.repeat = request.habits.refuse(name, request.body, request.parameters | request.fields)
-    if error.repeat and not known:
+def _learn_refusal(request: _Request, error: UpstreamError) -> None:
+    """Let the question be repeated without a field that the server refuses."""
+    if error.refused and error.parameter:
+        sent = request.parameters | request.fields
+        error.repeat = request.habits.refuse(error.parameter, request.body, sent, request.trial)
+
+
+def _learn_answer(server: ServerAccount, request: _Request) -> None:
+    """Leave out what the server has answered without, from now on."""
+    for name in request.habits.confirm(request.trial, request.own):
         _LOG.warning("server refuses a parameter, no longer sent", account=server.name, parameter=name)

@@ -89,11 +89,17 @@ def render_prompt(prompt: Prompt, form: RequestForm) -> dict[str, Any]:
     return renderer.with_extra(body, extra)
 
 
-def earlier_fields(prompt: Prompt) -> frozenset[str]:
-    """Return the names of all extra fields of earlier answers."""
+def earlier_fields(prompt: Prompt) -> dict[str, list[Any]]:
+    """Return all extra fields of earlier answers, with the values that each has."""
     answers = [message for message in prompt.messages if message.role == "assistant"]
-    calls = [call.extra for message in answers for call in message.calls]
-    return frozenset(name for extra in (*calls, *(message.extra for message in answers)) for name in extra)
+    fields: dict[str, list[Any]] = {}
+    for extra in (
+        *(message.extra for message in answers),
+        *(call.extra for message in answers for call in message.calls),
+    ):
+        for name, value in extra.items():
+            fields.setdefault(name, []).append(value)
+    return fields
 
 
 class _Renderer:

@@ -1,17 +1,15 @@
 """HTTP requests to a server that has the OpenAI API, or another one of its kind: URL, key and errors.
 
-Plain httpx is used instead of the API's own library: the SENT mark must be set between connecting and writing, nothing
-may be sent twice, and that library takes a stream that was cut off for a complete one.
+Connections of our own are used instead of the API's library: the SENT mark must be set between having one and writing,
+nothing may be sent twice, and that library takes a stream that was cut off for a complete one.
 """
 
 import asyncio
-import logging
-import ssl
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 
-import certifi
 import httpx
 
 from telemetry import traces
@@ -19,11 +17,14 @@ from wire.jobs import RETRY_AFTER
 from wire.reasons import Reason
 from worker.accounts.account import ServerAccount
 from worker.errors import UpstreamError
+from worker.providers.connections.request_bytes import write_request
+from worker.providers.connections.server_connections import ServerConnections
+from worker.providers.connections.server_origin import locate
+from worker.providers.connections.server_response import ServerResponse
 from worker.providers.content_encoding import decode_body
 from worker.providers.http import upstream_errors
 from worker.providers.openai.errors import parse_error_response
 from worker.providers.openai.retry_after import parse_retry_after
-from worker.providers.proxy import open_transport
 from worker.providers.sent_mark import SendHook
 
 # Limits of reading an error's body: bytes and seconds.
@@ -42,10 +43,11 @@ class FailureReasons:
 
 
 class ServerClient:
-    """HTTP clients for servers, with the system's certificates and the browsers'; connections are not reused.
+    """Requests to servers, with the system's certificates and the browsers'.
 
-    A reused connection could be dead, and the question on it would be lost. Connecting may take `connect_timeout`
-    seconds, and the body of an error `error_timeout`. `key_headers` are the headers that carry a server's key.
+    A question goes over a connection of the account's pool, any other request over one of its own. Connecting may take
+    `connect_timeout` seconds, and the body of an error `error_timeout`. `key_headers` are the headers that carry a
+    server's key.
     """
 
     def __init__(
@@ -57,9 +59,7 @@ class ServerClient:
     ) -> None:
         self._key_headers = key_headers or bearer_headers
         self._error_timeout = error_timeout
-        self._timeout = httpx.Timeout(None, connect=connect_timeout)
-        self._tls = ssl.create_default_context()
-        self._tls.load_verify_locations(certifi.where())
+        self._connections = ServerConnections(connect_timeout)
 
     @asynccontextmanager
     async def post(
@@ -71,40 +71,40 @@ class ServerClient:
         reasons: FailureReasons,
         fields: Collection[str] = (),
         headers: Mapping[bytes, bytes] | None = None,
-    ) -> AsyncGenerator[httpx.Response, None]:
+    ) -> AsyncGenerator[ServerResponse, None]:
         """Send a question, and yield the response, whose body the caller reads. UpstreamError, also while it reads.
 
-        The connection is closed at the end of the block. A refusal may name one of the `fields` of the body. `headers`
-        are sent beside those of every request.
+        The connection is closed at the end of the block if that is left by an exception, or the response has no end. A
+        refusal may name one of the `fields` of the body. `headers` are sent beside those of every request.
         """
-        async with self._open_client(server) as client:
-            with upstream_errors(reasons.silence):
-                own = {b"Content-Type": b"application/json", **self._key_headers(server), **_trace()}
-                request = client.stream(
-                    "POST",
-                    endpoint_url(server, path),
-                    content=body,
-                    headers={**own, **(headers or {})},
-                    extensions={"trace": hook.trace},
-                )
-                async with request as response:
-                    await self._check_response(response, server, reasons.policy, fields)
-                    yield response
+        with upstream_errors(reasons.silence):
+            own = {b"Content-Type": b"application/json", **self._key_headers(server), **_trace()}
+            origin, target = locate(endpoint_url(server, path))
+            request = write_request("POST", origin, target, {**own, **(headers or {})}, body)
+            async with self._connections.send(server, origin, request, hook) as connection:
+                response = ServerResponse(connection)
+                await self._check_response(response, server, reasons.policy, fields)
+                yield response
 
     async def get(self, server: ServerAccount, path: str, limit: int = 0) -> bytes:
         """Send a GET request, and return up to `limit` bytes of the response. UpstreamError if it is an error."""
-        async with self._open_client(server) as client:
-            with upstream_errors(Reason.TIMEOUT_CONNECT):
-                url, headers = endpoint_url(server, path), self._key_headers(server)
-                async with client.stream("GET", url, headers=headers) as response:
-                    if response.status_code in (404, 405):
-                        raise UpstreamError(Reason.UPSTREAM_PROTOCOL, f"HTTP {response.status_code}")
-                    await self._check_response(response, server)
-                    return await read_body(response, limit)
+        with upstream_errors(Reason.TIMEOUT_CONNECT):
+            origin, target = locate(endpoint_url(server, path))
+            request = write_request("GET", origin, target, self._key_headers(server))
+            async with self._connections.request(server, origin, request) as connection:
+                response = ServerResponse(connection)
+                if response.status_code in (404, 405):
+                    raise UpstreamError(Reason.UPSTREAM_PROTOCOL, f"HTTP {response.status_code}")
+                await self._check_response(response, server)
+                return await read_body(response, limit)
+
+    def close(self) -> None:
+        """Close the connections that are idle."""
+        self._connections.close()
 
     async def _check_response(
         self,
-        response: httpx.Response,
+        response: ServerResponse,
         server: ServerAccount,
         policy: Reason = Reason.QUESTION_REFUSED,
         fields: Collection[str] = (),
@@ -119,18 +119,6 @@ class ServerClient:
         if response.headers.get("content-encoding", "").strip().lower() in _UNREADABLE:
             raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "a response in an encoding that was not asked for")
 
-    def _open_client(self, server: ServerAccount) -> httpx.AsyncClient:
-        # Their log lines contain URLs, which may contain a key.
-        logging.getLogger("httpx").setLevel(logging.WARNING)
-        logging.getLogger("httpcore").setLevel(logging.WARNING)
-        return httpx.AsyncClient(
-            headers={"Accept-Encoding": "identity"},
-            verify=self._tls,
-            transport=open_transport(server.proxy, self._tls) if server.proxy else None,
-            timeout=self._timeout,
-            trust_env=False,
-        )
-
 
 @asynccontextmanager
 async def time_limit(seconds: float) -> AsyncGenerator[None, None]:
@@ -144,11 +132,23 @@ async def time_limit(seconds: float) -> AsyncGenerator[None, None]:
 
 def endpoint_url(server: ServerAccount, path: str) -> httpx.URL:
     """Append a path, which may have a query, to that of the server's base URL, before its query. httpx.InvalidURL."""
-    base = httpx.URL(server.base_url)
+    return _append(server.base_url, path)
+
+
+# There are but a few addresses, and each question needs one.
+@lru_cache(1024)
+def _append(base_url: str, path: str) -> httpx.URL:
+    base = parse_url(base_url)
     own, _, query = base.raw_path.partition(b"?")
     added, _, parameters = path.encode().partition(b"?")
     queries = b"&".join(filter(None, (query, parameters)))
     return base.copy_with(raw_path=own.rstrip(b"/") + added + (b"?" + queries if queries else b""))
+
+
+@lru_cache(1024)
+def parse_url(address: str) -> httpx.URL:
+    """Return an address in its parts. httpx.InvalidURL."""
+    return httpx.URL(address)
 
 
 def excuse_account(error: UpstreamError) -> None:
@@ -162,7 +162,7 @@ def bearer_headers(server: ServerAccount) -> dict[bytes, bytes]:
         return {}
     key = server.key.encode()
     headers = {b"Authorization": b"Bearer " + key}
-    if httpx.URL(server.base_url).host.endswith(".azure.com"):
+    if parse_url(server.base_url).host.endswith(".azure.com"):
         headers[b"api-key"] = key
     return headers
 
@@ -173,7 +173,7 @@ def _trace() -> dict[bytes, bytes]:
     return {b"traceparent": traceparent.encode()} if traceparent else {}
 
 
-async def read_body(response: httpx.Response, limit: int) -> bytes:
+async def read_body(response: ServerResponse, limit: int) -> bytes:
     """Read up to `limit` bytes of a body."""
     body = b""
     if limit:
@@ -184,7 +184,7 @@ async def read_body(response: httpx.Response, limit: int) -> bytes:
     return body[:limit]
 
 
-async def _read_error(response: httpx.Response, limit: float) -> bytes:
+async def _read_error(response: ServerResponse, limit: float) -> bytes:
     """Read what arrives of an error's body within `limit` seconds; the status alone is mostly enough."""
     body = b""
     with suppress(httpx.HTTPError, TimeoutError):

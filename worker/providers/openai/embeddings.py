@@ -8,7 +8,6 @@ import math
 import sys
 from typing import Any
 
-import httpx
 import msgspec
 
 from wire.messages import Usage
@@ -18,7 +17,7 @@ from wire.threads import run_sized
 from worker.accounts.account import ServerAccount
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend, CallResult
-from worker.providers.content_encoding import decode_body
+from worker.providers.content_encoding import RawResponse, decode_body
 from worker.providers.openai.call_refusals import excuse_lacking
 from worker.providers.openai.client import FailureReasons, ServerClient
 from worker.providers.openai.errors import has_error, parse_error
@@ -91,7 +90,7 @@ def _wants_base64(body: bytes) -> bool:
     return msgspec.json.decode(body, type=_Options).encoding_format == "base64"
 
 
-async def _read_body(response: httpx.Response) -> bytes:
+async def _read_body(response: RawResponse) -> bytes:
     body = bytearray()
     async for chunk in decode_body(response):
         body += chunk

@@ -7,7 +7,7 @@ from contextlib import aclosing
 import httpx
 
 from worker.providers import Growth
-from worker.providers.content_encoding import decode_body
+from worker.providers.content_encoding import RawResponse, decode_body
 from worker.providers.openai.reader import CompletionReader, GrowingAnswer
 
 # Seconds to wait for what may follow the reason of an end: the usage and the end itself.
@@ -15,7 +15,7 @@ GRACE = 1.0
 
 
 async def read_growths(
-    response: httpx.Response, answer: GrowingAnswer, grace: float = GRACE
+    response: RawResponse, answer: GrowingAnswer, grace: float = GRACE
 ) -> AsyncGenerator[Growth, None]:
     """Read the answer to its end, and yield what it has more with whatever arrives: all that does is a sign of life.
 
@@ -36,7 +36,7 @@ async def read_growths(
         raise failure
 
 
-async def _chunks(response: httpx.Response, answer: GrowingAnswer, grace: float) -> AsyncGenerator[bytes, None]:
+async def _chunks(response: RawResponse, answer: GrowingAnswer, grace: float) -> AsyncGenerator[bytes, None]:
     """Yield the bytes of the response. Once the answer has ended, a cut and silence are the response's end.
 
     Some servers send a finish_reason with each piece of text: each piece gets the grace anew.
@@ -46,8 +46,8 @@ async def _chunks(response: httpx.Response, answer: GrowingAnswer, grace: float)
         if answer.ended and answer.size > size:
             deadline, size = asyncio.get_running_loop().time() + grace, answer.size
         try:
-            async with asyncio.timeout_at(deadline):
-                chunk = await anext(chunks)
+            # A timer for each chunk would cost as much as reading it.
+            chunk = await (anext(chunks) if deadline is None else _next_before(chunks, deadline))
         except StopAsyncIteration:
             return
         except (TimeoutError, httpx.HTTPError):
@@ -55,3 +55,8 @@ async def _chunks(response: httpx.Response, answer: GrowingAnswer, grace: float)
                 raise
             return
         yield chunk
+
+
+async def _next_before(chunks: AsyncGenerator[bytes, None], deadline: float) -> bytes:
+    async with asyncio.timeout_at(deadline):
+        return await anext(chunks)

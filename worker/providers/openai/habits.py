@@ -1,16 +1,44 @@
-"""What is learnt of a server, from its refusals and its answers."""
+"""What is learnt of a server, from its refusals and its answers.
+
+A refusal may quote its client's values, and so name any field. It is believed for that request alone, which is sent
+once more without the field; what such a repeat was answered without is left out for everybody from then on.
+"""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from worker.accounts.account import MaxTokensName
 from worker.providers.openai.parameters import MAX_COMPLETION_TOKENS, MAX_TOKENS, SIGNATURE, THOUGHT_SIGNATURE
 from worker.providers.openai.thoughts import Beginning
 
-# How many requests that are to be repeated without old reasoning are known at a time.
-_MOST_REPEATS = 64
+# How many requests that are to be repeated otherwise are known at a time.
+_MOST_TRIALS = 1024
 _NAMES: tuple[MaxTokensName, MaxTokensName] = (MAX_TOKENS, MAX_COMPLETION_TOKENS)
+# What is wrong with one request, and says nothing of the others.
+_OF_A_REQUEST = frozenset({SIGNATURE, THOUGHT_SIGNATURE})
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How a request is sent once more: `request` is the digest of its first body, `without` what was refused of it."""
+
+    request: bytes = b""
+    without: frozenset[str] = frozenset()
+
+    @property
+    def thinking(self) -> bool:
+        """Whether it has its old reasoning."""
+        return not self.without & _OF_A_REQUEST
+
+
+FIRST = Trial()
+
+
+def max_tokens_name(usual: MaxTokensName, omitted: Collection[str]) -> MaxTokensName:
+    """Return a server's name for that parameter: the `usual` one, unless it refuses only that."""
+    other = _NAMES[usual == _NAMES[0]]
+    return other if usual in omitted and other not in omitted else usual
 
 
 @dataclass
@@ -25,32 +53,37 @@ class ServerHabits:
     beginning: Beginning = None
     reasoning_field: str = ""
     signs_calls: bool = False
-    _repeats: dict[bytes, None] = field(default_factory=dict)
+    _trials: dict[bytes, frozenset[str]] = field(default_factory=dict)
 
-    def max_tokens(self, usual: MaxTokensName) -> MaxTokensName:
-        """Return its name for that parameter: the `usual` one, unless it refuses only that."""
-        other = _NAMES[usual == _NAMES[0]]
-        return other if usual in self.omitted and other not in self.omitted else usual
+    def find_trial(self, body: bytes) -> Trial:
+        """Return how a request with this first body is to be sent, since it was refused before; else FIRST."""
+        if not self._trials:
+            return FIRST
+        digest = hashlib.sha256(body).digest()
+        without = self._trials.get(digest)
+        return FIRST if without is None else Trial(digest, without)
 
-    def refuse(self, name: str, body: bytes, sent: Iterable[str]) -> bool:
+    def refuse(self, name: str, body: bytes, sent: Collection[str], trial: Trial = FIRST) -> bool:
         """Note that a request was refused for a field; return whether a repeat will be another request.
 
-        `sent` are the fields that it may be about. For a signature only that request is repeated otherwise.
+        `sent` are the fields that it may be about, and `trial` is how it was sent.
         """
-        if name in (SIGNATURE, THOUGHT_SIGNATURE):
-            self.signs_calls = self.signs_calls or name == THOUGHT_SIGNATURE
-            self._repeats[hashlib.sha256(body).digest()] = None
-            while len(self._repeats) > _MOST_REPEATS:
-                del self._repeats[next(iter(self._repeats))]
-            return True
-        if name not in sent:
+        if name in trial.without or not (name in _OF_A_REQUEST or name in sent):
             return False
-        self.omitted.add(name)
-        return name not in _NAMES or not self.omitted.issuperset(_NAMES)
+        without = trial.without | {name}
+        if name in _NAMES and (self.omitted | without).issuperset(_NAMES):
+            return False
+        self._trials[trial.request or hashlib.sha256(body).digest()] = without
+        while len(self._trials) > _MOST_TRIALS:
+            del self._trials[next(iter(self._trials))]
+        return True
 
-    def is_repeat(self, body: bytes) -> bool:
-        """Return, once, whether a request was refused for a signature."""
-        if not self._repeats:
-            return False
-        digest = hashlib.sha256(body).digest()
-        return self._repeats.pop(digest, False) is None
+    def confirm(self, trial: Trial, own: Collection[str] = ()) -> list[str]:
+        """Leave out what a request was answered without, from now on; return what is new of that.
+
+        `own` are the fields whose values were the client's, so that their names may not have been at fault.
+        """
+        self.signs_calls = self.signs_calls or THOUGHT_SIGNATURE in trial.without
+        new = trial.without - _OF_A_REQUEST - self.omitted - frozenset(own)
+        self.omitted |= new
+        return sorted(new)

@@ -6,7 +6,6 @@ import binascii
 import re
 from collections.abc import Sequence
 
-import httpx
 import msgspec
 
 from wire.pictures import media_type
@@ -14,7 +13,7 @@ from wire.reasons import Reason
 from worker.accounts.account import Account
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend, Picture, require_server
-from worker.providers.content_encoding import decode_body
+from worker.providers.content_encoding import RawResponse, decode_body
 from worker.providers.openai.client import FailureReasons, ServerClient
 from worker.providers.sent_mark import SendHook
 from worker.settings import WorkerSettings
@@ -42,7 +41,7 @@ _response = msgspec.json.Decoder(_ImageResponse)
 
 
 class OpenAIImageProvider:
-    """An image provider (see worker.providers) that keeps nothing between requests but one TLS context.
+    """An image provider (see worker.providers) that keeps nothing between requests but connections.
 
     It doesn't set `response_format`: newer models reject it. So some servers send addresses, and others the pictures
     themselves in base64, of which only PNG, JPEG, GIF and WebP are taken.
@@ -64,10 +63,11 @@ class OpenAIImageProvider:
         return await asyncio.to_thread(parse_images, content)
 
     async def close(self) -> None:
-        """Do nothing: no resources are held."""
+        """Close the connections that are idle."""
+        self._client.close()
 
 
-async def _read_body(response: httpx.Response) -> bytes:
+async def _read_body(response: RawResponse) -> bytes:
     length = response.headers.get("content-length", "")
     if length.isdecimal() and int(length) > MAX_BODY:
         raise UpstreamError(Reason.IMAGE_PROTOCOL, "too large for pictures")

@@ -61,6 +61,15 @@ class GrowingBlock:
             _fold_into(self.extra, extra)
             self._held_extra = fold(self._held_extra, extra)
 
+    def extend(self, text: str) -> Piece | None:
+        """Add text, and return it as a piece at once; None, and nothing is added, where it takes `add` and `take`."""
+        if self.number is None or self.kind == "tool_call" or self._held or self._held_extra:
+            return None
+        if not text or join_surrogates(text) is not text:
+            return None
+        self._texts.append(text)
+        return Piece(self.number, self.kind, text)
+
     def take(self, number: int, *, last: bool) -> Piece | None:
         """Return a piece of all that is held; half a character at the end remains, unless it is the `last` piece."""
         text, half = "".join(self._held), ""
@@ -226,6 +235,11 @@ class Normaliser:
             self.size += len(msgspec.json.encode(extra))
         if self.size > MAX_ANSWER:
             raise UpstreamError(Reason.TRANSPORT_TOO_BIG, "an answer without an end")
+        # Nearly all text continues the last block, alone.
+        is_last = self._current == len(self._blocks) - 1 and self._blocks[-1] is block
+        if is_last and not extra and (piece := block.extend(text)) is not None:
+            self._pieces.append(piece)
+            return
         block.add(text, extra)
         self._advance()
 

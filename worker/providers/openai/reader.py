@@ -34,8 +34,11 @@ class GrowingAnswer(Protocol):
         """How much of the answer has arrived; it grows with each part."""
         ...
 
-    def read(self, data: str) -> None:
-        """Read one event's data, or one document. UpstreamError if it is none of the API's, or reports a failure."""
+    def read(self, data: str | bytes) -> None:
+        """Read one event's data, or one document. UpstreamError if it is none of the API's, or reports a failure.
+
+        Bytes are an object that is most probably of the kind that nearly all of an answer's events have.
+        """
         ...
 
     def end_document(self) -> None:
@@ -65,7 +68,9 @@ class CompletionReader:
                 if self._parser is None:
                     return None
                 chunk, self._head = self._head.removeprefix(BOM), b""
-            self._read(self._parser.feed(chunk))
+            parser = self._parser
+            plain = parser.split_plain(chunk) if isinstance(parser, EventParser) else None
+            self._read(parser.feed(chunk) if plain is None else plain)
         except UpstreamError as error:
             return None if self._completion.ended else error
         return None
@@ -100,7 +105,7 @@ class CompletionReader:
             return None
         raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "neither events nor JSON")
 
-    def _read(self, texts: Iterable[str]) -> None:
+    def _read(self, texts: Iterable[str | bytes]) -> None:
         for text in texts:
             try:
                 self._completion.read(text)

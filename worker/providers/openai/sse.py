@@ -16,6 +16,9 @@ _LINE_END = re.compile(rb"[\r\n]")
 # Data without its field's name: an object, or the mark of the end.
 _BARE = re.compile(rb"\s*(?:\{|\[DONE\]\s*$)")
 BOM = b"\xef\xbb\xbf"
+# How nearly all events begin and end: whole, on one line, with an object, and perhaps with a name that doesn't count.
+_PLAIN_NAME = re.compile(rb"event: (?!error\n)[a-z._]+\n(?=data: )")
+_PLAIN_START, _PLAIN_END = b"data: {", b"}\n\n"
 
 
 class EventParser:
@@ -42,6 +45,23 @@ class EventParser:
             yield from self._events()
         if self._size > MAX_EVENT:
             raise UpstreamError(Reason.TRANSPORT_TOO_BIG, "an event without an end")
+
+    def split_plain(self, chunk: bytes) -> list[bytes] | None:
+        """Return the data of the events in `chunk`, in place of `feed`, if nothing but whole plain ones are there."""
+        if self._pieces or self._data or self._name or self._late_name or not self._begun:
+            return None
+        if b"\r" in chunk:
+            return None
+        found, place = [], 0
+        while place < len(chunk):
+            if chunk.startswith(b"event", place) and (name := _PLAIN_NAME.match(chunk, place)) is not None:
+                place = name.end()
+            end = chunk.find(b"\n", place) + len(_PLAIN_END) - 1
+            if not (chunk.startswith(_PLAIN_START, place) and chunk.endswith(_PLAIN_END, place, end)):
+                return None
+            found.append(chunk[place + len(_PLAIN_START) - 1 : end - len(_PLAIN_END) + 1])
+            place = end
+        return found
 
     def end(self) -> Iterator[str]:
         """Yield the data of an event that ends with the response."""

@@ -15,6 +15,7 @@ from worker.errors import UpstreamError
 from worker.providers import Completion
 from worker.providers.call_records import REASONING_FIELDS
 from worker.providers.openai.call_fragments import parse_calls, parse_legacy_call
+from worker.providers.openai.common_chunk import BESIDE, COMMON_FIELDS, decode_common
 from worker.providers.openai.errors import has_error, parse_error
 from worker.providers.openai.normaliser import MAX_ANSWER, Normaliser
 from worker.providers.openai.thoughts import ThoughtSplitter
@@ -87,6 +88,8 @@ class CompletionStream:
         self._suggestions: tuple[str, ...] = ()
         self._usage: Usage | None = None
         self._extra: dict[str, Any] = {}
+        # What was beside the choices of the last chunk, where that was nothing but what common chunks may have there.
+        self._beside: tuple[Any, ...] | None = None
         # How much text `thoughts` has got, of which some may be held back.
         self._split_size = 0
 
@@ -109,10 +112,17 @@ class CompletionStream:
         """Return the pieces that the answer has more than at the last call."""
         return self._answer.take()
 
-    def read(self, data: str) -> None:
-        """Read one event's data, or one document. UpstreamError if it is no chunk, or reports a failure."""
+    def read(self, data: str | bytes) -> None:
+        """Read one event's data, or one document. UpstreamError if it is no chunk, or reports a failure.
+
+        Bytes are read without building what isn't needed, if they are a common chunk.
+        """
         if self.done:
             return
+        if isinstance(data, bytes):
+            if self._read_common(data):
+                return
+            data = data.decode(errors="replace")
         if data.strip(_AROUND_DONE).upper() == DONE:
             self.done = True
             return
@@ -156,7 +166,19 @@ class CompletionStream:
             self._blocks = self._answer.end(cut=cut)
         return self._blocks
 
+    def _read_common(self, data: bytes) -> bool:
+        """Read a chunk that only adds text to the answer, exactly as `_read_chunk` does; return whether it is one."""
+        chunk = decode_common(data)
+        if chunk is None or chunk.beside != self._beside:
+            return False
+        self._has_choice = True
+        if text := chunk.text:
+            self._add_content("text", text)
+            self._has_delta = True
+        return True
+
     def _read_chunk(self, chunk: Any) -> None:
+        self._beside = None
         if not isinstance(chunk, dict):
             raise _protocol_error("a chunk that is no object")
         if has_error(chunk):
@@ -169,6 +191,8 @@ class CompletionStream:
             self._read_choice(choice)
         if not chunk.keys() <= _PLAIN_CHUNK:
             self._read_beside(chunk)
+        if chunk.keys() <= COMMON_FIELDS:
+            self._beside = tuple(chunk.get(name) for name in BESIDE)
 
     def _read_beside(self, chunk: dict[str, Any]) -> None:
         """Read what is beside the choices."""

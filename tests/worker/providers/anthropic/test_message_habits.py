@@ -4,6 +4,7 @@ from wire.reasons import Reason
 from worker.errors import UpstreamError
 from worker.providers.anthropic.message_habits import MessageHabits, SentParameters
 from worker.providers.anthropic.request_options import ThinkingForm
+from worker.providers.openai.habits import FIRST
 
 SENT = SentParameters(frozenset({"temperature", "stream"}), 8192, "effort")
 
@@ -35,20 +36,26 @@ def test_the_longest_answer_is_learnt() -> None:
     ],
 )
 def test_how_a_model_is_asked_to_think_is_learnt_step_by_step(words: str) -> None:
-    habits = MessageHabits()
+    habits, trial = MessageHabits(), FIRST
     forms: list[ThinkingForm] = []
     for form in ("effort", "budget", "none"):
-        sent = SentParameters(frozenset(), 8192, form)
-        forms += [habits.thinking] if habits.learn(refusal(words), b"", sent) else []
+        sent = SentParameters(frozenset(), 8192, form, trial)
+        learnt = habits.learn(refusal(words), b"", sent)
+        trial = habits.find_trial(b"")
+        forms += [habits.thinking_form(trial)] if learnt else []
     assert forms == ["budget", "none"]
     assert habits.learn(refusal(words), b"", SentParameters(frozenset(), 8192)) == ""
+    assert habits.thinking == "effort"
+    assert (habits.confirm(trial), habits.thinking, habits.omitted) == (["thinking"], "none", set())
 
 
-def test_two_requests_with_one_refusal_are_one_step() -> None:
+def test_a_way_to_think_that_was_never_answered_remains_for_other_requests() -> None:
     habits = MessageHabits()
-    for _ in range(2):
-        assert habits.learn(refusal("adaptive thinking is not supported"), b"", SENT) == "thinking"
-    assert habits.thinking == "budget"
+    assert habits.learn(refusal("adaptive thinking is not supported"), b"", SENT)
+    trial = habits.find_trial(b"")
+    assert (habits.thinking_form(trial), habits.thinking_form(FIRST)) == ("budget", "effort")
+    assert (habits.confirm(trial), habits.confirm(trial)) == (["thinking"], [])
+    assert (habits.thinking_form(FIRST), habits.confirm(FIRST)) == ("budget", [])
 
 
 @pytest.mark.parametrize(
@@ -63,9 +70,10 @@ def test_two_requests_with_one_refusal_are_one_step() -> None:
 def test_old_thoughts_that_are_refused_are_left_out_once(words: str, parameter: str) -> None:
     habits = MessageHabits()
     assert habits.learn(refusal(words, parameter), b"body", SENT) == "signature"
-    assert (habits.is_repeat(b"body"), habits.is_repeat(b"body")) == (True, False)
-    repeat = SentParameters(frozenset(), None, None, is_repeat=True)
-    assert habits.learn(refusal(words, parameter), b"body", repeat) == ""
+    trial = habits.find_trial(b"body")
+    assert not trial.thinking
+    repeat = SentParameters(frozenset(), None, None, trial)
+    assert habits.learn(refusal(words, parameter), b"repeated", repeat) == ""
 
 
 def test_wishes_that_are_refused_are_left_out_and_what_was_not_sent_is_not() -> None:
@@ -73,6 +81,7 @@ def test_wishes_that_are_refused_are_left_out_and_what_was_not_sent_is_not() -> 
     assert habits.learn(refusal("no", "temperature"), b"", SENT) == "temperature"
     assert habits.learn(refusal("no", "top_k"), b"", SENT) == ""
     assert habits.learn(refusal("no", "thought_signature"), b"", SENT) == ""
+    assert habits.confirm(habits.find_trial(b"")) == ["temperature"]
     assert habits.omitted == {"temperature"}
 
 

@@ -273,3 +273,41 @@ def test_any_blocks_in_any_cuts_are_read_back(blocks: list[dict[str, Any]], size
     assert reader.end() is None
     assert opened(stream.completion(b"")) == blocks
     assert [to_content(block) for block in grown] == blocks
+
+
+WORDS = st.sampled_from(["", "a", "\ud83d", "\ude00", '"', "\\", 0, None, {}])
+DELTAS = st.fixed_dictionaries(
+    {"type": st.sampled_from(["text_delta"] * 5 + ["thinking_delta", "x"]), "text": WORDS},
+    optional={"citation": WORDS, "thinking": WORDS},
+)
+EVENTS = st.fixed_dictionaries(
+    {
+        "type": st.sampled_from(["content_block_delta"] * 8 + ["content_block_stop", "message_stop", "error"]),
+        "index": st.sampled_from([0, 0, 0, 1, None, 0.0, "0"]),
+        "delta": DELTAS,
+    },
+    optional={"error": WORDS, "content_block": st.just({"type": "thinking"})},
+)
+
+
+def seen(events: Sequence[bytes], *, common: bool) -> list[Any]:
+    """All that is to be seen of an answer after each of its events."""
+    stream, after = MessageStream("", ENVELOPES), list[Any]()
+    for event in events:
+        try:
+            stream.read(event if common else event.decode(errors="replace"))
+        except UpstreamError as error:
+            after.append((error.reason, error.detail))
+        after.append((stream.take(), stream.size, stream.ended, stream.done))
+    stream.end_document()
+    try:
+        after.append((stream.completion(b""), stream.take()))
+    except UpstreamError as error:
+        after.append(error.reason)
+    return after
+
+
+@given(st.lists(EVENTS, max_size=6), st.booleans())
+def test_an_event_is_read_alike_whether_it_is_taken_for_common_or_not(events: list[Any], is_ascii: bool) -> None:
+    encoded = [json.dumps(event, ensure_ascii=is_ascii).encode("utf-8", "surrogatepass") for event in events]
+    assert seen(encoded, common=True) == seen(encoded, common=False)

@@ -343,6 +343,18 @@ async def test_a_parameter_that_a_model_refuses_is_learnt() -> None:
     assert [sorted(options.keys() & body) for body in bodies] == [["temperature", "top_k"], ["top_k"], []]
 
 
+async def test_a_refusal_that_quotes_its_client_changes_nothing_for_the_others() -> None:
+    quoted = invalid("tools.0.name: thinking, stream and temperature are unsupported")
+    provider, history = AnthropicProvider(SETTINGS), asked_for(options={"reasoning_effort": "low"})
+    async with OpenAIServer(quoted) as server:
+        while (await failure(server.account(), history, provider=provider)).repeat:
+            pass
+        server.play = HELLO
+        await ask(server.account(), asked_for(QUESTION, QUESTION, options={"reasoning_effort": "low"}), provider)
+    first, *_, last = (request.json for request in server.asked)
+    assert (last["thinking"], last["stream"]) == (first["thinking"], first["stream"])
+
+
 async def test_a_client_of_the_api_reads_its_refusals_itself() -> None:
     options = {"temperature": 0.5, "max_tokens": 9000, "thinking": {"type": "adaptive"}}
     words = [

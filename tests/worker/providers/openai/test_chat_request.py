@@ -278,11 +278,11 @@ def test_fields_of_earlier_answers_that_a_server_refuses_are_left_out() -> None:
     [message] = rendered(EARLIER, omitted={"reasoning_content", "x"})
     assert message.keys() == {"role", "content", "tool_calls", "y"}
     assert message["tool_calls"][0].keys() == {"id", "type", "function", "extra_content"}
-    assert earlier_fields(Prompt("chat", "m", (EARLIER, Message("user", extra={"z": 1})))) == {
-        "extra_content",
-        "x",
-        "reasoning_content",
-        "y",
+    assert earlier_fields(Prompt("chat", "m", (EARLIER, Message("user", extra={"z": 1}), EARLIER))) == {
+        "extra_content": [{"a": 1}] * 2,
+        "x": [2, 2],
+        "reasoning_content": ["hm", "hm"],
+        "y": [3, 3],
     }
 
 

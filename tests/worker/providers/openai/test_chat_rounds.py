@@ -1,5 +1,6 @@
 """Whole workers before servers that want back what they gave with their calls: second rounds, whoever drops what."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from emulator.openai.models import UNLISTED
 from emulator.server import Emulator
 from tests.support.worker.harness import Client, HookedStore, pool_on, settings_with
-from tests.support.worker.openai_server import OpenAIServer, refusing
+from tests.support.worker.openai_server import OpenAIServer, answering, refusing, whole
 from tests.support.worker.running_worker import drained
 from wire.blocks import Block, join_text
 from wire.errors import StoreFullError
@@ -182,6 +183,28 @@ async def test_a_field_that_a_server_refuses_is_left_out_once_and_for_all(
         assert len(bing.ledger.turns) == 2
         assert isinstance(await conversation.ask(), Final)
     assert len(bing.ledger.turns) == 3
+
+
+async def test_a_list_that_a_server_refuses_is_left_out_of_its_own_conversation_alone(
+    store: HookedStore, client: Client
+) -> None:
+    conversations = [Conversation(client, "openrouter") for _ in range(2)]
+    for conversation, key in zip(conversations, ("odd", "text"), strict=True):
+        extra = {"reasoning_details": [{"type": "reasoning.text", key: "hm"}]}
+        conversation.messages += [Message("assistant", (Text("a"),), string=True, extra=extra), QUESTION]
+    words = "messages.1.reasoning_details.0: Unrecognized key(s) in object: 'odd'"
+
+    async with OpenAIServer() as server:
+
+        async def play(writer: asyncio.StreamWriter) -> None:
+            is_odd = "odd" in str(server.asked[-1].json["messages"][1])
+            await (refusing(400, {"error": {"message": words}}) if is_odd else answering(whole("hello")))(writer)
+
+        server.play = play
+        async with worker_with(store, server.account("x", further_models=("stand-in-openrouter",))):
+            for conversation in conversations:
+                assert isinstance(await conversation.ask(), Final)
+    assert ["reasoning_details" in asked.json["messages"][1] for asked in server.asked] == [True, False, True]
 
 
 async def test_a_conversation_can_move_to_a_server_that_takes_only_its_own_ids(

@@ -1,22 +1,49 @@
-"""What a server refuses once is left out from then on."""
+"""What a server refuses of one request is left out of it, and of all once such a request was answered."""
 
 import pytest
 
 from worker.accounts.account import MaxTokensName
-from worker.providers.openai.habits import ServerHabits
+from worker.providers.openai.habits import FIRST, ServerHabits, max_tokens_name
 
 BODY = b'{"messages":[]}'
 
 
-def test_a_refused_field_is_left_out_and_the_request_repeated() -> None:
+def test_a_refused_field_is_left_out_for_all_once_a_repeat_was_answered() -> None:
     habits = ServerHabits()
     assert habits.refuse("temperature", BODY, ["temperature"])
+    trial = habits.find_trial(BODY)
+    assert trial.without == {"temperature"}
+    assert habits.find_trial(b"{}") == FIRST
+    assert not habits.omitted
+    assert habits.confirm(trial) == ["temperature"]
     assert habits.omitted == {"temperature"}
+    assert habits.confirm(trial) == []
+
+
+def test_a_repeat_that_is_refused_for_the_same_teaches_nothing() -> None:
+    habits = ServerHabits()
+    assert habits.refuse("stream", BODY, ["stream"])
+    assert not habits.refuse("stream", b"repeated", [], habits.find_trial(BODY))
+    assert not habits.omitted
+
+
+def test_a_repeat_that_is_refused_for_another_field_lacks_both() -> None:
+    habits = ServerHabits()
+    assert habits.refuse("stream_options", BODY, ["stream_options", "temperature"])
+    assert habits.refuse("temperature", b"repeated", ["temperature"], habits.find_trial(BODY))
+    assert habits.confirm(habits.find_trial(BODY)) == ["stream_options", "temperature"]
 
 
 def test_a_field_that_was_not_sent_is_no_reason_to_repeat() -> None:
     habits = ServerHabits()
     assert not habits.refuse("temperature", BODY, ["stream"])
+    assert habits.find_trial(BODY) == FIRST
+
+
+def test_of_a_value_that_is_its_clients_own_nothing_is_learnt_of_the_others() -> None:
+    habits = ServerHabits()
+    assert habits.refuse("reasoning_details", BODY, ["reasoning_details"])
+    assert habits.confirm(habits.find_trial(BODY), {"reasoning_details"}) == []
     assert not habits.omitted
 
 
@@ -26,25 +53,29 @@ def test_a_field_that_was_not_sent_is_no_reason_to_repeat() -> None:
 )
 def test_the_other_name_takes_the_place_of_the_refused_one(usual: MaxTokensName, other: MaxTokensName) -> None:
     habits = ServerHabits()
-    assert habits.max_tokens(usual) == usual
+    assert max_tokens_name(usual, ()) == usual
     assert habits.refuse(usual, BODY, [usual])
-    assert habits.max_tokens(usual) == other
-    assert not habits.refuse(other, BODY, [other])
-    assert habits.max_tokens(usual) == usual
+    trial = habits.find_trial(BODY)
+    assert max_tokens_name(usual, trial.without) == other
+    assert not habits.refuse(other, b"repeated", [other], trial)
+    assert max_tokens_name(usual, {usual, other}) == usual
 
 
-def test_a_request_that_was_refused_for_a_signature_is_repeated_otherwise_once() -> None:
+@pytest.mark.parametrize(("name", "signs"), [("signature", False), ("thought_signature", True)])
+def test_what_is_wrong_with_a_signature_is_left_out_of_its_request_alone(name: str, signs: bool) -> None:
     habits = ServerHabits()
-    assert not habits.is_repeat(BODY)
-    assert habits.refuse("signature", BODY, [])
-    assert not habits.is_repeat(b"{}")
-    assert habits.is_repeat(BODY)
-    assert not habits.is_repeat(BODY)
+    assert FIRST.thinking
+    assert habits.refuse(name, BODY, [])
+    trial = habits.find_trial(BODY)
+    assert not trial.thinking
+    assert not habits.refuse(name, b"repeated", [], trial)
+    assert habits.confirm(trial) == []
+    assert (habits.omitted, habits.signs_calls) == (set(), signs)
 
 
 def test_of_requests_to_be_repeated_only_the_last_ones_are_known() -> None:
     habits = ServerHabits()
-    for number in range(100):
+    for number in range(2000):
         habits.refuse("signature", b"%d" % number, [])
-    assert not habits.is_repeat(b"0")
-    assert habits.is_repeat(b"99")
+    assert habits.find_trial(b"0") == FIRST
+    assert habits.find_trial(b"1999") != FIRST

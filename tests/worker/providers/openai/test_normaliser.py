@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from wire.blocks import Block, Piece, add_piece
 from worker.errors import UpstreamError
 from worker.providers.openai.call_fragments import CallFragment
-from worker.providers.openai.normaliser import MAX_ANSWER, Normaliser
+from worker.providers.openai.normaliser import MAX_ANSWER, GrowingBlock, Normaliser
 
 
 def call(arguments: str = "", index: int | None = 0, **more: Any) -> CallFragment:
@@ -261,3 +261,36 @@ def interleaved(fragments: list[list[Any]], data: st.DataObject) -> list[Any]:
         if group is not None and not isinstance(group[0][0], CallFragment):
             order += group
     return order
+
+
+TEXTS = st.sampled_from(["", "a", "é", "\ud83d", "\ude00", "x\ud83d", "\ude00y", "{}"])
+PARTS = st.one_of(
+    st.tuples(st.sampled_from(["text", "text", "reasoning", "refusal"]), TEXTS, st.sampled_from([{}, {}, {"x": "y"}])),
+    st.builds(call, st.sampled_from(["", "{}", '{"a":']), st.sampled_from([0, 1]), name=st.just("f")),
+    st.sampled_from([{"z": [1]}, {"z": "s"}]),
+)
+
+
+def traced(parts: list[Any]) -> list[Any]:
+    """All pieces and sizes of an answer, part by part."""
+    answer, seen = Normaliser(new_id=lambda: "made"), list[Any]()
+    for part in parts:
+        try:
+            if isinstance(part, CallFragment):
+                answer.add_call(part)
+            elif isinstance(part, dict):
+                answer.add_extra(part)
+            else:
+                answer.add(*part)
+        except UpstreamError as error:
+            seen.append(error.reason)
+        seen.append((answer.take(), answer.size, answer.text))
+    return [*seen, answer.end(cut=False), answer.take()]
+
+
+@given(st.lists(PARTS, max_size=8))
+def test_text_that_becomes_a_piece_at_once_is_as_that_which_was_held(parts: list[Any]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(GrowingBlock, "extend", lambda *_: None)
+        held = traced(parts)
+    assert traced(parts) == held

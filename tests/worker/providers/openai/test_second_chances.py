@@ -325,6 +325,26 @@ async def test_a_field_of_ours_that_a_server_refuses_is_left_out_from_then_on(
     assert [line["parameter"] for line in lines] == ["stream_options", "temperature"]
 
 
+async def test_a_refusal_that_quotes_its_client_changes_nothing_for_the_others(
+    store: HookedStore, client: Client
+) -> None:
+    """As vLLM refuses: it names no parameter, and repeats the value in its message."""
+    async with scene(store, client, GOOD) as stage:
+        [server] = stage.servers
+
+        async def play(writer: asyncio.StreamWriter) -> None:
+            value = server.asked[-1].json["messages"][-1]["content"]
+            message = f"[{{'type': 'value_error', 'loc': ('body', 'tool_choice'), 'input': {value!r}}}]"
+            refusal = {"object": "error", "message": message, "type": "BadRequestError", "param": None, "code": 400}
+            await (refusing(400, refusal) if "unsupported" in value else GOOD)(writer)
+
+        server.play = play
+        for name in ("stream", "stream_options", "temperature", "max_tokens", "Tool call id was x but must be y"):
+            assert isinstance(await stage.ask(f"{name} is unsupported", asker="mallory"), Failed)
+        assert isinstance(await stage.ask(asker="alice"), Final)
+        assert server.asked[-1].json.keys() == server.asked[0].json.keys() >= {"stream", "stream_options"}
+
+
 async def test_a_server_that_refuses_to_stream_answers_whole(store: HookedStore, client: Client) -> None:
     async with scene(store, client, GOOD) as stage:
         [server] = stage.servers

@@ -2,7 +2,7 @@ import itertools
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from worker.errors import UpstreamError
@@ -26,6 +26,48 @@ def test_however_the_bytes_are_cut_the_events_are_the_same(
     places = sorted({min(cut, len(body)) for cut in cuts} | {0, len(body)})
     pieces = [body[start:stop] for start, stop in itertools.pairwise(places)]
     assert read(*pieces) == texts
+
+
+PLAIN = st.sampled_from(
+    [
+        b'data: {"a":1}\n\n',
+        b'event: delta.x_y\ndata: {"b":"}\xff"}\n\n',
+        b"data: {}\n\n",
+        b"data: {\n\n",
+        b"data:{}\n\n",
+        b"data: {}\r\n\r\n",
+        b"event: error\ndata: {}\n\n",
+        b"event: Error\ndata: {}\n\n",
+        b"event: errors\ndata: {}\n\n",
+        b"data: {}\n",
+        b"data: }\n\n",
+        b": ping\n\n",
+        b"data: [DONE]\n\n",
+        b"event: error\n",
+        b"x",
+        b"\n",
+    ]
+)
+
+
+@given(st.lists(st.lists(PLAIN, min_size=1, max_size=3), max_size=6))
+@example([[b"data: {}\n\n"], [b"event: error\ndata: {}\n\n"]])
+@example([[b"data: {}\n\n"], [b'data: {"a":\r1}\n\n']])
+@example([[b"data: {}\n\n"], [b"event: x\n"], [b"data: {}\n\n"]])
+def test_plain_events_are_those_that_are_read_with_care(parts: list[list[bytes]]) -> None:
+    careful, quick = EventParser(), EventParser()
+    for chunk in map(b"".join, parts):
+        plain = quick.split_plain(chunk)
+        texts = list(quick.feed(chunk)) if plain is None else [data.decode(errors="replace") for data in plain]
+        assert texts == list(careful.feed(chunk))
+    assert list(quick.end()) == list(careful.end())
+
+
+def test_what_nearly_all_servers_send_is_plain() -> None:
+    events = EventParser()
+    assert events.split_plain(b"data: {}\n\n") is None
+    assert list(events.feed(b"data: {}\n\n")) == ["{}"]
+    assert events.split_plain(b'data: {"a":1}\n\nevent: message_delta\ndata: {}\n\n') == [b'{"a":1}', b"{}"]
 
 
 def test_an_event_of_several_lines_is_one() -> None:

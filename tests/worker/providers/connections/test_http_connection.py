@@ -1,0 +1,204 @@
+import asyncio
+import itertools
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.conditions import SOON, until
+from tests.support.worker.silent_transport import SilentTransport
+from worker.providers.connections.http_connection import HttpConnection, ReusedConnectionClosedError
+
+pytestmark = pytest.mark.anyio
+
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Content-Type: a\r\nX: 1\r\nx: 2\r\nTransfer-Encoding: chunked\r\n\r\n"
+BODY = b"5\r\nhello\r\n6;a=b\r\n world\r\n0\r\nTrailer: t\r\n\r\n"
+MEASURED = OK + b"Content-Length: 5\r\n\r\nhello"
+
+
+def connect() -> tuple[HttpConnection, SilentTransport]:
+    connection = HttpConnection()
+    transport = SilentTransport(connection)
+    connection.ask(b"GET")
+    return connection, transport
+
+
+async def read(connection: HttpConnection) -> bytes:
+    async with asyncio.timeout(SOON):
+        await connection.read_head()
+        body = b""
+        while part := await connection.read():
+            body += part
+        return body
+
+
+async def failure(connection: HttpConnection) -> httpx.HTTPError:
+    with pytest.raises(httpx.HTTPError) as caught:
+        await read(connection)
+    return caught.value
+
+
+@given(st.lists(st.integers(0, 200), max_size=8))
+def test_a_response_is_read_however_it_is_cut(cuts: list[int]) -> None:
+    async def run() -> None:
+        connection, _ = connect()
+        whole = b"HTTP/1.1 100 Continue\r\nA: b\r\n\r\n" + CHUNKED + BODY
+        places = sorted({min(cut, len(whole)) for cut in cuts} | {0, len(whole)})
+        for start, stop in itertools.pairwise(places):
+            connection.data_received(whole[start:stop])
+        assert await read(connection) == b"hello world"
+        assert connection.status == 200
+        assert connection.headers == {"content-type": "a", "x": "1, 2", "transfer-encoding": "chunked"}
+        assert connection.is_reusable
+
+    asyncio.run(run())
+
+
+async def test_what_arrives_is_read_at_once() -> None:
+    connection, transport = connect()
+    assert transport.written == b"GET"
+    reading = asyncio.ensure_future(connection.read_head())
+    await asyncio.sleep(0)
+    connection.data_received(CHUNKED + BODY[:6])
+    await reading
+    assert await connection.read() == b"hel"
+    further = asyncio.ensure_future(connection.read())
+    await asyncio.sleep(0)
+    connection.data_received(BODY[6:])
+    assert [await further, await connection.read(), await connection.read()] == [b"lo", b" world", b""]
+
+
+@pytest.mark.parametrize(
+    ("response", "reusable"),
+    [
+        (MEASURED, True),
+        (OK + b"Content-Length: 0\r\n\r\n", True),
+        (b"HTTP/1.1 204 No\r\n\r\n", True),
+        (CHUNKED + BODY, True),
+        (OK + b"Connection: close\r\nContent-Length: 0\r\n\r\n", False),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello", False),
+        (OK + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n" + BODY, False),
+        (MEASURED + MEASURED, False),
+        (MEASURED + b"rubbish", False),
+        (b"HTTP/1.1 101 Switch\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n\x00", False),
+        (b"HTTP/1.1 200 OK\nContent-Length: 5\n\nhello", True),
+    ],
+)
+async def test_it_is_reused_only_where_nothing_speaks_against_it(response: bytes, reusable: bool) -> None:
+    connection, _ = connect()
+    connection.data_received(response)
+    assert await read(connection) in (b"", b"hello", b"hello world")
+    assert connection.is_reusable is reusable
+
+
+async def test_a_body_without_a_length_ends_with_the_connection() -> None:
+    connection, transport = connect()
+    connection.data_received(OK + b"\r\nhello")
+    assert not connection.is_complete
+    transport.lose()
+    assert await read(connection) == b"hello"
+    assert not connection.is_reusable
+
+
+@pytest.mark.parametrize("response", [b"", OK, CHUNKED, CHUNKED + BODY[:-2], MEASURED[:-1]])
+@pytest.mark.parametrize("error", [None, ConnectionResetError()])
+async def test_a_cut_is_none_of_a_body(response: bytes, error: Exception | None) -> None:
+    connection, transport = connect()
+    if response:
+        connection.data_received(response)
+    transport.lose(error)
+    assert type(await failure(connection)) is (httpx.ReadError if error else httpx.RemoteProtocolError)
+
+
+async def test_a_reset_is_no_end_of_a_body_without_a_length() -> None:
+    connection, transport = connect()
+    connection.data_received(OK + b"\r\nhello")
+    transport.lose(ConnectionResetError())
+    assert isinstance(await failure(connection), httpx.ReadError)
+
+
+@pytest.mark.parametrize(("begun", "kind"), [(b"", ReusedConnectionClosedError), (b"H", httpx.RemoteProtocolError)])
+@pytest.mark.parametrize("error", [None, ConnectionResetError()])
+async def test_a_reused_one_that_is_cut_before_any_byte_is_known(
+    begun: bytes, kind: type[Exception], error: Exception | None
+) -> None:
+    connection, transport = connect()
+    connection.data_received(MEASURED)
+    assert await read(connection) == b"hello"
+    connection.ask(b"GET")
+    if begun:
+        connection.data_received(begun)
+    transport.lose(error)
+    expected = httpx.ReadError if begun and error else kind
+    assert type(await failure(connection)) is expected
+
+
+async def test_the_next_response_has_nothing_of_the_one_before() -> None:
+    connection, _ = connect()
+    connection.data_received(MEASURED)
+    await connection.read_head()
+    connection.ask(b"GET")
+    connection.data_received(b"HTTP/1.1 404 No\r\nContent-Length: 1\r\n\r\nx")
+    assert await read(connection) == b"x"
+    assert (connection.status, connection.headers) == (404, {"content-length": "1"})
+
+
+@pytest.mark.parametrize("response", [b"rubbish\r\n\r\n", OK + b"rubbish\r\n\r\n", CHUNKED + b"zz\r\n"])
+async def test_what_is_no_http_is_an_error_and_hangs_up(response: bytes) -> None:
+    connection, transport = connect()
+    connection.data_received(response)
+    assert type(await failure(connection)) is httpx.RemoteProtocolError
+    await until(lambda: transport.is_lost)
+
+
+@pytest.mark.parametrize("endless", [OK + b"X: 1\r\n" * 20_000, CHUNKED + b"1;" + b"x" * 110_000])
+async def test_a_head_without_an_end_is_cut_off(endless: bytes) -> None:
+    connection, transport = connect()
+    for start in range(0, len(endless), 4096):
+        connection.data_received(endless[start : start + 4096])
+    assert isinstance(await failure(connection), httpx.RemoteProtocolError)
+    await until(lambda: transport.is_lost)
+
+
+async def test_many_small_chunks_are_no_head() -> None:
+    connection, _ = connect()
+    connection.data_received(CHUNKED)
+    for _ in range(50_000):
+        connection.data_received(b"1\r\nx\r\n")
+    connection.data_received(b"0\r\n\r\n")
+    assert await read(connection) == b"x" * 50_000
+
+
+async def test_a_server_that_is_faster_than_its_reader_is_slowed() -> None:
+    connection, transport = connect()
+    connection.data_received(OK + b"Content-Length: 1000000\r\n\r\n")
+    for _ in range(4):
+        assert not transport.is_paused
+        connection.data_received(bytes(65_536))
+    connection.data_received(bytes(1))
+    assert transport.is_paused
+    assert [len(await connection.read()) for _ in range(5)] == [65_536] * 4 + [1]
+    assert not transport.is_paused
+
+
+@pytest.mark.parametrize(("rest", "reusable"), [(1000, True), (100_000, False)])
+async def test_a_short_rest_is_dropped_and_a_long_one_hangs_up(rest: int, reusable: bool) -> None:
+    connection, _ = connect()
+    changes: list[bool] = []
+    connection.on_change = lambda: changes.append(connection.is_reusable)
+    connection.data_received(OK + b"Content-Length: %d\r\n\r\n" % (rest + 5) + b"hello")
+    connection.drop_rest()
+    for _ in range(rest // 500):
+        connection.data_received(bytes(500))
+    assert connection.is_reusable is reusable
+    await until(lambda: changes == [reusable])
+
+
+async def test_words_that_nobody_asked_for_hang_up() -> None:
+    connection, transport = connect()
+    connection.data_received(MEASURED)
+    connection.data_received(b"HTTP/1.1 408 Late\r\n\r\n")
+    assert not connection.is_open
+    await until(lambda: transport.is_lost)
