@@ -200,7 +200,6 @@ class Dispatcher:
         traces.set_current(job.work.trace)
         traces.record_span("queue", job.waited)
         self.queue_wait.observe(job.waited)
-        _LOG.info("question claimed", waited=job.waited)
         with traces.start_span("turn", "consumer", bing_request=job.work.request) as span:
             turn = Turn(self._upstream, self._sessions, job, lambda: self.heartbeat.lease_valid)
             with self.leases.running(turn):

@@ -147,6 +147,8 @@ class AnswerStream:
             return
         except Exception as error:  # noqa: BLE001 - it is sent in the stream
             await self._fail(error, metrics, send)
+        else:
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.timings.last_send_limit):
                 await send({"type": "http.response.body", "body": b""})
@@ -177,7 +179,9 @@ class AnswerStream:
                 await _send_chunk(body, _join(preamble, self._last_id(), retry=self.event_source))
             del preamble
             async with background(self._ping(body)) if self._sign() else contextlib.nullcontext():
-                await self._relay(events, body)
+                last = await self._relay(events, body)
+            # Nothing waits between this and the end of the request: its client seems to have left from here on.
+            await body({"type": "http.response.body", "body": last})
 
     def _last_id(self) -> EventId | None:
         return EventId(self.answer, self.after) if self.event_source else None
@@ -185,8 +189,11 @@ class AnswerStream:
     def _sign(self) -> bytes:
         return self.presenter.sign(self._last_id())
 
-    async def _relay(self, events: AsyncIterator[AnswerEvent], send: Send) -> None:
-        # What arrived together is sent together, so a stream that is behind catches up.
+    async def _relay(self, events: AsyncIterator[AnswerEvent], send: Send) -> bytes:
+        """Send the frames of the answer, and return the last ones, with which the response ends.
+
+        What arrived together is sent together, so a stream that is behind catches up.
+        """
         waiting: list[bytes] = []
         reached = self.after
         async for entry in events:
@@ -194,12 +201,12 @@ class AnswerStream:
             if frames and entry.seq > self.after:
                 reached = entry.seq
                 waiting.append(_join(frames, EventId(self.answer, reached) if self.event_source else None))
-            if waiting and (not entry.more or self.presenter.finished or len(waiting) >= _BATCH):
-                await send({"type": "http.response.body", "body": b"".join(waiting), "more_body": True})
+            if self.presenter.finished:
+                return b"".join(waiting)
+            if waiting and (not entry.more or len(waiting) >= _BATCH):
+                await _send_chunk(send, b"".join(waiting))
                 self.after = reached
                 waiting.clear()
-            if self.presenter.finished:
-                return
         raise AnswerLostError
 
     async def _ping(self, send: Send) -> None:

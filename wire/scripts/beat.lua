@@ -12,6 +12,7 @@ if not last or now - tonumber(last) > lease / 2 then
 end
 redis.call('HSET', KEYS[1], 'last', now, 'lease', lease, 'takes_work', ARGV[4])
 redis.call('PEXPIRE', KEYS[1], lease)
+redis.call('EXPIRE', key('took', worker), ARGV[5])
 redis.call('SADD', key('workers'), worker)
 set_free(worker, tonumber(ARGV[6]))
 

@@ -66,7 +66,8 @@ while places.free > 0 do
 end
 set_free(worker, places.free)
 redis.call('HSET', KEYS[1], 'number', number, 'turns', cjson.encode(turns))
-redis.call('EXPIRE', KEYS[1], answer_ttl)
+-- From then on the worker's beat renews it.
+if stored == 0 then redis.call('EXPIRE', KEYS[1], answer_ttl) end
 for at, turn in ipairs(turns) do hand_out(turn[1], turn[2], turn[3], saved[at]) end
 reply[1] = number
 return reply

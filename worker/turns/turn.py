@@ -180,7 +180,7 @@ class Turn:
         if not self._may_send():
             raise LeaseLostError("no heartbeat for a whole lease")
         self.sent = True
-        _LOG.info("question sent", attempt=self._attempt)
+        _LOG.info("question sent", attempt=self._attempt, waited=self.job.waited)
 
     async def _ask(self, publisher: Publisher, account: Account) -> Outcome:
         """Make one attempt, with the given account."""
