@@ -140,7 +140,7 @@ def create_app(
             *_openai(settings, service, calls, pictures, room),
             Route(PICTURE_ROUTE, PictureEndpoint(pictures).picture, methods=PICTURE_METHODS),
             *_ops(HealthEndpoints(sessions, active_requests, jobs.memory), metrics),
-            *page.routes(),
+            *page.routes(clients),
             *docs.routes(has_console=settings.admin_keys_file is not None),
             *console.routes(admins, store, active_requests, jobs, timings=timings),
             WebSocketRoute(ANY_PATH, _no_such_socket),

@@ -21,10 +21,14 @@ _MIN_SHARED_LENGTH = 16
 
 @dataclass(frozen=True)
 class RequestKey:
-    """An Idempotency-Key as a client sent it to an `endpoint`, for the conversation `token` if the client named one."""
+    """An Idempotency-Key as it was sent to an `endpoint`, for the conversation `token` if the client named one.
+
+    `owner` is whose it is; '' for the client's. See gateway.auth.name_owner.
+    """
 
     value: str
     endpoint: str
+    owner: str
     token: str | None = None
 
 
@@ -49,12 +53,12 @@ class Idempotency:
 
         Nobody who lacks the secret can guess either from the key. Raises StoreUnavailableError.
         """
-        secret = await self.secret.read()
+        secret, owner = await self.secret.read(), key.owner or client.name
 
         def digest(*parts: str | None) -> bytes:
             return hmac.digest(secret, json.dumps(parts).encode(), hashlib.sha256)
 
-        name = digest("name", client.name, key.value, key.endpoint, key.token).hex()
+        name = digest("name", owner, key.value, key.endpoint, key.token).hex()
         question = await run_sized(weigh(work), lambda: digest("question", canonical_work(work).decode()).hex())
-        token = uuid.UUID(bytes=digest("token", client.name, key.value, key.endpoint)[:16], version=4)
+        token = uuid.UUID(bytes=digest("token", owner, key.value, key.endpoint)[:16], version=4)
         return IdempotencyKey(name, question), str(token)

@@ -11,6 +11,7 @@ from gateway.answering.idempotency import RequestKey
 from gateway.answering.relay import AnswerSubscription
 from gateway.answering.submit import Questions, Submission
 from gateway.auth.clients import Clients
+from gateway.auth.name_owner import find_owner
 from gateway.errors import failure_of
 from gateway.http import responses, sse
 from gateway.http.body import BodyReader
@@ -97,7 +98,7 @@ class LegacyApi:
         key = idempotency_key(request)
         if key is None:
             return self.questions.ask(work, client, token=token, attempt=self.clients.read_attempt(request))
-        request_key = RequestKey(key, request.url.path, token)
+        request_key = RequestKey(key, request.url.path, find_owner(request, client), token)
         submission = await self.questions.submit(work, client, token=token, key=request_key)
         request.state.answer = submission.answer_id
         return submission, self.questions.follow(submission)

@@ -13,6 +13,7 @@ from gateway.answering.calls import Calls
 from gateway.answering.idempotency import RequestKey
 from gateway.answering.models import Models
 from gateway.auth.clients import Clients
+from gateway.auth.name_owner import find_owner
 from gateway.http import responses
 from gateway.http.body import BodyReader
 from gateway.http.fields import idempotency_key, preferred_wait
@@ -113,7 +114,7 @@ class EmbeddingEndpoint:
             work,
             client,
             token=None,
-            key=None if key is None else RequestKey(key, request.url.path),
+            key=None if key is None else RequestKey(key, request.url.path, find_owner(request, client)),
             attempt=self.clients.read_attempt(request),
         )
         request.state.answer = submission.answer_id

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from gateway.answering.idempotency import RequestKey
 from gateway.answering.submit import Questions, Submission
 from gateway.auth.clients import Clients
+from gateway.auth.name_owner import find_owner
 from gateway.http import responses
 from gateway.http.body import BodyReader
 from gateway.http.fields import idempotency_key, preferred_wait
@@ -92,7 +93,7 @@ class ImageEndpoint:
     async def _submit(self, request: Request, client: Client, prompt: str) -> Submission:
         work = Image(prompt, request=request.state.request_id, wait=preferred_wait(request))
         key = idempotency_key(request)
-        request_key = None if key is None else RequestKey(key, request.url.path)
+        request_key = None if key is None else RequestKey(key, request.url.path, find_owner(request, client))
         return await self.questions.submit(
             work, client, token=None, key=request_key, attempt=self.clients.read_attempt(request)
         )

@@ -14,7 +14,8 @@ from gateway.answering.models import ModelChoice, Models
 from gateway.answering.recalled import RecalledAnswer
 from gateway.answering.relay import AnswerSubscription
 from gateway.answering.submit import Questions, Submission
-from gateway.auth.clients import Clients, read_api_key
+from gateway.auth.clients import Clients
+from gateway.auth.name_owner import find_owner
 from gateway.http import sse
 from gateway.http.fields import idempotency_key, preferred_wait
 from gateway.openai import validation
@@ -47,6 +48,8 @@ from wire.response_memory import StoredResponse
 from wire.shared_read import SharedRead
 from wire.threads import run_sized
 
+# In place of the key of a client that sends none.
+_NO_KEY = hashlib.sha256(b"").hexdigest()
 _LOG = structlog.get_logger()
 
 
@@ -197,7 +200,7 @@ class QuestionService:
     ) -> SubmittedQuestion:
         """Return what was asked under the request's Idempotency-Key before its previous response was `missing`."""
         thread = Thread(digests, None)
-        key = self._key(request, wanted, thread)
+        key = self._key(request, client, wanted, thread)
         if key is None:
             raise missing
         try:
@@ -242,10 +245,10 @@ class QuestionService:
         )
 
     def _scope(self, request: Request, client: Client) -> str:
-        """Return whose conversations these are: a key's holder's, or else those of one key sent from one address."""
+        """Return whose conversations these are, in the words of the version before: its conversations continue."""
         if client.holder:
             return f"holder:{client.holder}"
-        return f"{client.name} {hashlib.sha256(read_api_key(request).encode('utf-8', 'replace')).hexdigest()}"
+        return find_owner(request, client) or f"{client.name} {_NO_KEY}"
 
     async def _find_thread(
         self, digests: ConversationDigests, wanted: CompletionRequest, name: str | None, chain: ResponseChain | None
@@ -261,7 +264,7 @@ class QuestionService:
     ) -> Submission:
         """Submit the question to the conversation that it continues, or to a new one."""
         indexed = thread.indexed
-        key = self._key(request, wanted, thread)
+        key = self._key(request, client, wanted, thread)
         submit = partial(
             self.questions.submit, work, client, key=key, attempt=self.clients.read_attempt(request), asked=asked
         )
@@ -318,7 +321,7 @@ class QuestionService:
             background=wanted.background,
         )
 
-    def _key(self, request: Request, wanted: CompletionRequest, thread: Thread) -> RequestKey | None:
+    def _key(self, request: Request, client: Client, wanted: CompletionRequest, thread: Thread) -> RequestKey | None:
         """Return the request's Idempotency-Key.
 
         Where the conversation is found by its history, the key is valid for all: a repeat may find it continued.
@@ -327,7 +330,8 @@ class QuestionService:
         if key is None:
             return None
         named = thread.indexed.token if thread.named and thread.indexed else None
-        return RequestKey(key, " ".join([request.url.path, *([wanted.previous] if wanted.previous else [])]), named)
+        endpoint = " ".join([request.url.path, *([wanted.previous] if wanted.previous else [])])
+        return RequestKey(key, endpoint, find_owner(request, client), named)
 
 
 def _digest_like(work: Chat, about: About) -> str:

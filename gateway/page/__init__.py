@@ -10,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gateway.auth.clients import Clients
+from gateway.auth.name_owner import give_cookie
 from gateway.http.reasons_module import reasons_module
 from gateway.http.security_headers import page_headers
 from gateway.http.static import StaticFile, VersionedFiles
@@ -37,13 +39,16 @@ def _index() -> StaticFile:
     )
 
 
-def routes() -> list[Route]:
-    """Return the routes of the page and its files."""
-    return [Route("/", _serve_index), Route("/page/{version}/{name:path}", _serve_file)]
+def routes(clients: Clients) -> list[Route]:
+    """Return the routes of the page and its files. With the page, browsers get the cookie that names need."""
 
+    async def serve_index(request: Request) -> Response:
+        response = _index().response(request)
+        if clients.keys is None:
+            give_cookie(request, response, secure=clients.find_origin(request).startswith("https:"))
+        return response
 
-async def _serve_index(request: Request) -> Response:
-    return _index().response(request)
+    return [Route("/", serve_index), Route("/page/{version}/{name:path}", _serve_file)]
 
 
 async def _serve_file(request: Request) -> Response:

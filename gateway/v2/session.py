@@ -13,6 +13,7 @@ from gateway.answering.models import Models
 from gateway.answering.relay import AnswerSubscription
 from gateway.answering.submit import Questions
 from gateway.auth.clients import Clients
+from gateway.auth.name_owner import find_owner
 from gateway.errors import ClientGoneError, DrainingError, SocketFullError
 from gateway.http.error_metrics import ErrorMetrics
 from gateway.http.fields import parse_object
@@ -58,6 +59,7 @@ class V2Session:
             socket, self._cancel, last_send_limit=self._relay.timings.last_send_limit
         )
         self._client = client
+        self._owner = find_owner(socket, client)
         self._question_limit = settings.question_limit
         # The tasks, with the answers that they follow.
         self._followed: dict[asyncio.Task[None], str] = {}
@@ -105,7 +107,7 @@ class V2Session:
     async def _ask(self, id_: str | None, request: messages.AskMessage) -> None:
         self._check_room()
         question, work = request.question, await self._work(request)
-        key = None if request.key is None else RequestKey(request.key, _ENDPOINT, question.token)
+        key = None if request.key is None else RequestKey(request.key, _ENDPOINT, self._owner, question.token)
         with traces.start_span("question", "server", bing_request=self._request_id):
             submission = await self._questions.submit(work, self._client, token=question.token, key=key)
         frames = V2Frames(id_, submission.answer_id, self._english, self._origin)

@@ -36,7 +36,7 @@ pytestmark = pytest.mark.anyio
 
 CALL = Call("embeddings", "m", msgspec.Raw(b"{}"))
 END = Final("", model="m")
-KEY = RequestKey("0123456789abcdef", "/v1/embeddings")
+KEY = RequestKey("0123456789abcdef", "/v1/embeddings", "")
 
 
 @dataclass

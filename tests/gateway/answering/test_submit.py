@@ -24,7 +24,7 @@ pytestmark = pytest.mark.anyio
 
 ALICE = Client("key:alice", "alice")
 HI = Chat("balanced", "hi")
-KEY = RequestKey("key", "/api")
+KEY = RequestKey("key", "/api", "")
 
 
 @asynccontextmanager
@@ -63,7 +63,7 @@ async def test_a_key_has_one_answer_and_one_conversation(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", [RequestKey("key", "/image"), RequestKey("key", "/api", "token"), RequestKey("k", "/api")]
+    "key", [RequestKey("key", "/image", ""), RequestKey("key", "/api", "", "token"), RequestKey("k", "/api", "")]
 )
 async def test_another_endpoint_conversation_or_key_has_another_answer(store: Store, key: RequestKey) -> None:
     async with questions(store) as service:
@@ -85,7 +85,7 @@ async def test_nothing_is_submitted_in_a_drain(store: Store) -> None:
 async def test_a_key_has_a_length(store: Store, client: Client, value: str) -> None:
     async with questions(store) as service:
         with pytest.raises(KeyLengthError):
-            await service.submit(HI, client, token=None, key=RequestKey(value, "/api"))
+            await service.submit(HI, client, token=None, key=RequestKey(value, "/api", ""))
 
 
 async def test_a_question_is_asked_when_its_subscription_is_entered(store: Store) -> None:

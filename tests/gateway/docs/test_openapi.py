@@ -12,6 +12,7 @@ from starlette.routing import Route
 from gateway import docs, errors, page
 from gateway.answering.drain import ActiveRequests
 from gateway.app import create_app
+from gateway.auth.clients import Clients
 from gateway.console import files as console_files
 from gateway.docs import console, openapi
 from gateway.docs.openai import error_responses
@@ -28,7 +29,8 @@ FOUND = openapi.document()
 DOCUMENT = Document(FOUND)
 # What is for people.
 DOCUMENTS = {"/openapi.json", "/asyncapi.json"}
-PAGES = {route.path for route in [*page.routes(), *docs.routes(has_console=True), *console_files.routes()]} - DOCUMENTS
+ROUTES = [*page.routes(Clients()), *docs.routes(has_console=True), *console_files.routes()]
+PAGES = {route.path for route in ROUTES} - DOCUMENTS
 # Rooms whose requests the document leaves out.
 OTHERS = {"docs", "console", "page"}
 # Headers of HTTP itself, of browsers and proxies.

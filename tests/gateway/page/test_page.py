@@ -94,7 +94,7 @@ async def test_files_are_kept_for_good_under_their_version_and_not_at_all_under_
     assert "immutable" in ours.headers["cache-control"]
     assert other.headers["cache-control"] == "no-store"
     assert other.content == ours.content
-    assert (await gateway.client.get("/")).headers["cache-control"] == "no-cache"
+    assert (await gateway.client.get("/")).headers["cache-control"] == "private, no-cache"
 
 
 @pytest.mark.parametrize(
