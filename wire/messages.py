@@ -197,7 +197,7 @@ class Failed(msgspec.Struct, frozen=True, tag="failed", tag_field=TYPE_FIELD):
     `reason` is one of wire.reasons, or one that only another version knows; `text` is what was answered before it broke
     off; `retry_after` is in seconds, and set only where nothing was spent; `provider` was asked, if any was.
     `exhausted`: several accounts were tried already, so that repeating the request at once is of no use. `detail`: the
-    upstream's own words for the client, without secrets.
+    upstream's own words for the client, without secrets, and `param` the field of the request that it names.
 
     `code` and `message` are what a client gets where the reason is unknown here: that of another version, or of a
     provider that isn't part of this project.
@@ -210,6 +210,7 @@ class Failed(msgspec.Struct, frozen=True, tag="failed", tag_field=TYPE_FIELD):
     provider: str = ""
     exhausted: bool = False
     detail: str = ""
+    param: str = ""
     code: int = 0
     message: str = ""
     v: int = VERSION

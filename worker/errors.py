@@ -24,12 +24,12 @@ class UpstreamError(Exception):
 
     `reason` is one of wire.reasons; `detail` is the upstream's own wording, for the log; `refused` means that the
     upstream explicitly declined before any of its answer, so that nothing was spent; `retry_after` is in seconds, where
-    the upstream sent it. `words` is the upstream's sentence for the client, without secrets. `parameter` is the field
-    of the request that it names, where that is one which the client didn't send; `repeat`: the same account may be
-    asked once more without it. `elsewhere`: a refusal for a reason that says nothing against the account, and that
-    another one may not have. `exhausted`: no further attempt was possible, so that a repeat has no better chances.
-    `missing_model`: the upstream lacks the model that it was asked for. `status` is the HTTP status of a refusal, None
-    for another error; `is_page`: it came with a page for people.
+    the upstream sent it. `words` is the upstream's sentence for the client, without secrets, and `param` the field that
+    it names as its client wrote it. `parameter` is the field of the request that it names, where that is one which the
+    client didn't send; `repeat`: the same account may be asked once more without it. `elsewhere`: a refusal for a
+    reason that says nothing against the account, and that another one may not have. `exhausted`: no further attempt was
+    possible, so that a repeat has no better chances. `missing_model`: the upstream lacks the model that it was asked
+    for. `status` is the HTTP status of a refusal, None for another error; `is_page`: it came with a page for people.
     """
 
     # A subclass of a third-party provider may have a reason of its own.
@@ -39,6 +39,7 @@ class UpstreamError(Exception):
     message = ""
     # For such a subclass, which sets `reason`, `detail` and `refused` by itself.
     words = ""
+    param = ""
     parameter = ""
     elsewhere = False
     repeat = False

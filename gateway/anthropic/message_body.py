@@ -19,10 +19,8 @@ from gateway.openai.usage import Estimated, count_tokens
 from gateway.openai.validation import join_all
 from wire.about import About
 from wire.blocks import Block
-from wire.messages import EndReason, Failed
-from wire.reasons import Reason
+from wire.messages import EndReason
 
-BROKEN = Failed(Reason.INTERRUPTED)
 # The field of a call's input that holds arguments which are no JSON object, as Anthropic's guide to streamed calls
 # advises clients to send such ones back.
 INVALID_INPUT = "INVALID_JSON"
@@ -132,8 +130,8 @@ def message_id(answer: str) -> str:
 
 def encode_message(question: SubmittedQuestion, answer: AnswerAssembler) -> bytes:
     """Return a whole message. AnswerFailedError if all that there was is a call that isn't whole."""
-    if answer.broken and not answer.blocks:
-        raise AnswerFailedError(BROKEN)
+    if answer.is_lost:
+        raise AnswerFailedError(answer.broken_end)
     about = question.about
     message = MessageObject(
         id=message_id(question.answer),

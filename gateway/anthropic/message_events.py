@@ -5,7 +5,6 @@ import msgspec
 from gateway.anthropic.errors import error_frame
 from gateway.anthropic.growing_content import GrowingContent, encode_frame
 from gateway.anthropic.message_body import (
-    BROKEN,
     MessageObject,
     MessageUsage,
     StopReason,
@@ -101,7 +100,7 @@ class MessageEvents:
         if self._answer.broken:
             # A call was begun that isn't whole, and can't be taken back.
             self.finished = True
-            return [error_frame(fault_of_failure(BROKEN), self._request)]
+            return [error_frame(fault_of_failure(self._answer.broken_end), self._request)]
         frames = [frame for piece in pieces for frame in self._render_piece(piece)]
         return [*frames, *await self._end()] if self._answer.finished else frames
 

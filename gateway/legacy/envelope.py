@@ -76,8 +76,16 @@ def encode_answer(
     return _encode_success(data)
 
 
+def require_content(event: Final | Failed) -> Final | Failed:
+    """Return the end of an answer for an endpoint that has no word for a limit of tokens: cut to nothing, it failed."""
+    if isinstance(event, Failed) or event.text or event.blocks or event.stopped or event.finish != "length":
+        return event
+    return Failed(Reason.ANSWER_EMPTY, reset=event.reset, provider=event.provider)
+
+
 def require_text(event: Final | Failed) -> Final | Failed:
     """Return the end of an answer for an endpoint that has nothing but text: one that has none has failed."""
+    event = require_content(event)
     if isinstance(event, Failed) or event.text or not event.blocks:
         return event
     refused = any(block.kind == "refusal" for block in event.blocks)

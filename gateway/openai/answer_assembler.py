@@ -7,8 +7,11 @@ import msgspec
 from gateway.openai.sources import Citation, format_sources, locate_citations
 from gateway.openai.stop_sequences import StopSequences
 from wire.blocks import Block, Piece, add_piece, is_text, join_text
-from wire.messages import Delta, EndReason, Final, Replace, Source, Usage
+from wire.messages import Delta, EndReason, Failed, Final, Replace, Source, Usage
 from wire.prompt import Message, Part, Refusal, Text, ToolCall
+from wire.reasons import Reason
+
+_CUT = "The answer reached its largest number of tokens within a call."
 
 
 class AnswerAssembler:
@@ -49,6 +52,16 @@ class AnswerAssembler:
     def text(self) -> str:
         """The text of the answer."""
         return join_text(self.blocks)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether all that there was is a call that isn't whole, and no limit of tokens explains it."""
+        return self.broken and not self.blocks and self.finish != "length"
+
+    @property
+    def broken_end(self) -> Failed:
+        """The end of what was sent, where that is within a call."""
+        return Failed(Reason.INTERRUPTED, detail=_CUT if self.finish == "length" else "")
 
     def add(self, event: Delta | Replace | Final) -> list[Piece]:
         """Add an event and return the pieces to send, by the numbers of the blocks in `sent`.

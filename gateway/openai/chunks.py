@@ -19,11 +19,8 @@ from gateway.openai.usage import Estimated, count_tokens
 from wire.about import About
 from wire.blocks import Block, BlockKind, Piece, fold, join_text
 from wire.messages import Event, Failed
-from wire.reasons import Reason
 
-# The end of a stream, and of an answer within a call.
 DONE = SseFrame(b"[DONE]")
-BROKEN = Failed(Reason.INTERRUPTED)
 # The field of a text block whose place is beside the message.
 _LOGPROBS = "logprobs"
 
@@ -176,8 +173,8 @@ class Chunk(msgspec.Struct, kw_only=True):
 
 def encode_completion(question: SubmittedQuestion, answer: AnswerAssembler) -> bytes:
     """Return a whole completion. AnswerFailedError if all that there was is a call that isn't whole."""
-    if answer.broken and not answer.blocks:
-        raise AnswerFailedError(BROKEN)
+    if answer.is_lost:
+        raise AnswerFailedError(answer.broken_end)
     about = question.about
     choice = CompletionChoice(
         message=add_fields(_message(answer, about), message_fields(answer.blocks)),
@@ -266,7 +263,7 @@ class CompletionChunks:
         self.finished = True
         answer, about = self._answer, self._about
         if answer.broken:
-            return error_frames(fault_of_failure(BROKEN))
+            return error_frames(fault_of_failure(answer.broken_end))
         await self._question.finish(answer, answer.sent)
         text = join_text(answer.sent)
         annotations = _annotations(answer.locate_citations(text))

@@ -127,7 +127,7 @@ def fault_of_failure(event: Failed) -> Fault:
     known = event.reason in ERRORS
     fault = fault_of_spec(ERRORS[Reason(event.reason)]) if known else _of_another_version(event.reason)
     if event.detail:
-        fault = replace(fault, message=event.detail)
+        fault = replace(fault, message=event.detail, param=event.param or fault.param)
     again = event.retry_after is not None and not event.exhausted
     if failure_of(event).code == 503:
         if known and ERRORS[Reason(event.reason)].status == 503:

@@ -10,7 +10,6 @@ from gateway.http.responses import Count
 from gateway.http.sse import EventId, SseFrame, encode_comment
 from gateway.openai.answer_assembler import AnswerAssembler
 from gateway.openai.chunks import (
-    BROKEN,
     DONE,
     AnsweredModel,
     CompletionUsage,
@@ -53,8 +52,8 @@ class TextCompletionObject(msgspec.Struct, kw_only=True):
 
 def encode_text_completion(question: SubmittedQuestion, answer: AnswerAssembler) -> bytes:
     """Return a whole text completion. AnswerFailedError if all that there was is a call that isn't whole."""
-    if answer.broken and not answer.blocks:
-        raise AnswerFailedError(BROKEN)
+    if answer.is_lost:
+        raise AnswerFailedError(answer.broken_end)
     choice = TextChoice(text=_text(answer.blocks), finish_reason=_finish_word(answer))
     usage = completion_usage(answer, question.about, answer.blocks)
     return msgspec.json.encode(
@@ -100,7 +99,7 @@ class TextCompletionChunks:
         self.finished = True
         answer = self._answer
         if answer.broken:
-            return error_frames(fault_of_failure(BROKEN))
+            return error_frames(fault_of_failure(answer.broken_end))
         await self._question.finish(answer, answer.sent)
         chunks = [self._chunk("", _finish_word(answer))]
         if self._about.include_usage:

@@ -21,6 +21,7 @@ from gateway.answering.parts import (
 from gateway.errors import Problem, failure_of
 from gateway.http.pictures import public_addresses
 from gateway.http.responses import Count
+from gateway.legacy.envelope import require_content
 from gateway.v2.messages import AnswerId, RequestId
 from wire.answer_reader import AnswerEvent
 from wire.answers import QueuePosition
@@ -174,10 +175,9 @@ class V2Frames:
                         model=replace.model or UNSET,
                     )
                 )
-            case Final() as final:
-                return _encode(self._final(seq, final))
-            case Failed() as failed:
-                return _encode(self._failed(seq, failed))
+            case Final() | Failed() as end:
+                end = require_content(end)
+                return _encode(self._failed(seq, end) if isinstance(end, Failed) else self._final(seq, end))
 
     def render_error(self, problem: Problem) -> bytes:
         """Return the frame that ends following: it is no event of the answer, which may continue."""

@@ -154,7 +154,7 @@ def test_a_trace_is_in_every_line_of_its_request_and_in_no_other(logged: Logged)
     ask(logged, "not-traced")
     ask(logged, "not-sound", traceparent="00-nonsense")
     story = logged.story("traced")
-    assert len(story) == 5
+    assert len(story) == 4
     assert {line["trace"] for line in story} == {TRACE.replace("4b", "5c", 1)}
     for other in ("not-traced", "not-sound"):
         assert all("trace" not in line for line in logged.story(other))

@@ -27,7 +27,13 @@ _TRANSPORT_REASONS = ("transport.", Reason.TIMEOUT_CONNECT)
 # What is in front of a server may block a question for its words, or give up on one that takes long.
 _REFUSED_REASONS = frozenset({Reason.ACCOUNT_BLOCKED, Reason.UPSTREAM_GATEWAY})
 _INTERNAL_REASONS = frozenset(
-    {Reason.UPSTREAM_INTERNAL, Reason.UPSTREAM_PROTOCOL, Reason.TIMEOUT_FIRST, Reason.TIMEOUT_IDLE}
+    {
+        Reason.UPSTREAM_INTERNAL,
+        Reason.UPSTREAM_PROTOCOL,
+        Reason.TIMEOUT_FIRST,
+        Reason.TIMEOUT_IDLE,
+        Reason.ANSWER_EMPTY,
+    }
 )
 
 
@@ -79,7 +85,6 @@ def penalty_for(error: UpstreamError, *, sent: bool) -> Penalty:
         return Penalty("refused", reason, _REFUSED_PAUSE, by_question=sent)
     if reason.startswith(_TRANSPORT_REASONS):
         return Penalty("trouble", reason, _TRANSPORT_PAUSE, by_question=sent)
-    # An answer without text that has a reason for it, such as its limit of tokens, is as it was asked for.
-    if reason in _INTERNAL_REASONS or (reason == Reason.ANSWER_EMPTY and not error.words):
+    if reason in _INTERNAL_REASONS:
         return Penalty("internal", reason, _INTERNAL, by_question=sent)
     return NO_PENALTY

@@ -37,8 +37,6 @@ from worker.turns.timeouts import IdleTimeout
 
 # What says nothing against an account that answers questions: its server may lack what the call is for.
 _BESIDE_ANSWERS = ("doubted", "internal")
-# Why nothing of an answer is left.
-_CUT = "The answer reached its largest number of tokens before any part of it was whole."
 # The request is at fault, and nothing was spent.
 _INVALID = (Reason.QUESTION_INVALID, Reason.MODEL_UNABLE)
 _LOG = structlog.get_logger()
@@ -265,8 +263,8 @@ class Turn:
 
     async def _complete(self, publisher: Publisher, account: Account, completion: Completion) -> Outcome:
         text = join_surrogates(completion.text)
-        if not text and not completion.blocks:
-            raise UpstreamError(Reason.ANSWER_EMPTY, words=_CUT if completion.finish == "length" else "")
+        if not text and not completion.blocks and completion.finish != "length":
+            raise UpstreamError(Reason.ANSWER_EMPTY)
         if completion.records:
             # Before the end, after which the client may ask with the results of the calls.
             await self._keep_records(completion.records)
@@ -322,6 +320,7 @@ class Turn:
                 retry_after=None if error.retry_after is None else math.ceil(error.retry_after),
                 exhausted=error.exhausted,
                 detail=error.words,
+                param=error.param,
             )
             return Outcome("FAILED", event, self.job.session, self._sent_before)
         text = publisher.published_text

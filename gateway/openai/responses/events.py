@@ -15,7 +15,6 @@ from gateway.openai.responses.item_events import ItemEvent, OpenItem
 from gateway.openai.service import SubmittedQuestion
 from wire.blocks import Block, Piece
 from wire.messages import Event, Failed, Final
-from wire.reasons import Reason
 
 BeginType = Literal["response.created", "response.queued", "response.in_progress"]
 EndType = Literal["response.completed", "response.incomplete", "response.failed"]
@@ -28,7 +27,6 @@ _BACKGROUND_STATES: Sequence[tuple[BeginType, Status]] = (
     ("response.queued", "queued"),
     ("response.in_progress", "in_progress"),
 )
-_BROKEN = Failed(Reason.INTERRUPTED)
 _encoder = msgspec.json.Encoder()
 
 
@@ -135,7 +133,7 @@ class ResponseEvents:
         blocks = answer.blocks if answer.broken else answer.sent
         response = self._body.build_whole(answer, blocks, stopped=stopped)
         if answer.broken and response.status != "incomplete":
-            return self._fail(_BROKEN)
+            return self._fail(answer.broken_end)
         self.finished = True
         await self._question.finish(answer, blocks)
         ended = item.end(blocks[item.number], response.output[-1]) if item and not answer.broken else []

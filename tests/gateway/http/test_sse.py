@@ -362,8 +362,8 @@ async def test_what_has_come_together_leaves_in_one_chunk_with_each_event_as_it_
     events: list[Event] = [Delta("a"), Delta("b"), Delta("c"), Final("abc")]
     chunks = {together: await _chunks(events, together) for together in (True, False)}
     assert b"".join(chunks[True]) == b"".join(chunks[False])
-    assert [len(chunk.split(b"data: ")) - 1 for chunk in chunks[False]] == [1, 1, 1, 1, 1, 0]
-    assert [len(chunk.split(b"data: ")) - 1 for chunk in chunks[True]] == [1, 4, 0]
+    assert [len(chunk.split(b"data: ")) - 1 for chunk in chunks[False]] == [1, 1, 1, 1, 1]
+    assert [len(chunk.split(b"data: ")) - 1 for chunk in chunks[True]] == [1, 4]
 
 
 async def _chunks(events: list[Event], together: bool) -> list[bytes]:

@@ -69,8 +69,11 @@ def test_an_answer_without_text_is_a_failure_where_nothing_but_text_is_shown() -
     assert envelope.require_text(calls) == Failed("answer.textless", reset=True, provider="server")
     refusal = Final("", blocks=(Block("reasoning", "hm"), Block("refusal", "no")))
     assert envelope.require_text(refusal) == Failed("question.refused", reset=False)
+    assert envelope.require_text(Final("", finish="length")) == Failed("answer.empty", reset=False)
     for whole in (
         Final("", stopped=True),
+        Final("", stopped=True, finish="length"),
+        Final("a", finish="length"),
         Final("", images=("i",)),
         Final("a", blocks=(Block("reasoning", "hm"), Block("text", "a"))),
         Failed("interrupted"),

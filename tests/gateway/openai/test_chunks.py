@@ -233,6 +233,8 @@ async def test_reasoning_and_calls_are_counted_in_an_estimate() -> None:
 async def test_a_stream_that_ends_within_a_call_ends_with_an_error(end: Final | Failed) -> None:
     *_, last = await render(ABOUT, Delta("", pieces=(Piece(0, "tool_call", '{"a', "c", "add"),)), end)
     assert last["error"]["code"] == "interrupted"
+    is_cut = isinstance(end, Final) and end.finish == "length"
+    assert ("number of tokens" in last["error"]["message"]) == is_cut
 
 
 def test_a_whole_answer_never_has_a_call_that_is_not_whole() -> None:
@@ -242,6 +244,20 @@ def test_a_whole_answer_never_has_a_call_that_is_not_whole() -> None:
     assert (choice["message"]["content"], "tool_calls" in choice["message"]) == ("a", False)
     with pytest.raises(AnswerFailedError):
         whole(ABOUT, Delta("", pieces=(msgspec.structs.replace(called, block=0),)), Final("", stopped=True))
+
+
+@pytest.mark.parametrize("begun", [(), (Delta("", pieces=(Piece(0, "tool_call", '{"a', "c", "add"),)),)])
+def test_an_answer_that_its_limit_of_tokens_cut_to_nothing_says_so(begun: tuple[Delta, ...]) -> None:
+    end = Final("", finish="length", usage=Usage(9, 5))
+    body = whole(ABOUT, *begun, end)
+    (choice,) = body["choices"]
+    assert (choice["message"]["content"], "tool_calls" in choice["message"]) == ("", False)
+    assert (choice["finish_reason"], body["usage"]["completion_tokens"]) == ("length", 5)
+
+
+async def test_a_stream_of_which_its_limit_of_tokens_left_nothing_ends_well() -> None:
+    *_, last = await render(ABOUT, Final("", finish="length"))
+    assert last["choices"][0]["finish_reason"] == "length"
 
 
 @given(scripted_answers())

@@ -122,7 +122,8 @@ def test_where_no_account_can_be_asked_the_error_says_so() -> None:
 
 
 def test_an_invalid_request_has_the_servers_own_words() -> None:
-    fault = errors.fault_of_failure(Failed("question.invalid", detail="Unsupported value: 'top_k'."))
+    fault = errors.fault_of_failure(Failed("question.invalid", detail="Unsupported value: 'top_k'.", param="top_k"))
+    assert fault.param == "top_k"
     assert (fault.status, fault.type, fault.message, fault.again) == (
         400,
         "invalid_request_error",

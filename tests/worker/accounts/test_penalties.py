@@ -47,9 +47,8 @@ def test_what_is_not_the_accounts_fault_says_nothing_of_it(reason: Reason) -> No
         assert penalty_for(UpstreamError(reason), sent=True) == NO_PENALTY
 
 
-def test_an_invalid_question_and_an_empty_answer_with_a_reason_are_the_questions() -> None:
+def test_an_invalid_question_is_the_questions() -> None:
     assert penalty_for(UpstreamError(Reason.QUESTION_INVALID, refused=True), sent=True).by_question
-    assert penalty_for(UpstreamError(Reason.ANSWER_EMPTY, words="The limit."), sent=True) == NO_PENALTY
 
 
 def test_only_what_may_follow_from_a_question_is_attributed_to_its_client() -> None:

@@ -230,8 +230,8 @@ async def test_a_redis_that_stays_away_is_given_up(harness: WorkerHarness) -> No
     task = await harness.task()
     harness.client.store.before["append"] = Away()
     async with publisher(harness, task, patience=0.01) as answer:
+        answer.update("one")
         with pytest.raises(StoreUnavailableError):
-            answer.update("one")
             await answer.finish()
 
 

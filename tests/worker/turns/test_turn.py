@@ -223,9 +223,21 @@ async def test_an_empty_answer_is_a_failure(shop: Shop) -> None:
     assert outcome.session is None
 
 
-async def test_an_answer_that_is_cut_before_anything_is_whole_fails_with_the_reason(shop: Shop) -> None:
-    outcome = await shop.outcome(completing(Completion("", b"state", finish="length")))
-    assert "largest number of tokens" in failed(outcome).detail
+async def test_an_answer_that_is_cut_before_anything_is_whole_is_an_empty_one(shop: Shop) -> None:
+    usage = Usage(10, 5)
+    outcome = await shop.outcome(completing(Completion("", b"state", finish="length", usage=usage)))
+    assert isinstance(outcome.event, Final)
+    assert (outcome.event.all_blocks, outcome.event.end_reason, outcome.event.usage) == ((), "length", usage)
+
+
+async def test_what_a_refusal_names_of_the_request_is_in_the_end(shop: Shop) -> None:
+    def refuse() -> UpstreamError:
+        error = UpstreamError(Reason.QUESTION_INVALID, refused=True, words="no")
+        error.param = "top_k"
+        return error
+
+    outcome = await shop.outcome(failing(refuse))
+    assert (failed(outcome).detail, failed(outcome).param) == ("no", "top_k")
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,8 @@ class _Request:
     """A request for an answer. `parameters` are those of ours in it, `fields` those of earlier answers.
 
     The values of the fields in `own` are lists and objects, of which any part may be refused. Extra fields of the
-    answer leave as `seal` returns them. `trial` is how a request is sent that was refused before.
+    answer leave as `seal` returns them. `trial` is how a request is sent that was refused before. `sent` are the fields
+    that its client sent under the same names.
     """
 
     model: str
@@ -54,6 +55,7 @@ class _Request:
     parameters: frozenset[str]
     fields: frozenset[str] = frozenset()
     own: frozenset[str] = frozenset()
+    sent: frozenset[str] = frozenset()
     trial: Trial = FIRST
     seal: Seal | None = None
 
@@ -90,7 +92,7 @@ class OpenAIProvider:
         thoughts = ThoughtSplitter(habits.beginning) if server.think_tags else None
         completion = CompletionStream(server.key, thoughts, request.seal)
         hook, fields = SendHook(before_send), request.fields
-        post = self._client.post(server, "/chat/completions", request.body, hook, _REASONS, fields)
+        post = self._client.post(server, "/chat/completions", request.body, hook, _REASONS, fields, sent=request.sent)
         try:
             async with post as response, aclosing(read_growths(response, completion, self._grace)) as growths:
                 async for growth in growths:
@@ -188,11 +190,13 @@ def _from_prompt(prompt: Prompt, server: ServerAccount, habits: ServerHabits, tr
         short_ids=CALL_IDS in omitted,
     )
     extras = _extras(server, omitted)
-    body = msgspec.json.encode({**render_prompt(prompt, form), **extras})
+    rendered = render_prompt(prompt, form)
+    body = msgspec.json.encode({**rendered, **extras})
     parameters = frozenset({*extras, form.max_tokens, *(() if form.short_ids else (CALL_IDS,))})
+    sent = frozenset(rendered if prompt.dialect == "chat" else ())
     fields = earlier_fields(prompt)
     own = frozenset(name for name, values in fields.items() if any(isinstance(value, list | dict) for value in values))
-    return _Request(prompt.model, body, habits, parameters, frozenset(fields) - omitted, own, seal=seal)
+    return _Request(prompt.model, body, habits, parameters, frozenset(fields) - omitted, own, sent, seal=seal)
 
 
 def _learn_refusal(request: _Request, error: UpstreamError) -> None:

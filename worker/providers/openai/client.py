@@ -71,11 +71,13 @@ class ServerClient:
         reasons: FailureReasons,
         fields: Collection[str] = (),
         headers: Mapping[bytes, bytes] | None = None,
+        sent: Collection[str] = (),
     ) -> AsyncGenerator[ServerResponse, None]:
         """Send a question, and yield the response, whose body the caller reads. UpstreamError, also while it reads.
 
         The connection is closed at the end of the block if that is left by an exception, or the response has no end. A
-        refusal may name one of the `fields` of the body. `headers` are sent beside those of every request.
+        refusal may name one of the `fields` of the body. `headers` are sent beside those of every request; `sent` are
+        the body's fields that are the client's own.
         """
         with upstream_errors(reasons.silence):
             own = {b"Content-Type": b"application/json", **self._key_headers(server), **_trace()}
@@ -83,7 +85,7 @@ class ServerClient:
             request = write_request("POST", origin, target, {**own, **(headers or {})}, body)
             async with self._connections.send(server, origin, request, hook) as connection:
                 response = ServerResponse(connection)
-                await self._check_response(response, server, reasons.policy, fields)
+                await self._check_response(response, server, reasons.policy, fields, sent)
                 yield response
 
     async def get(self, server: ServerAccount, path: str, limit: int = 0) -> bytes:
@@ -108,6 +110,7 @@ class ServerClient:
         server: ServerAccount,
         policy: Reason = Reason.QUESTION_REFUSED,
         fields: Collection[str] = (),
+        sent: Collection[str] = (),
     ) -> None:
         """Raise UpstreamError unless the response is successful and in a readable encoding."""
         content_type = response.headers.get("content-type", "")
@@ -115,7 +118,7 @@ class ServerClient:
         if not response.is_success or content_type.lower().startswith("text/html"):
             body = await _read_error(response, self._error_timeout)
             report = parse_error_response(response.status_code, body, content_type)
-            raise report.to_upstream_error(parse_retry_after(response.headers), policy, server.key, fields)
+            raise report.to_upstream_error(parse_retry_after(response.headers), policy, server.key, fields, sent)
         if response.headers.get("content-encoding", "").strip().lower() in _UNREADABLE:
             raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "a response in an encoding that was not asked for")
 

@@ -28,6 +28,8 @@ _REASONS = FailureReasons(silence=Reason.TIMEOUT_IDLE, policy=Reason.QUESTION_RE
 _LARGEST_ERROR = 64 * 1024
 _NONE_HERE = "The model's server makes no embeddings with it."
 _FLOAT_SIZE = 4
+# What a refusal may name to the client, which sent it.
+_FIELDS = frozenset({"input", "model", "dimensions", "encoding_format"})
 
 
 class _Item(msgspec.Struct):
@@ -56,7 +58,7 @@ async def request_embeddings(
     """Send a request as it came, but for the model's name, and return the server's reply. UpstreamError."""
     sent, hook = await run_sized(len(body), _name_model, body, model), SendHook(before_send)
     try:
-        async with client.post(server, "/embeddings", sent, hook, _REASONS) as response:
+        async with client.post(server, "/embeddings", sent, hook, _REASONS, sent=_FIELDS) as response:
             content = await _read_body(response)
     except UpstreamError as error:
         excuse_lacking(error, _NONE_HERE)

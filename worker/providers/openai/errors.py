@@ -17,6 +17,9 @@ from worker.providers.openai.words import clean_words
 _CODE = re.compile(r"[A-Za-z_]{1,40}|[1-5]\d\d")
 _PAGE = re.compile(rb"\s*(<!doctype|<html|<head|<body|<\?xml)", re.IGNORECASE)
 _LONGEST_MESSAGE = 2000
+_LONGEST_PARAM = 200
+# What follows a field's name where its place is inside of it, such as `messages[1].content`.
+_TOP = re.compile(r"[.\[]")
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,13 @@ class ErrorReport:
         policy: Reason = Reason.QUESTION_REFUSED,
         secret: str = "",
         fields: Collection[str] = (),
+        sent: Collection[str] = (),
     ) -> UpstreamError:
         """Return our error for a question of whose answer nothing has arrived yet.
 
         `retry_after` is the pause that the server's headers contain, in seconds; `policy` is the reason for a question
         whose content is rejected. `secret` is the key, which the words for the client don't contain. `fields` are those
-        of earlier answers that were sent along.
+        of earlier answers that were sent along, and `sent` those of the request that its client sent as they are.
         """
         rule = find_rule(self.status, self.body, self.codes, self.message)
         reason = policy if rule.reason is Reason.QUESTION_REFUSED else rule.reason
@@ -62,9 +66,15 @@ class ErrorReport:
         )
         if reason is Reason.QUESTION_INVALID:
             error.words = clean_words(self.message, secret)
+            error.param = self._find_param(sent)
         if reason in _ABOUT_THE_REQUEST and not rule.final:
             error.parameter = find_parameter(self.params, self.message, fields)
         return error
+
+    def _find_param(self, sent: Collection[str]) -> str:
+        """Return the first field that it names and that is, or is part of, one of those that were sent."""
+        named = (param for param in self.params if _TOP.split(param, 1)[0] in sent and len(param) <= _LONGEST_PARAM)
+        return next(named, "")
 
     @property
     def detail(self) -> str:

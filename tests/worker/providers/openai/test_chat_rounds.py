@@ -18,7 +18,7 @@ from wire.errors import StoreFullError
 from wire.jobs import Client as Asker
 from wire.jobs import Jobs, new_answer_id, new_token
 from wire.messages import Delta, Failed, Final, Prompted, apply_to_blocks
-from wire.prompt import Message, Prompt, Text, Tool, ToolCall
+from wire.prompt import Dialect, Message, Prompt, Text, Tool, ToolCall
 from worker.accounts.account import ServerAccount
 from worker.providers.envelope import PREFIX
 from worker.providers.registry import ProviderRegistry, Upstream
@@ -67,7 +67,9 @@ class Conversation:
             apply_to_blocks(blocks, event)
         assert isinstance(end, Final | Failed)
         if isinstance(end, Final):
-            assert blocks == list(end.all_blocks)
+            # A call that the limit of tokens has cut is none.
+            whole_ones = blocks[:-1] if end.end_reason == "length" and blocks[-1].kind == "tool_call" else blocks
+            assert whole_ones == list(end.all_blocks)
             assert isinstance(events[0], Delta)
         return end
 
@@ -185,6 +187,21 @@ async def test_a_field_that_a_server_refuses_is_left_out_once_and_for_all(
     assert len(bing.ledger.turns) == 3
 
 
+@pytest.mark.parametrize(("dialect", "param"), [("chat", "top_k"), ("responses", "")])
+async def test_a_refused_field_is_named_where_its_client_sent_it_by_that_name(
+    store: HookedStore, client: Client, dialect: Dialect, param: str
+) -> None:
+    refusal = {"error": {"message": "Too large.", "type": "invalid_request_error", "param": "top_k", "code": None}}
+    prompt = Prompt(dialect, "m", (QUESTION,), options={"top_k": 9})
+    async with OpenAIServer(refusing(400, refusal)) as server, worker_with(store, server.account("x")):
+        answer = new_answer_id()
+        work = Prompted("balanced", "", prompt=prompt)
+        await Jobs(client.store, client.limits).submit(answer, work, new_token(), create=True, client=ALICE)
+        end = await client.end(answer)
+    assert isinstance(end, Failed)
+    assert (end.reason, end.detail, end.param) == ("question.invalid", "Too large.", param)
+
+
 async def test_a_list_that_a_server_refuses_is_left_out_of_its_own_conversation_alone(
     store: HookedStore, client: Client
 ) -> None:
@@ -280,7 +297,7 @@ async def test_calls_of_broken_servers_are_whole_or_none(
     async with worker(store, bing):
         end = await conversation.ask()
     if isinstance(end, Failed):
-        assert (calls, end.reason) == (0, "answer.empty")
+        assert (server, end.reason) == ("calls-none", "answer.empty")
         return
     found = [block for block in end.all_blocks if block.kind == "tool_call"]
     assert len(found) == calls

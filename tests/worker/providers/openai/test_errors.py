@@ -20,6 +20,28 @@ NGINX = b"<html>\r\n<head><title>404 Not Found</title></head></html>"
 INVALID = body(message="Unsupported value: 'top_k'", type="invalid_request_error")
 LOADING = body(message="Loading model", type="unavailable_error", code=503)
 
+
+@pytest.mark.parametrize(
+    ("error", "param"),
+    [
+        ({"error": {"message": "no", "param": "top_k"}}, "top_k"),
+        ({"error": {"message": "no", "param": "messages[1].content"}}, "messages[1].content"),
+        ({"error": {"message": "no", "param": "messages.1.x"}}, "messages.1.x"),
+        ({"detail": [{"loc": ["body", "top_k"], "msg": "no"}]}, "top_k"),
+        ({"detail": [{"loc": ["body", "messages", 1, "assistant"], "msg": "no"}]}, "messages"),
+        ({"error": {"message": "no", "param": "stream_options"}}, ""),
+        ({"error": {"message": "no", "param": "top_k_of_mine"}}, ""),
+        ({"error": {"message": "no", "param": None}}, ""),
+        ({"error": {"message": "no", "param": "messages." + "x" * 1000}}, ""),
+        ({"error": "top_k"}, ""),
+    ],
+)
+def test_a_field_is_named_to_its_client_if_that_sent_it(error: Any, param: str) -> None:
+    report = parse_error_response(400, json.dumps(error).encode())
+    assert report.to_upstream_error(sent={"top_k", "messages"}).param == param
+    assert report.to_upstream_error().param == ""
+
+
 # kind of refusal: (status, body, reason, whether another attempt is allowed)
 SHAPES: dict[str, list[tuple[int, bytes, str, bool]]] = {
     "the server's own word about its key or model": [
