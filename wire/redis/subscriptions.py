@@ -23,7 +23,7 @@ from wire.redis.store import Store
 _WAITING = 256
 # Seconds without a message, at most, before a follower reads the log: the loss of the last one leaves no gap.
 SILENCE = 1.5
-# Each follower is checked a few times in these seconds. A few followers are checked together, more a share at a time, so
+# Each follower is checked a few times in these seconds. A few are checked together, more of them a share at a time, so
 # that not all read at once.
 _CHECKS = 3
 _SHARES = 12
