@@ -390,16 +390,16 @@ local function enter(token, ahead)
   if job then line_up(token, redis.call('HGET', key('job', job), 'client') or '', fields[3], ttl, ahead) end
 end
 
--- Takes a client without a line out of the ring; moves one to its end that has had its turns of this visit. `emptied`: its
--- stream is known to be empty.
+-- Takes a client without a line out of the ring, and returns true then; moves one to its end that has had its turns of this
+-- visit. `emptied`: its stream is known to be empty.
 local function pass_on(client, weight, emptied)
   local line = key('jobs_of', client)
   if emptied or redis.call('XLEN', line) == 0 then
     redis.call('DEL', line)
     if redis.call('EXISTS', key('again', client)) == 0 then
       redis.call('LREM', key('ring'), 1, client)
-      redis.call('HDEL', key('credit'), client)
-      return
+      if weight ~= 1 then redis.call('HDEL', key('credit'), client) end
+      return true
     end
   end
   if not weight then return end
@@ -565,8 +565,9 @@ end
 -- Chooses the next turn for a worker: of the first client in the ring that runs less than three times as many turns there,
 -- by its weight, as it has free places; uncounted ones ('') have no such limit. `places`: `free`, how many, and `running`,
 -- its turns of each client over the client's weight.
--- Returns the token (its name and owner), its job, which is claimed, its client and that one's weight; or false, and in how
--- many ms to choose again (0: at once, since there was too much to look at; nil: when something changes).
+-- Returns the token (its name and owner), its job, which is claimed, its client, that one's weight, and whether it was the
+-- ring's last turn; or false, and in how many ms to choose again (0: at once, since there was too much to look at; nil: when
+-- something changes).
 local function choose(worker, places, answer_ttl)
   local looks, unserved, soonest = LOOKS, 0, nil
   local function has_enough(client)
@@ -575,20 +576,21 @@ local function choose(worker, places, answer_ttl)
   for client in pairs(places.running) do
     if has_enough(client) then unserved = unserved + 1 end
   end
-  for _, client in ipairs(redis.call('LRANGE', key('ring'), 0, unserved + CLIENTS - 1)) do
+  local clients = redis.call('LRANGE', key('ring'), 0, unserved + CLIENTS - 1)
+  for _, client in ipairs(clients) do
     local waiting = not has_enough(client)
     while waiting do
       if looks == 0 then return false, 0 end
       looks = looks - 1
       local token, left = pop_token(client, worker)
-      local job, weight
+      local job, weight, gone
       if token then job, weight = claim_job(token, worker, answer_ttl) end
       if token or not left then
-        pass_on(client, weight, token and left)
+        gone = pass_on(client, weight, token and left)
       else
         soonest = math.min(soonest or left, left)
       end
-      if job then return token, job, client, weight end
+      if job then return token, job, client, weight, gone and #clients == 1 end
       waiting = token and redis.call('EXISTS', key('jobs_of', client), key('again', client)) > 0
     end
   end
