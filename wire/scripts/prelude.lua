@@ -55,9 +55,13 @@ local function settled(worker)
   return lease and now_ms() - began() >= tonumber(lease) / 2
 end
 
--- Appends one event to an answer's log and publishes it.
-local function emit(job, seq, event)
+-- Ends above so many bytes are published as a gap, behind which each reader finds them in the log when it can.
+local LONG_END = 32768
+
+-- Appends one event to an answer's log and publishes it. `last`: none follows.
+local function emit(job, seq, event, last)
   redis.call('XADD', key('log', job), seq .. '-0', 'e', event)
+  if last and #event > LONG_END then seq, event = seq + 1, '' end
   redis.call('PUBLISH', key('channel', job), seq .. ' ' .. event)
 end
 
@@ -188,7 +192,7 @@ local function end_job(job, state, event, answer_ttl, reached, spent, written, r
     emit(job, seq, rest)
     seq = seq + 1
   end
-  emit(job, seq, event)
+  emit(job, seq, event, true)
   if state ~= 'DONE' then forget_response_end(job) end
   redis.call('HSET', key('job', job), 'state', state, 'seq', seq)
   local bytes = JOB_BYTES + EVENT_BYTES * seq + (written or log_bytes(job))
