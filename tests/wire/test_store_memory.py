@@ -125,7 +125,7 @@ async def test_a_client_that_fills_the_store_slowly_leaves_room_for_all_others(s
 
 
 async def test_what_is_kept_about_a_question_counts_beside_it(scenario: Scenario) -> None:
-    sizes = []
+    sizes: list[int] = []
     for instructions in ("", "x" * 4096):
         work = Chat("balanced", "hello", instructions=instructions)
         await scenario.jobs.submit(new_answer_id(), work, new_token(), create=True, client=ALICE)
