@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from bench.measure.cases import LITELLM_STREAMS
+from bench.measure.cases import FEW_STREAMS
 from bench.report.ratios import (
     IN_WINDOW,
     PATH,
@@ -65,8 +65,8 @@ def _gateway(document: Document) -> list[Goal]:
 
 
 def _litellm(document: Document) -> list[Goal]:
-    path, few = side_rounds(document, "path"), side_rounds(document, "path", "sse", LITELLM_STREAMS)
-    litellm = side_rounds(document, "litellm", "openai", LITELLM_STREAMS)
+    path, few = side_rounds(document, "path"), side_rounds(document, "path", "sse", FEW_STREAMS)
+    litellm = side_rounds(document, "litellm", "openai", FEW_STREAMS)
     goals = []
     for key, scope in ((IN_WINDOW, ""), (WHOLE, ", with questions' beginnings and ends")):
         ours, ours_of_few, theirs = cpu(path, *PATH, key=key), cpu(few, *PATH, key=key), cpu(litellm, key=key)

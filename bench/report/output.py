@@ -40,7 +40,9 @@ def pictures(document: Document) -> dict[str, str]:
 
 
 def _medians(spreads: Document | None) -> dict[str, float]:
-    return {part: spread[1] for part, spread in (spreads or {}).items() if spread and part != "emulator"}
+    return {
+        part: spread[1] for part, spread in (spreads or {}).items() if spread and part not in ("emulator", "upstream")
+    }
 
 
 def write(folder: Path, document: Document) -> None:
