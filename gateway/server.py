@@ -14,6 +14,7 @@ from gateway.answering.drain import ActiveRequests
 from gateway.answering.timings import TIMINGS, Timings
 from gateway.app import create_app
 from gateway.auth.addresses import parse_networks
+from gateway.http.control_frames import take_turns
 from gateway.http.listener import SOCKET_OPTIONS, address_of, listen, stop_connections
 from gateway.http.open_connections import OpenConnections
 from gateway.http.streaming import is_idle, protocols
@@ -125,7 +126,7 @@ def config(app: ASGIApp, settings: GatewaySettings, timings: Timings = TIMINGS) 
     return uvicorn.Config(
         app,
         http=http,
-        ws=websocket,
+        ws=take_turns(websocket),
         ws_max_size=settings.max_message,
         ws_ping_interval=timings.socket_ping_every,
         ws_ping_timeout=timings.socket_ping_every,

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from starlette.types import Receive
@@ -29,6 +29,20 @@ async def background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
             _LOG.error("background task failed", exc_info=outcome)
 
 
+class WatchedResponse(Protocol):
+    """The server's side of a request, whose `receive` is its own; it calls when its client leaves before the end."""
+
+    more_body: bool
+    disconnected: bool
+    on_disconnect: Callable[[], None] | None
+
+
+def _find_response(receive: Receive) -> WatchedResponse | None:
+    """Return whose `receive` it is, if that calls; None also while a body is still to be read."""
+    response: Any = getattr(receive, "__self__", None)
+    return response if hasattr(response, "on_disconnect") and not response.more_body else None
+
+
 class ActiveRequest:
     """The deadline of one answer; see ActiveRequests. Its body raises the error that `abort` was called with."""
 
@@ -39,6 +53,7 @@ class ActiveRequest:
         "_on_hang_up",
         "_open",
         "_receive",
+        "_response",
         "_seconds",
         "_timeout",
         "_watch",
@@ -62,6 +77,8 @@ class ActiveRequest:
         self._timeout = asyncio.timeout(None)
         self._cause: type[TurnEndedError] = DeadlineError
         self._open = False
+        # What notices that the client leaves: the server or, where that can't, a task.
+        self._response: WatchedResponse | None = None
         self._watch: asyncio.Task[None] | None = None
         self.deadline = 0.0
 
@@ -85,16 +102,28 @@ class ActiveRequest:
         self._open = True
         self._active.add(self)
         if self._receive is not None:
-            self._watch = asyncio.create_task(_abort_on_disconnect(self._receive, self))
+            self._watch_client(self._receive)
             self._receive = None
         return self
 
+    def _watch_client(self, receive: Receive) -> None:
+        self._response = _find_response(receive)
+        if self._response is None:
+            self._watch = asyncio.create_task(_abort_on_disconnect(receive, self))
+            return
+        self._response.on_disconnect = self.hang_up
+        if self._response.disconnected:
+            asyncio.get_running_loop().call_soon(self.hang_up)
+
     async def __aexit__(self, *error: Any) -> None:
         self._open = False
+        # Each refers to this request: without this both would stay until the next garbage collection.
         if self._watch is not None:
             self._watch.cancel()
-            # The task refers to this request: without this both would stay until the next garbage collection.
             self._watch = None
+        if self._response is not None:
+            self._response.on_disconnect = None
+            self._response = None
         self._active.remove(self)
         try:
             await self._timeout.__aexit__(*error)

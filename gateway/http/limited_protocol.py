@@ -3,7 +3,8 @@
 A head that is too large is refused while it arrives: with 431, or 414 for its address, in the shape of the API that it
 is for, and then the connection closes. HeadMiddleware makes the responses.
 A connection closes without a word where no whole head arrives in time, or no more of a body that nobody waits for: of
-others BodyReader knows. A client that has too many connections gets 503 on a further one.
+others BodyReader knows. So it does where too many requests wait behind one that is being answered: each takes a hundred
+times as much memory as it has bytes. A client that has too many connections gets 503 on a further one.
 """
 
 import asyncio
@@ -21,6 +22,8 @@ _LONGEST_ADDRESS = 65535
 # In bytes, and in number, of a request's headers.
 LARGEST_HEADERS = 64 * 1024
 MOST_HEADERS = 100
+# Requests that wait on a connection until the one in front is answered.
+MOST_WAITING = 32
 _BUSY = encode_error(Problem(503, ERRORS[Reason.QUEUE_FULL].zh))
 _REFUSAL = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: %d\r\nretry-after: 1\r\n"
@@ -38,6 +41,8 @@ class LimitedProtocol(HttpToolsProtocol):
     _entered = False
     # Whether the rest of what arrives is dropped: a head was refused before its end.
     _cut = False
+    # Whether so is the rest of what has arrived already.
+    _flooded = False
     # The size of the headers so far.
     _size = 0
     # The bytes that the parser has taken and not reported; at least so many as it holds.
@@ -125,6 +130,9 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """See uvicorn: a request begins, whose task hasn't run yet; or a socket, which is none."""
+        if self._flooded or len(self.pipeline) >= MOST_WAITING:
+            self._drop_flood()
+            return
         self._in_head, self._in_body, self._pending = False, True, 0
         self._open_connections.heads.end(self)
         if len(self.url) > _LONGEST_ADDRESS:
@@ -134,6 +142,12 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if self.cycle is not before:
             self._begin_request()
+
+    def _drop_flood(self) -> None:
+        """Close a connection on which too much waits; whoever sends so much reads no answers."""
+        self._cut = self._flooded = True
+        self.pipeline.clear()
+        self.transport.close()
 
     def _begin_request(self) -> None:
         """Prepare a request, before it is served."""

@@ -197,8 +197,8 @@ class CompletionChunks:
         self._about = question.about
         self._answer = answer
         self._calls = 0
-        self._head = completion_head(question, answer)
         self.finished = False
+        self._begin_chunks()
 
     def preamble(self, first: Event | None) -> list[SseFrame]:
         """Return the chunk with the role, which names the model as asked. AnswerFailedError for one that fails."""
@@ -217,7 +217,7 @@ class CompletionChunks:
             return error_frames(fault_of_failure(event))
         pieces = self._answer.add(event)
         if event.model:
-            self._head = completion_head(self._question, self._answer)
+            self._begin_chunks()
         chunks = [chunk for piece in pieces for chunk in self._render_piece(piece)]
         return [*chunks, *await self._end()] if self._answer.finished else chunks
 
@@ -225,11 +225,19 @@ class CompletionChunks:
         """Return one error, which the SDKs raise, and no end."""
         return error_frames(fault_in_stream(error))
 
+    def _begin_chunks(self) -> None:
+        """Set what all chunks have; around a text that is encoded once."""
+        self._head = completion_head(self._question, self._answer)
+        before, content, self._after_text = self._chunk(ChunkDelta(content="")).data.partition(b'"content":""')
+        self._before_text = before + content.removesuffix(b'""')
+
     def _render_piece(self, piece: Piece) -> list[SseFrame]:
         if piece.kind == "tool_call":
             return [self._chunk(delta) for delta in self._render_call(piece)]
         if not piece.text and not piece.extra:
             return []
+        if piece.kind == "text" and not piece.extra:
+            return [SseFrame(b"".join((self._before_text, msgspec.json.encode(piece.text), self._after_text)))]
         delta, text = ChunkDelta(), piece.text or UNSET
         match piece.kind:
             case "text":

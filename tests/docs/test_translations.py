@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po
+from markdown_it import MarkdownIt
 
 from tests.support.docs.chinese import find_half_width, find_rejected_words, prose
 from tests.support.processes import ROOT
@@ -33,6 +34,12 @@ def translated(page: str) -> Iterator[Message]:
     return (message for message in read(LOCALE / f"{page}.po") if message.id and message.string)
 
 
+def count_bold(text: object) -> int:
+    """How many parts of a text are bold: two asterisks between a full stop and a word would be shown as they are."""
+    inline = (token for block in MarkdownIt().parse(str(text)) for token in block.children or ())
+    return sum(token.type == "strong_open" for token in inline)
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_no_paragraph_of_a_page_is_missing_in_chinese(page: str, messages: Path) -> None:
     catalogue = read(LOCALE / f"{page}.po")
@@ -52,6 +59,11 @@ def test_code_and_links_are_the_same_in_both_languages(page: str) -> None:
             sorted(set(re.findall(r"`[^`]+`|\]\([^)]*\)", str(text)))) for text in (message.id, message.string)
         )
         assert english == chinese, message.id
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_is_bold_in_english_is_bold_in_chinese(page: str) -> None:
+    assert [message.id for message in translated(page) if count_bold(message.id) != count_bold(message.string)] == []
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -11,7 +11,7 @@ from wire.about import describe
 from wire.answers import Answers, QueuePosition
 from wire.errors import AnswerNotFoundError
 from wire.jobs import Client, new_answer_id
-from wire.messages import Chat, Delta
+from wire.messages import Chat, Delta, Final
 from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -45,6 +45,25 @@ async def test_what_is_followed_by_several_is_one(scenario: Scenario, answers: A
     async with answers.follow("s0-a"), answers.follow("s0-a"), answers.follow("s0-b"):
         assert answers.followed_count == 2
     assert answers.followed_count == 0
+
+
+@pytest.mark.parametrize("size", [10, 40_000])
+async def test_readers_find_a_long_end_in_the_log(scenario: Scenario, answers: Answers, size: int) -> None:
+    await scenario.hire("w1")
+    question, text = await scenario.ask(), "x" * size
+    async with (
+        asyncio.timeout(10),
+        scenario.redis.pubsub() as channel,
+        answers.follow(question.answer, early=True) as entries,
+    ):
+        await channel.subscribe(keys.channel(question.answer))
+        task = await scenario.sent("w1")
+        await scenario.sessions.finish(task, "DONE", Final(text), None, rest=Delta(text))
+        assert [(entry.seq, entry.event) async for entry in entries] == [(1, Delta(text)), (2, Final(text))]
+        published = [message["data"] for _ in range(3) if (message := await channel.get_message(timeout=5))]
+    assert published[0] == 1
+    assert published[1].startswith(b"1 {")
+    assert (published[2] == b"3 ") == (size > 32_768)
 
 
 async def test_an_answer_knows_its_token(scenario: Scenario, answers: Answers) -> None:

@@ -27,6 +27,7 @@ if args.offer then
   end
 end
 redis.call('ZADD', key('accounts'), now, name)
+redis.call('ZREMRANGEBYSCORE', key('spent', name), '-inf', now - DAY)
 if not known then
   local since = last.since
   redis.call('HSET', KEYS[1], 'until', last['until'], 'reason', last.reason, 'failures', last.failures)

@@ -38,14 +38,14 @@ end
 redis.call('HDEL', KEYS[1], 'running')
 -- A conversation that is kept is no other one.
 if reset and (reset_reported or session ~= '') then redis.call('HDEL', KEYS[1], 'reset') end
+local saved, transcripts = {}, 0
 if session == '' then
   drop_session(token)
 else
-  redis.call('HSET', KEYS[1], 'session', session, unpack(args.sent and { 'sent', args.sent } or {}))
+  saved = { 'session', session, unpack(args.sent and { 'sent', args.sent } or {}) }
   local size = extend_transcript(token, exchange, args.begins and (said or cut), args.transcript_limit)
   redis.call('EXPIRE', key('transcript', token), session_ttl)
-  local sum = keep_transcript(token, size, session_ttl * 1000)
-  if sum then shed_transcripts(sum, args.transcripts_limit) end
+  transcripts = keep_transcript(token, size, session_ttl * 1000) or 0
 end
 redis.call('EXPIRE', KEYS[1], session_ttl)
 redis.call('ZADD', key('kept'), 'XX', now_ms() + session_ttl * 1000, 'k:' .. token)
@@ -60,4 +60,6 @@ else
   if waits then enter(token) end
 end
 local more = redis.call('EXISTS', key('ring')) == 1 and 'more' or 'idle'
-return forgotten and more or remember(token, op, more)
+if not forgotten then remember(token, op, more, unpack(saved)) end
+shed_transcripts(transcripts, args.transcripts_limit)
+return more

@@ -4,7 +4,6 @@ local DAY = 24 * 3600 * 1000
 
 local function count_as_asked(name, slot, now)
   redis.call('ZADD', key('spent', name), 'NX', now, slot)
-  redis.call('ZREMRANGEBYSCORE', key('spent', name), '-inf', now - DAY)
   redis.call('PEXPIRE', key('spent', name), DAY)
 end
 

@@ -55,9 +55,13 @@ local function settled(worker)
   return lease and now_ms() - began() >= tonumber(lease) / 2
 end
 
--- Appends one event to an answer's log and publishes it.
-local function emit(job, seq, event)
+-- Ends above so many bytes are published as a gap, behind which each reader finds them in the log when it can.
+local LONG_END = 32768
+
+-- Appends one event to an answer's log and publishes it. `last`: none follows.
+local function emit(job, seq, event, last)
   redis.call('XADD', key('log', job), seq .. '-0', 'e', event)
+  if last and #event > LONG_END then seq, event = seq + 1, '' end
   redis.call('PUBLISH', key('channel', job), seq .. ' ' .. event)
 end
 
@@ -188,7 +192,7 @@ local function end_job(job, state, event, answer_ttl, reached, spent, written, r
     emit(job, seq, rest)
     seq = seq + 1
   end
-  emit(job, seq, event)
+  emit(job, seq, event, true)
   if state ~= 'DONE' then forget_response_end(job) end
   redis.call('HSET', key('job', job), 'state', state, 'seq', seq)
   local bytes = JOB_BYTES + EVENT_BYTES * seq + (written or log_bytes(job))
@@ -390,16 +394,16 @@ local function enter(token, ahead)
   if job then line_up(token, redis.call('HGET', key('job', job), 'client') or '', fields[3], ttl, ahead) end
 end
 
--- Takes a client without a line out of the ring; moves one to its end that has had its turns of this visit. `emptied`: its
--- stream is known to be empty.
+-- Takes a client without a line out of the ring, and returns true then; moves one to its end that has had its turns of this
+-- visit. `emptied`: its stream is known to be empty.
 local function pass_on(client, weight, emptied)
   local line = key('jobs_of', client)
   if emptied or redis.call('XLEN', line) == 0 then
     redis.call('DEL', line)
     if redis.call('EXISTS', key('again', client)) == 0 then
       redis.call('LREM', key('ring'), 1, client)
-      redis.call('HDEL', key('credit'), client)
-      return
+      if weight ~= 1 then redis.call('HDEL', key('credit'), client) end
+      return true
     end
   end
   if not weight then return end
@@ -565,8 +569,9 @@ end
 -- Chooses the next turn for a worker: of the first client in the ring that runs less than three times as many turns there,
 -- by its weight, as it has free places; uncounted ones ('') have no such limit. `places`: `free`, how many, and `running`,
 -- its turns of each client over the client's weight.
--- Returns the token (its name and owner), its job, which is claimed, its client and that one's weight; or false, and in how
--- many ms to choose again (0: at once, since there was too much to look at; nil: when something changes).
+-- Returns the token (its name and owner), its job, which is claimed, its client, that one's weight, and whether it was the
+-- ring's last turn; or false, and in how many ms to choose again (0: at once, since there was too much to look at; nil: when
+-- something changes).
 local function choose(worker, places, answer_ttl)
   local looks, unserved, soonest = LOOKS, 0, nil
   local function has_enough(client)
@@ -575,20 +580,21 @@ local function choose(worker, places, answer_ttl)
   for client in pairs(places.running) do
     if has_enough(client) then unserved = unserved + 1 end
   end
-  for _, client in ipairs(redis.call('LRANGE', key('ring'), 0, unserved + CLIENTS - 1)) do
+  local clients = redis.call('LRANGE', key('ring'), 0, unserved + CLIENTS - 1)
+  for _, client in ipairs(clients) do
     local waiting = not has_enough(client)
     while waiting do
       if looks == 0 then return false, 0 end
       looks = looks - 1
       local token, left = pop_token(client, worker)
-      local job, weight
+      local job, weight, gone
       if token then job, weight = claim_job(token, worker, answer_ttl) end
       if token or not left then
-        pass_on(client, weight, token and left)
+        gone = pass_on(client, weight, token and left)
       else
         soonest = math.min(soonest or left, left)
       end
-      if job then return token, job, client, weight end
+      if job then return token, job, client, weight, gone and #clients == 1 end
       waiting = token and redis.call('EXISTS', key('jobs_of', client), key('again', client)) > 0
     end
   end

@@ -54,7 +54,7 @@ end
 if number <= stored then return reply end
 local turns, saved = {}, {}
 while places.free > 0 do
-  local token, job, client, weight = choose(worker, places, answer_ttl)
+  local token, job, client, weight, last = choose(worker, places, answer_ttl)
   if not token then
     reply[2] = job or -1
     break
@@ -63,6 +63,7 @@ while places.free > 0 do
   saved[#turns] = token.saved
   places.free = places.free - 1
   places.running[client] = (places.running[client] or 0) + 1 / weight
+  if last then break end
 end
 set_free(worker, places.free)
 redis.call('HSET', KEYS[1], 'number', number, 'turns', cjson.encode(turns))

@@ -1,7 +1,7 @@
 """Publish one answer while it grows: one append in flight, what arrives meanwhile goes into the next one.
 
-An append begins when what has arrived from the upstream in this turn of the loop is read, so that text which arrives
-with the answer's end is written by the call that writes the end.
+The first append begins when what has arrived from the upstream in this turn of the loop is read, so that an answer
+which arrives whole is written by the call that writes its end. For each later one that would cost more than it saves.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ class Publisher:
         # The text that the last event was made from.
         self._published = ""
         self._append: asyncio.Future[None] | None = None
-        # The next append, which begins soon.
+        # The first append, which begins soon.
         self._due: asyncio.Handle | None = None
         self._ending = False
         self._error: BaseException | None = None
@@ -71,14 +71,14 @@ class Publisher:
         if self._error is not None:
             raise self._error
         self._text = text
-        self._publish_soon()
+        self._publish_next()
 
     def grow(self, pieces: Sequence[Piece]) -> None:
         """Publish what the answer has more than before. Raises as `update`."""
         if self._error is not None:
             raise self._error
         self._pieces += pieces
-        self._publish_soon()
+        self._publish_next()
 
     async def finish(self) -> None:
         """Publish all the rest. Raises as `update`."""
@@ -115,8 +115,12 @@ class Publisher:
         if error is not None:
             raise error
 
-    def _publish_soon(self) -> None:
-        if self._append is None and self._due is None and not self._ending:
+    def _publish_next(self) -> None:
+        if self._append is not None or self._due is not None or self._ending:
+            return
+        if self.seq:
+            self._publish()
+        else:
             self._due = asyncio.get_running_loop().call_soon(self._publish)
 
     def _stop_publishing(self) -> None:

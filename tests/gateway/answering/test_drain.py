@@ -1,6 +1,7 @@
 """Limits of turns, and the drain."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from structlog.testing import capture_logs
@@ -35,6 +36,44 @@ async def test_a_turn_ends_when_its_client_has_gone() -> None:
     with pytest.raises(ClientGoneError):
         async with ActiveRequests().track(FOREVER, receive=receive):
             await asyncio.sleep(FOREVER)
+
+
+class Response:
+    """The server's side of a request, which calls when its client leaves."""
+
+    def __init__(self, *, disconnected: bool = False, more_body: bool = False) -> None:
+        self.more_body = more_body
+        self.disconnected = disconnected
+        self.on_disconnect: Callable[[], None] | None = None
+
+    async def receive(self) -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+
+async def test_a_server_that_calls_ends_the_turn_of_a_client_that_leaves() -> None:
+    response, left = Response(), list[str]()
+    with pytest.raises(ClientGoneError):  # noqa: PT012 - raised on leaving
+        async with ActiveRequests().track(FOREVER, receive=response.receive, on_hang_up=lambda: left.append("left")):
+            assert response.on_disconnect is not None
+            response.on_disconnect()
+            await asyncio.sleep(FOREVER)
+    assert (left, response.on_disconnect) == (["left"], None)
+
+
+@pytest.mark.parametrize("response", [Response(disconnected=True), Response(more_body=True)])
+async def test_a_client_that_left_before_or_amid_its_body_ends_the_turn(response: Response) -> None:
+    with pytest.raises(ClientGoneError):
+        async with ActiveRequests().track(FOREVER, receive=response.receive):
+            await asyncio.sleep(FOREVER)
+
+
+async def test_a_client_that_leaves_after_the_turn_has_not_left_it() -> None:
+    response, left = Response(), list[str]()
+    async with ActiveRequests().track(FOREVER, receive=response.receive, on_hang_up=lambda: left.append("left")):
+        hang_up = response.on_disconnect
+    assert hang_up is not None
+    hang_up()
+    assert left == []
 
 
 async def test_each_of_many_turns_has_its_own_deadline() -> None:

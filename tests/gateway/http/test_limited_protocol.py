@@ -8,8 +8,9 @@ from collections.abc import Iterable
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from gateway.http.limited_protocol import LARGEST_HEADERS, MOST_HEADERS
+from gateway.http.limited_protocol import LARGEST_HEADERS, MOST_HEADERS, MOST_WAITING
 from gateway.http.streaming import HttpProtocol
+from tests.support.conditions import until
 from tests.support.gateway.connection import connected
 from tests.support.gateway.harness import RunningGateway, body_of
 
@@ -104,6 +105,20 @@ async def test_many_small_headers_in_many_pieces_are_no_large_one() -> None:
         protocol.data_received(head[place : place + 100])
     await asyncio.sleep(0)
     assert transport.written.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_so_many_requests_may_wait_for_their_answers() -> None:
+    protocol, transport = connected()
+    protocol.data_received(START % b"/" + b"\r\n" + (START % b"/" + b"\r\n") * MOST_WAITING)
+    await until(lambda: transport.written.count(b"HTTP/1.1 200 ") == MOST_WAITING + 1)
+    assert not transport.closed
+
+
+async def test_of_a_flood_of_requests_behind_one_hardly_anything_is_held() -> None:
+    protocol, transport = connected()
+    flood = (START % b"/" + b"\r\n") * 8000
+    assert held_after(protocol, START % b"/slow" + b"\r\n", [flood] * 8) < MEGABYTE
+    assert transport.closed
 
 
 DIALECTS = {

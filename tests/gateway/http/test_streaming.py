@@ -102,6 +102,21 @@ async def test_nothing_of_a_question_that_is_over_waits_for_the_collector(
 
 
 @in_memory
+async def test_a_stream_has_one_task_and_ends_when_its_client_leaves(gateway: RunningGateway) -> None:
+    before = asyncio.all_tasks()
+    with closing_gate() as gate:
+        gateway.worker.scripts["hello"] = [Delta("a"), gate, Final("a")]
+        async with gateway.client.stream("GET", TARGET, headers={"connection": "close"}) as response:
+            async for _ in response.aiter_bytes():
+                break
+            [serving] = [task for task in asyncio.all_tasks() - before if "run_asgi" in repr(task.get_coro())]
+            others = asyncio.all_tasks() - before - {serving}
+            assert not [task for task in others if "disconnect" in repr(task.get_coro())]
+        await asyncio.wait([serving], timeout=10)
+        assert serving.done()
+
+
+@in_memory
 @pytest.mark.usefixtures("no_collector")
 async def test_an_open_socket_keeps_nothing_of_the_request_that_opened_it(gateway: RunningGateway) -> None:
     before = count_alive(HttpToolsProtocol)

@@ -9,6 +9,8 @@ from typing import Any, cast
 import msgspec
 import pytest
 from hypothesis import given
+from hypothesis.strategies import booleans, characters, just
+from hypothesis.strategies import text as texts
 
 from gateway.openai.answer_assembler import AnswerAssembler
 from gateway.openai.chunks import CompletionChunks, encode_completion
@@ -25,6 +27,8 @@ HEAD = (
     '{"id":"chatcmpl-s0-1","object":"chat.completion.chunk","created":5,"model":"bing-balanced",'
     '"system_fingerprint":null,"choices":'
 )
+# All that JSON can have: no half of a surrogate pair.
+UNICODE = texts(characters(exclude_categories=["Cs"]))
 
 
 async def finish(*_: object) -> None:
@@ -60,6 +64,18 @@ async def test_a_stream_is_role_text_citations_end_and_done() -> None:
         "[DONE]",
     ]
     assert presenter.finished
+
+
+@given(text=UNICODE, model=UNICODE | just('"content":""'), usage=booleans())
+def test_a_chunk_of_text_is_that_text_in_a_chunk_like_all_others(text: str, model: str, usage: bool) -> None:
+    about = msgspec.structs.replace(ABOUT, model=model, include_usage=usage)
+    presenter = CompletionChunks(question(about), AnswerAssembler())
+    [empty] = presenter.preamble(None)
+    frames = asyncio.run(presenter.render(Delta(text)))
+    expected = json.loads(empty.data)
+    expected["choices"][0]["delta"] = {"content": text}
+    assert [json.loads(frame.data) for frame in frames] == ([expected] if text else [])
+    assert all(list(json.loads(frame.data)) == list(expected) for frame in frames)
 
 
 async def test_with_usage_it_is_null_until_the_last_chunk() -> None:

@@ -63,9 +63,11 @@ async def answer_head(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-def connected(open_connections: OpenConnections | None = None) -> tuple[HttpProtocol, ServerTransport]:
-    """Return a new connection to a server that only looks at heads."""
-    config, transport = uvicorn.Config(answer_head, ws=SocketProtocol, log_config=None), ServerTransport()
+def connected(
+    open_connections: OpenConnections | None = None, sockets: type[asyncio.Protocol] = SocketProtocol
+) -> tuple[HttpProtocol, ServerTransport]:
+    """Return a new connection to a server that only looks at heads, and whose sockets are of that class."""
+    config, transport = uvicorn.Config(answer_head, ws=sockets, log_config=None), ServerTransport()
     protocol = HttpProtocol(open_connections or OpenConnections(1), config, ServerState(), {})
     transport.set_protocol(protocol)
     protocol.connection_made(transport)

@@ -11,6 +11,8 @@ import httpx
 # How many bytes may wait to be read, and how many may arrive without any of a body: a head, or what is around chunks.
 _MOST_WAITING = 256 * 1024
 _MOST_AROUND = 100 * 1024
+# How many headers a response may have, with those of what comes before it.
+_MOST_HEADERS = 256
 # Bytes of a rest that nobody reads.
 _MOST_REST = 64 * 1024
 
@@ -33,7 +35,7 @@ class HttpConnection(asyncio.Protocol):
         self._is_lost = self._is_paused = False
         # Whether anything of the present response has arrived, and how many bytes did since the last ones of a body.
         self._has_begun = False
-        self._around = 0
+        self._around = self._header_count = 0
         self._parts: deque[bytes] = deque()
         self._waiting = 0
         # The rest of a response is dropped, and more than a response has arrived.
@@ -55,7 +57,7 @@ class HttpConnection(asyncio.Protocol):
     @property
     def is_reusable(self) -> bool:
         """Whether another request can be written to it."""
-        return self.is_complete and self._may_persist and self.is_open
+        return self.is_complete and self._may_persist and self.is_open and not self._is_paused
 
     @property
     def tls_session(self) -> ssl.SSLSession | None:
@@ -72,7 +74,7 @@ class HttpConnection(asyncio.Protocol):
         )
         self._has_begun = self._has_head = self.is_complete = False
         self._ends_at_close = self._may_persist = self._drops = False
-        self._around = self.status = self._waiting = 0
+        self._around = self.status = self._waiting = self._header_count = 0
         self.headers = {}
         self._parts.clear()
         if self.is_open:
@@ -159,13 +161,16 @@ class HttpConnection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header, or what follows the chunks; the parser calls this."""
-        if not self._has_head:
+        self._header_count += not self._has_head
+        if self._header_count > _MOST_HEADERS:
+            self._fail(httpx.RemoteProtocolError("too many headers"))
+        elif not self._has_head:
             key, text = name.decode("latin-1").lower(), value.decode("latin-1")
             self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
 
     def on_headers_complete(self) -> None:
         """Take the head, unless a further one follows; the parser calls this."""
-        if self.is_complete:
+        if self.is_complete or self._error is not None:
             return
         assert self._parser is not None
         status = self._parser.get_status_code()

@@ -162,6 +162,21 @@ async def test_a_head_without_an_end_is_cut_off(endless: bytes) -> None:
     await until(lambda: transport.is_lost)
 
 
+@pytest.mark.parametrize("interim", [b"", b"HTTP/1.1 103 Hints\r\nX: 1\r\n\r\n"])
+@pytest.mark.parametrize("more", [0, 1])
+async def test_a_response_may_have_256_headers_and_one_more_hangs_up(interim: bytes, more: int) -> None:
+    """Each is added to those of its name, which takes seconds where they are many."""
+    connection, transport = connect()
+    count = 255 - bool(interim) + more
+    connection.data_received(interim + OK + b"X: 1\r\n" * count + b"Content-Length: 5\r\n\r\nhello")
+    if more:
+        assert isinstance(await failure(connection), httpx.RemoteProtocolError)
+        await until(lambda: transport.is_lost)
+    else:
+        assert await read(connection) == b"hello"
+        assert connection.headers["x"] == ", ".join("1" * count)
+
+
 async def test_many_small_chunks_are_no_head() -> None:
     connection, _ = connect()
     connection.data_received(CHUNKED)
@@ -181,6 +196,16 @@ async def test_a_server_that_is_faster_than_its_reader_is_slowed() -> None:
     assert transport.is_paused
     assert [len(await connection.read()) for _ in range(5)] == [65_536] * 4 + [1]
     assert not transport.is_paused
+
+
+async def test_one_that_was_slowed_and_not_read_to_its_end_is_not_reused() -> None:
+    """Nothing would arrive on it any more."""
+    connection, transport = connect()
+    connection.data_received(OK + b"Content-Length: 300000\r\n\r\n")
+    await connection.read_head()
+    connection.data_received(bytes(300_000))
+    assert (connection.is_complete, transport.is_paused) == (True, True)
+    assert not connection.is_reusable
 
 
 @pytest.mark.parametrize(("rest", "reusable"), [(1000, True), (100_000, False)])
