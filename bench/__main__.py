@@ -14,6 +14,7 @@ from bench.command import run_command
 from bench.errors import BenchError
 from bench.measure import saturation
 from bench.measure.cases import (
+    MANY_STREAMS,
     OURS,
     OURS_BEFORE,
     Case,
@@ -72,7 +73,7 @@ async def start(processes: Processes, folder: Path, options: Options) -> dict[st
         systems.append(await start_edgegpt_path(processes, folder, "edgegpt", slots, emulator))
         systems.append(baselines.alone(emulator))
     if options.peers:
-        systems += await start_served(processes, folder, slots, options)
+        systems += await start_served(processes, folder, options)
     waiting = asyncio.create_task(wait_for_workers())
     systems += [await baselines.start_floor(processes, transport) for transport in transports]
     if PLAIN in options.sides:
@@ -81,12 +82,12 @@ async def start(processes: Processes, folder: Path, options: Options) -> dict[st
     return {system.side: system for system in systems}
 
 
-async def start_served(processes: Processes, folder: Path, slots: int, options: Options) -> list[System]:
+async def start_served(processes: Processes, folder: Path, options: Options) -> list[System]:
     """Start one model server, and before it the peers and our path, also that of another commit."""
     environments, upstream = Environments(), await start_upstream(processes)
-    systems = await start_served_path(processes, folder, OURS, slots, upstream)
+    systems = await start_served_path(processes, folder, OURS, MANY_STREAMS, upstream)
     if options.before:
-        systems += await start_served_path(processes, folder, OURS_BEFORE, slots, upstream, options.before)
+        systems += await start_served_path(processes, folder, OURS_BEFORE, MANY_STREAMS, upstream, options.before)
     for name in options.peers:
         own = folder / f"peer-{name}"
         own.mkdir()

@@ -16,7 +16,11 @@ RESULT, TABLE = "result.json", "table.md"
 def pictures(document: Document) -> dict[str, str]:
     """Return SVG by file name."""
     files = {}
-    for name, title in (("compared", "side by side"), ("grown", "by answers at once")):
+    for name, title in (
+        ("compared", "side by side"),
+        ("grown", "by answers at once"),
+        ("served", "before one model server"),
+    ):
         if document[name]:
             cases = {case: summary["figures"] for case, summary in document[name].items()}
             rows = [(case, _medians(figures["cpu_us_per_delta"])) for case, figures in cases.items()]

@@ -24,9 +24,9 @@ def side_rounds(
     return rounds
 
 
-def brief_rounds(document: Mapping[str, Any], system: str, transport: str) -> RoundFigures:
+def brief_rounds(document: Mapping[str, Any], system: str, transport: str, part: str = "compared") -> RoundFigures:
     """Return the rounds of a side that was asked for beginnings and ends; none where it wasn't measured."""
-    case = document["compared"].get(f"{system} {transport} {BRIEF}")
+    case = document[part].get(f"{system} {transport} {BRIEF}")
     rounds: RoundFigures = case["rounds"] if case else []
     return rounds
 

@@ -36,7 +36,7 @@ async def test_all_have_ended_when_the_block_is_left_even_those_that_ignore_the_
 
 
 async def test_what_a_deaf_process_started_ends_with_it(tmp_path: Path) -> None:
-    code = f"import subprocess; subprocess.Popen(['sleep', '60']); {STUBBORN}"
+    code = f"import subprocess; subprocess.Popen(['sleep', '600']); {STUBBORN}"
     async with Processes(tmp_path) as processes:
         stubborn = await start(processes, "stubborn", code)
 
