@@ -205,19 +205,26 @@ class Dispatcher:
             with self.leases.running(turn):
                 outcome = await self._supervise(turn)
                 try:
-                    self._more = await self._finish(turn, outcome)
-                except StateLostError as error:
-                    _LOG.warning("turn broken off", cause=f"{type(error).__name__}: {error}")
-                    outcome = turn.interrupted_outcome(error)
-                    self._more = await self._finish(turn, outcome)
-                self.leases.record_end(turn, 1 if outcome.rest is None else 2)
-            self.turn_counts[outcome.label] += 1
-            self._count_tokens(turn, outcome)
+                    outcome = await self._end_turn(turn, outcome)
+                finally:
+                    self.turn_counts[outcome.label] += 1
+                    self._count_tokens(turn, outcome)
             provider, state, reason = outcome.label
             span.set_attributes(bing_provider=provider, bing_outcome=state)
             if reason:
                 span.fail(reason)
             _LOG.info("turn ended", provider=provider, outcome=state, reason=reason)
+
+    async def _end_turn(self, turn: Turn, outcome: Outcome) -> Outcome:
+        """Write the turn's end, and return it: another one where Redis has lost what is ahead of it."""
+        try:
+            self._more = await self._finish(turn, outcome)
+        except StateLostError as error:
+            _LOG.warning("turn broken off", cause=f"{type(error).__name__}: {error}")
+            outcome = turn.interrupted_outcome(error)
+            self._more = await self._finish(turn, outcome)
+        self.leases.record_end(turn, 1 if outcome.rest is None else 2)
+        return outcome
 
     def _count_tokens(self, turn: Turn, outcome: Outcome) -> None:
         """Count the tokens of an answer whose server has reported them."""

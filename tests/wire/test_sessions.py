@@ -10,7 +10,7 @@ from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, TokenU
 from wire.messages import Chat, Delta, Failed, Final
 from wire.redis.store import Store
 from wire.sessions import ClaimedJob, Lease, Turns
-from wire.terminal_events import INTERRUPTED
+from wire.terminal_events import INTERRUPTED, STATE_LOST
 
 pytestmark = pytest.mark.anyio
 
@@ -150,6 +150,41 @@ async def test_only_the_running_job_can_be_finished(scenario: Scenario) -> None:
     with pytest.raises(LeaseLostError):
         await scenario.finish(ClaimedJob(lease, task.answer, Chat("balanced", "waits")))
     assert await scenario.events(task.answer) == []
+
+
+async def test_a_rest_is_written_ahead_of_the_end_and_once(scenario: Scenario) -> None:
+    await scenario.hire("w1")
+    question = await scenario.ask()
+    task = await scenario.sent("w1")
+    await scenario.sessions.append(task, 1, Delta("one"))
+    for _ in range(2):
+        await scenario.finish(task, "one two", seq=1, rest=Delta(" two"))
+    assert await scenario.events(question.answer) == [Delta("one"), Delta(" two"), Final("one two")]
+
+
+@pytest.mark.parametrize("lost", ["events", "job"])
+async def test_a_rest_behind_lost_events_is_not_written_nor_is_the_end(scenario: Scenario, lost: str) -> None:
+    await scenario.hire("w1")
+    question = await scenario.ask()
+    task = await scenario.sent("w1")
+    if lost == "job":
+        await scenario.redis.delete(keys.job_key(question.answer))
+    with pytest.raises(StateLostError):
+        await scenario.finish(task, "one two", seq=1, rest=Delta(" two"))
+    assert await scenario.events(question.answer) == []
+    await scenario.sessions.finish(task, "FAILED", STATE_LOST, None, seq=1)
+    assert bool(await scenario.redis.exists(keys.log_key(question.answer))) == (lost == "events")
+
+
+async def test_a_rest_of_an_answer_that_ended_is_left_out(scenario: Scenario) -> None:
+    await scenario.hire("w1")
+    question = await scenario.ask()
+    task = await scenario.sent("w1")
+    await scenario.jobs.stop(question.answer)
+    await scenario.finish(task, "one", rest=Delta("one"))
+    [event] = await scenario.events(question.answer)
+    assert isinstance(event, Final)
+    assert event.stopped
 
 
 async def test_finish_after_the_end_adds_no_event_but_saves_and_advances(scenario: Scenario) -> None:

@@ -144,6 +144,16 @@ async def test_what_expires_by_itself_counts_until_the_next_beat(scenario: Scena
     assert not await scenario.redis.exists(keys.bytes_key(), keys.sizes_key())
 
 
+async def test_each_question_forgets_more_of_what_expired_than_it_adds(scenario: Scenario) -> None:
+    for _ in range(15):
+        await scenario.ask()
+    expiring = keys.kept_key()
+    await scenario.redis.zadd(expiring, dict.fromkeys(await scenario.redis.zrange(expiring, 0, -1), 1))
+    for left in (12, 4):
+        await scenario.ask()
+        assert await scenario.redis.zcard(expiring) == left
+
+
 async def test_a_token_and_an_idempotency_key_count_as_long_as_they_are_kept(scenario: Scenario) -> None:
     await scenario.hire("w1")
     token = (await scenario.ask(client=ALICE, once=IdempotencyKey("name", "question"))).token

@@ -191,7 +191,7 @@ async def test_a_turn_outlives_a_redis_that_is_away_for_a_while(proxy: TcpProxy,
         await proxy.cut(refuse=True)
         two, beats = await client.ask("two", token), far.tried["beat"]
         gate.open("one")
-        await until(lambda: far.tried["append"] >= 2 and far.tried["beat"] >= beats + 2)
+        await until(lambda: far.tried["record"] >= 2 and far.tried["beat"] >= beats + 2)
         assert await client.so_far(first_answer) == [Delta("you asked: ")]
         proxy.heal()
         assert [await client.text(first_answer), await client.text(two)] == ["you asked: one", "you asked: two"]

@@ -73,6 +73,7 @@ end
 -- Why there is no room for the job's bytes; false if there is. However many there are, a client leaves as much room as
 -- it takes, so that who comes finds some; one with a weight takes that many times as much.
 local function bytes_refused()
+  drop_expired('kept')
   local sums = redis.call('HMGET', key('bytes'), 'all', ':' .. client)
   local left, own = args.store_bytes - tonumber(sums[1] or '0'), tonumber(sums[2] or '0')
   if bytes > left then return { 'bytes', room() } end
@@ -124,8 +125,6 @@ local function refusal()
   end
   if refused then return refused end
   if inside == '' and beside == 0 then return { 'missing', '' } end
-  if not bytes_refused() then return false end
-  drop_expired('kept')
   return bytes_refused()
 end
 

@@ -402,7 +402,7 @@ local function pass_on(client, weight, emptied)
     redis.call('DEL', line)
     if redis.call('EXISTS', key('again', client)) == 0 then
       redis.call('LREM', key('ring'), 1, client)
-      if weight ~= 1 then redis.call('HDEL', key('credit'), client) end
+      redis.call('HDEL', key('credit'), client)
       return true
     end
   end

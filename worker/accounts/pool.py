@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import itertools
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from contextlib import aclosing
 from typing import Any
@@ -148,13 +147,11 @@ class AccountPool:
 
     async def announce(self) -> None:
         """Write the accounts and their last known status to the ledger. StoreUnavailableError."""
-        entries = [(account, entry) for account in self._accounts.values() for entry in self._entries(account)]
-        await asyncio.gather(*itertools.starmap(self._announce, entries))
-
-    async def _announce(self, account: Account, entry: str) -> None:
-        last = self.statuses.get(entry, AccountStatus(entry))
-        if await self._ledger.announce(self._record(account, entry), last, self.worker):
-            _LOG.info("account has a new cookie, ready again", account=entry)
+        for account in list(self._accounts.values()):
+            for entry in self._entries(account):
+                last = self.statuses.get(entry, AccountStatus(entry))
+                if await self._ledger.announce(self._record(account, entry), last, self.worker):
+                    _LOG.info("account has a new cookie, ready again", account=entry)
 
     def _entries(self, account: Account) -> list[str]:
         """Return the account's names in the ledger."""

@@ -1,9 +1,9 @@
 """The shipped nginx configuration that ends TLS, with a certificate of the test's own."""
 
 import re
-import subprocess
 from pathlib import Path
 
+from tests.support.certificates import write_certificate
 from tests.support.processes import ROOT
 
 # Around a file of /etc/nginx/conf.d.
@@ -23,10 +23,7 @@ scgi_temp_path {folder}/scgi;
 
 def make_certificate(folder: Path) -> None:
     """Write a certificate and its key, as certbot names them."""
-    names = "subjectAltName=DNS:chat.example.org,IP:127.0.0.1"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    files = ["-keyout", "privkey.pem", "-out", "fullchain.pem", "-subj", "/CN=chat.example.org", "-addext", names]
-    subprocess.run([*command, "-days", "2", *files], cwd=folder, check=True, capture_output=True, timeout=60)
+    write_certificate(folder / "fullchain.pem", folder / "privkey.pem", "chat.example.org", "IP:127.0.0.1")
 
 
 def configuration(folder: Path, port: int, plain_port: int, *upstreams: str) -> str:

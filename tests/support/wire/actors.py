@@ -372,8 +372,17 @@ class Worker(Process):
         turn.waits = True
         judge = partial(
             self.store.model.finish,
-            *(task.lease, task.answer, "FAILED", _UNREAD, task.session),
-            *(0, False, None, (), False),
+            task.lease,
+            task.answer,
+            "FAILED",
+            _UNREAD,
+            task.session,
+            0,
+            False,
+            None,
+            (),
+            False,
+            None,
         )
         give_up = partial(then, StoreUnavailableError("gave up"))
         await self.call(lambda: self.scenario.sessions.read_work(task, turn.short), judge, fate, then, give_up)

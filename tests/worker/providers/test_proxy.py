@@ -2,7 +2,6 @@
 
 import logging
 import ssl
-import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,8 +11,8 @@ import anyio
 import pytest
 from aiohttp import web
 
+from tests.support.certificates import write_certificate
 from tests.support.outbound_proxy import OutboundProxy
-from tests.support.prerequisites import unavailable
 from tests.worker.providers.bing.test_edgegpt import ALICE, answer, failure, nothing, says, updates
 from tests.worker.providers.bing.test_images import PICTURES, Studio, studio  # noqa: F401 - a fixture
 from worker.accounts.account import Account
@@ -231,12 +230,7 @@ def check_silence(error: UpstreamError, logged: str) -> None:
 def certificate(tmp_path: Path) -> tuple[Path, Path]:
     """Create a certificate of bing.invalid, and its key."""
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=bing.invalid"
-    options = ["-addext", "subjectAltName=DNS:bing.invalid", "-out", str(certificate), "-keyout", str(key)]
-    try:
-        subprocess.run([*command.split(), *options], check=True, capture_output=True, timeout=30)
-    except FileNotFoundError:
-        unavailable("openssl")
+    write_certificate(certificate, key, "bing.invalid")
     return certificate, key
 
 

@@ -2,14 +2,13 @@
 
 import asyncio
 import ssl
-import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from tests.support.prerequisites import unavailable
+from tests.support.certificates import write_certificate
 
 
 @dataclass
@@ -36,12 +35,7 @@ def tls_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A certificate and its key."""
     folder = tmp_path_factory.mktemp("tls")
     certificate, key = folder / "certificate.pem", folder / "key.pem"
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
-    options = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-out", str(certificate), "-keyout", str(key)]
-    try:
-        subprocess.run([*command.split(), *options], check=True, capture_output=True, timeout=30)
-    except FileNotFoundError:
-        unavailable("openssl")
+    write_certificate(certificate, key, "localhost", "IP:127.0.0.1")
     return certificate, key
 
 
