@@ -18,7 +18,7 @@ _OPENED_PER_S = 150
 _GRACE = 20.0
 # EdgeGPT sends pings in one of each 6 s: a window must contain them all.
 _PING_PERIOD = 6.0
-# How many answers the sides before the model server are compared at; LiteLLM's proxy is full at some thirty.
+# How many answers the sides before the model server are compared at; LiteLLM's proxy is full at the former.
 MANY_STREAMS, FEW_STREAMS = 100, 20
 # Our path before the model server, and that of another commit.
 OURS, OURS_BEFORE = "ours", "ours before"
@@ -32,6 +32,11 @@ _TWO = "path x2"
 # steps of 10 ms, so there are many.
 _BRIEF = 600
 BRIEF = "brief"
+# FEW_STREAMS that are open at a time, one of which ends as another begins: each has seconds to live, and so often all
+# of them are replaced. The connections to the model server are then those that earlier ones left.
+_FLOW_LIFE = 1.0
+_FLOW_TURNS = 6
+FLOW = "flow"
 
 
 def _plan(system: System, streams: int, deltas: int, rate: float, opening: float, limit: float) -> LoadPlan:
@@ -78,6 +83,23 @@ class BriefCase(Case):
         return _plan(self.system, _BRIEF, 1, self.rate, opening, opening + _GRACE)
 
 
+@dataclass(frozen=True)
+class FlowCase(Case):
+    """One system of which `streams` answers are open at a time, one of which ends as another begins."""
+
+    @property
+    def name(self) -> str:
+        """Its side."""
+        return f"{self.system.side} {FLOW}"
+
+    @property
+    def plan(self) -> LoadPlan:
+        """The load client's plan."""
+        opening = _FLOW_TURNS * _FLOW_LIFE
+        deltas, limit = math.ceil(self.rate * _FLOW_LIFE), opening + _FLOW_LIFE + _GRACE
+        return _plan(self.system, _FLOW_TURNS * self.streams, deltas, self.rate, opening, limit)
+
+
 def compared_cases(options: Options, systems: Mapping[str, System]) -> list[Case]:
     """Return the sides at the first count of streams; `systems` by their sides."""
     streams = options.streams[0]
@@ -97,10 +119,11 @@ def served_cases(options: Options, systems: Mapping[str, System]) -> list[Case]:
     """Return what is compared before the model server; with another commit's path also beginnings and ends."""
     served = [system for system in systems.values() if _is_served(system)]
     many = [_case(options, system, MANY_STREAMS) for system in served if system.name != LITELLM]
-    few = [_case(options, system, FEW_STREAMS) for system in served]
+    few = [_case(options, system, FEW_STREAMS) for system in served if system.transport == OPENAI]
+    flow = [FlowCase(case.system, case.streams, case.rate, 0.0) for case in few]
     sides = [systems.get(f"{name} {OPENAI}") for name in (OURS, OURS_BEFORE)]
     brief = [BriefCase(side, 1, options.rate, 0.0) for side in sides if side is not None]
-    return [*many, *few, *(brief if len(brief) == len(sides) else ())]
+    return [*many, *few, *flow, *(brief if len(brief) == len(sides) else ())]
 
 
 def _is_served(system: System) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bench.measure.cases import FEW_STREAMS, MANY_STREAMS, OURS, OURS_BEFORE
+from bench.measure.cases import BRIEF, FEW_STREAMS, FLOW, MANY_STREAMS, OURS, OURS_BEFORE
 from bench.report.goal import Goal, make_goal
 from bench.report.ratios import (
     IN_WINDOW,
@@ -11,7 +11,6 @@ from bench.report.ratios import (
     WHOLE,
     RoundFigures,
     Values,
-    brief_rounds,
     cpu,
     ratios,
     side_rounds,
@@ -39,8 +38,8 @@ def served_goals(document: Document) -> list[Goal]:
     return [*_before(document), *_peers(document), *_litellm(document), *_first_chunk(document), _memory(document)]
 
 
-def _rounds(document: Document, name: str, streams: int, transport: str = "openai") -> RoundFigures:
-    return side_rounds(document, name, transport, streams, _PART)
+def _rounds(document: Document, name: str, case: int | str, transport: str = "openai") -> RoundFigures:
+    return side_rounds(document, name, transport, case, _PART)
 
 
 def _before(document: Document) -> list[Goal]:
@@ -51,7 +50,7 @@ def _before(document: Document) -> list[Goal]:
         if before:
             figure = f"{name} before a model server, CPU of all per chunk, {streams} answers, over that before"
             goals.append(make_goal(figure, bound, "×", ratios(cpu(ours, *PATH), cpu(before, *PATH))))
-    brief, earlier = (brief_rounds(document, side, "openai", _PART) for side in (OURS, OURS_BEFORE))
+    brief, earlier = (_rounds(document, side, BRIEF) for side in (OURS, OURS_BEFORE))
     if earlier:
         measured = ratios(cpu(brief, *PATH, key=WHOLE), cpu(earlier, *PATH, key=WHOLE))
         goals.append(make_goal("/v1 before a model server, beginning and end, over that before", 0.5, "×", measured))
@@ -81,8 +80,8 @@ def _litellm(document: Document) -> list[Goal]:
 
 
 def _first_chunk(document: Document) -> list[Goal]:
-    ours, theirs = (_first(_rounds(document, side, FEW_STREAMS)) for side in (OURS, "tensorzero"))
-    figure = f"/v1 before a model server, first chunk, p50, {FEW_STREAMS} answers"
+    ours, theirs = (_first(_rounds(document, side, FLOW)) for side in (OURS, "tensorzero"))
+    figure = f"/v1 before a model server, first chunk, p50, {FEW_STREAMS} answers, connections left open"
     return [
         make_goal(figure, 2.5, " ms", ours),
         make_goal(f"{figure}, over TensorZero's", 3.0, "×", ratios(ours, theirs)),

@@ -69,9 +69,11 @@ def test_before_the_model_server_all_are_asked_at_two_counts_but_litellm_only_by
         "ours sse 100",
         "nginx openai 100",
         "ours openai 20",
-        "ours sse 20",
         "nginx openai 20",
         "litellm openai 20",
+        "ours openai flow",
+        "nginx openai flow",
+        "litellm openai flow",
     ]
     assert served_cases(options, PATH) == []
 
@@ -80,7 +82,12 @@ def test_the_path_of_another_commit_is_also_compared_before_the_model_server() -
     before = {f"ours before {transport}": served("ours before", transport) for transport in ("openai", "sse")}
     cases = served_cases(read_options([]), SERVED | before)
     assert names(cases)[-2:] == ["ours openai brief", "ours before openai brief"]
-    assert {"ours before openai 100", "ours before sse 20"} < set(names(cases))
+    assert {"ours before openai 100", "ours before sse 100"} < set(names(cases))
+
+
+def test_in_a_flow_as_many_answers_begin_in_a_second_as_are_open_at_a_time() -> None:
+    plan = next(case.plan for case in served_cases(read_options([]), SERVED) if case.name == "ours openai flow")
+    assert plan.streams / plan.opening * (plan.deltas / plan.rate) == 20
 
 
 def test_a_side_is_asked_as_it_wants_to_be() -> None:
