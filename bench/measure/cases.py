@@ -116,14 +116,13 @@ def compared_cases(options: Options, systems: Mapping[str, System]) -> list[Case
 
 
 def served_cases(options: Options, systems: Mapping[str, System]) -> list[Case]:
-    """Return what is compared before the model server; with another commit's path also beginnings and ends."""
+    """Return what is compared before the model server; of our path also beginnings and ends."""
     served = [system for system in systems.values() if _is_served(system)]
     many = [_case(options, system, MANY_STREAMS) for system in served if system.name != LITELLM]
     few = [_case(options, system, FEW_STREAMS) for system in served if system.transport == OPENAI]
     flow = [FlowCase(case.system, case.streams, case.rate, 0.0) for case in few]
-    sides = [systems.get(f"{name} {OPENAI}") for name in (OURS, OURS_BEFORE)]
-    brief = [BriefCase(side, 1, options.rate, 0.0) for side in sides if side is not None]
-    return [*many, *few, *flow, *(brief if len(brief) == len(sides) else ())]
+    brief = [BriefCase(case.system, 1, case.rate, 0.0) for case in few if case.system.name in (OURS, OURS_BEFORE)]
+    return [*many, *few, *flow, *brief]
 
 
 def _is_served(system: System) -> bool:

@@ -35,8 +35,18 @@ _BRIEF_BEFORE = 0.5
 
 def goals(document: Document) -> list[Goal]:
     """Return all goals, for a document without them."""
-    parts = (_gateway, served_goals, _worker, _delay, _memory, _growth, _gateways, _standalone, _before)
+    return path_goals(document) + sitting_goals(document)
+
+
+def path_goals(document: Document) -> list[Goal]:
+    """Return the goals of our path beside the floor, the plain way and EdgeGPT."""
+    parts = (_gateway, _worker, _delay, _memory, _growth, _gateways, _standalone)
     return [goal for part in parts for goal in part(document)]
+
+
+def sitting_goals(document: Document) -> list[Goal]:
+    """Return the goals of our path before a model server, and beside that of another commit."""
+    return [*served_goals(document), *_before(document)]
 
 
 def _gateway(document: Document) -> list[Goal]:

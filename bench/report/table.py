@@ -1,12 +1,11 @@
 """The Markdown table of a run: goals, sides and saturation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-import msgspec
 
 from bench.report.cell import cell
 from bench.report.goal import Goal
+from bench.report.goals import path_goals, sitting_goals
 from bench.report.served_table import served_table
 
 Document = Mapping[str, Any]
@@ -15,16 +14,29 @@ _ROLES = ("gateway", "worker", "redis")
 
 
 def table(document: Document) -> str:
-    """Return goals, sides and saturation as Markdown."""
-    parts = [_machine(document), _goals(document)]
+    """Return everything as Markdown."""
+    return f"{path_table(document)}\n{sitting_table(document)}"
+
+
+def path_table(document: Document) -> str:
+    """Return our path beside the floor, the plain way and EdgeGPT: goals, sides and saturation."""
+    parts = [_machine(document), _goals(path_goals(document))]
     for name, title in (("compared", "Side by side"), ("grown", "By the number of answers at once")):
         if document[name]:
             parts.append(f"### {title}\n\n{_sides(document[name])}")
-    if document["served"]:
-        served = served_table(document["served"], document["machine"]["peers"])
-        parts.append(f"### Before one model server\n\n{served}")
     if document["saturation"]:
         parts.append(f"### Until it is full\n\n{_saturation(document['saturation'])}")
+    return "\n\n".join(parts) + "\n"
+
+
+def sitting_table(document: Document) -> str:
+    """Return our path before a model server beside other programs, and beside another commit; "" without either."""
+    goals, served = sitting_goals(document), document["served"]
+    if not goals:
+        return ""
+    parts = ["### Beside other programs and another commit", _machine(document), _goals(goals)]
+    if served:
+        parts.append(served_table(served, document["machine"]["peers"]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -37,9 +49,9 @@ def _machine(document: Document) -> str:
     )
 
 
-def _goals(document: Document) -> str:
+def _goals(goals: Sequence[Goal]) -> str:
     rows = ["| figure | goal | measured | |", "| --- | --- | --- | --- |"]
-    for goal in msgspec.convert(document["goals"], list[Goal]):
+    for goal in goals:
         if goal.measured is None:
             rows.append(f"| {goal.figure} | ≤ {goal.bound:g}{goal.unit} | not measured | |")
             continue

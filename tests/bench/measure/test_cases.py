@@ -74,6 +74,7 @@ def test_before_the_model_server_all_are_asked_at_two_counts_but_litellm_only_by
         "ours openai flow",
         "nginx openai flow",
         "litellm openai flow",
+        "ours openai brief",
     ]
     assert served_cases(options, PATH) == []
 

@@ -13,6 +13,6 @@ def test_a_side_is_the_sum_of_its_own_processes() -> None:
     rounds = [msgspec.structs.replace(make_round(1.0), cpu_us_per_delta=used, kb_per_stream=used)]
     served = {"ours openai 100": rounds}
     text = table(make_document(read_options([]), None, {}, {}, {}, served, {"nginx": "1.22.1", "smg": "1.13.0"}))
-    assert "### Before one model server" in text
+    assert "### Beside other programs and another commit" in text
     assert "| ours openai 100 | 80 |  |  | 1 | 2 | 80 | 0.1 |" in text
     assert "nginx 1.22.1, smg 1.13.0." in text
