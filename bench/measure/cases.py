@@ -131,11 +131,9 @@ def _is_served(system: System) -> bool:
 
 
 def _brief_cases(options: Options, systems: Mapping[str, System]) -> list[Case]:
-    """Return our path and that of another commit, asked for beginnings and ends; nothing without another commit."""
+    """Return our path, and that of another commit, asked for beginnings and ends."""
     sides = (f"{name} {transport}" for transport in options.transports for name in ("path", "before"))
-    if "before" not in {system.name for system in systems.values()}:
-        return []
-    return [BriefCase(systems[side], 1, options.rate, 0.0) for side in sides]
+    return [BriefCase(systems[side], 1, options.rate, 0.0) for side in sides if side in systems]
 
 
 def grown_cases(options: Options, systems: Mapping[str, System]) -> list[Case]:

@@ -41,23 +41,25 @@ def test_all_sides_are_asked_alike_at_the_first_count() -> None:
         "edgegpt alone sse 300",
         "plain sse 300",
         "synthetic alone sse 300",
+        "path sse brief",
+        "path ws brief",
     ]
     assert {case.rate for case in cases} == {20.0}
 
 
 def test_only_the_ways_that_are_wanted_are_compared() -> None:
     cases = compared_cases(read_options(["--transports", "ws"]), PATH | FLOOR)
-    assert names(cases) == ["path ws 300", "floor ws 300"]
+    assert names(cases) == ["path ws 300", "floor ws 300", "path ws brief"]
 
 
 def test_two_gateways_share_the_streams_of_one_and_then_have_as_many_each() -> None:
-    cases = compared_cases(read_options(["--gateways", "1,2,4"]), PATH | TWO | FOUR)[2:]
+    cases = compared_cases(read_options(["--gateways", "1,2,4"]), PATH | TWO | FOUR)[2:-2]
     assert names(cases) == ["path x2 sse 300", "path x2 sse 600", "path x4 sse 300"]
     assert {case.rate for case in cases} == {20.0}
 
 
 def test_two_gateways_beside_more_than_one_only_share() -> None:
-    cases = compared_cases(read_options(["--gateways", "4,2"]), PATH | TWO)[2:]
+    cases = compared_cases(read_options(["--gateways", "4,2"]), PATH | TWO)[2:-2]
     assert names(cases) == ["path x2 sse 300"]
 
 
