@@ -131,7 +131,9 @@ def _is_served(system: System) -> bool:
 
 
 def _brief_cases(options: Options, systems: Mapping[str, System]) -> list[Case]:
-    """Return our path, and that of another commit, asked for beginnings and ends."""
+    """Return our path, and that of another commit, asked for beginnings and ends, where either or rest is wanted."""
+    if not (options.rest or options.before):
+        return []
     sides = (f"{name} {transport}" for transport in options.transports for name in ("path", "before"))
     return [BriefCase(systems[side], 1, options.rate, 0.0) for side in sides if side in systems]
 

@@ -29,11 +29,12 @@ async def start_litellm(site: Site) -> System:
 
 
 def config(url: str) -> str:
-    """Return the configuration, for a model server's address. No side checks its clients' keys."""
+    """Return the configuration, for a model server's address."""
     upstream = {"model": f"openai/{MODEL}", "api_base": f"{url}/v1", "api_key": KEY}
     return json.dumps(
         {
             "model_list": [{"model_name": MODEL, "litellm_params": upstream}],
+            "general_settings": {"master_key": KEY},
             "router_settings": {"num_retries": 0},
         }
     )

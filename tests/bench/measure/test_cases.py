@@ -1,5 +1,8 @@
 """Which loads a run consists of."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from bench.clients.transports import CompletionsTarget
@@ -41,25 +44,23 @@ def test_all_sides_are_asked_alike_at_the_first_count() -> None:
         "edgegpt alone sse 300",
         "plain sse 300",
         "synthetic alone sse 300",
-        "path sse brief",
-        "path ws brief",
     ]
     assert {case.rate for case in cases} == {20.0}
 
 
 def test_only_the_ways_that_are_wanted_are_compared() -> None:
     cases = compared_cases(read_options(["--transports", "ws"]), PATH | FLOOR)
-    assert names(cases) == ["path ws 300", "floor ws 300", "path ws brief"]
+    assert names(cases) == ["path ws 300", "floor ws 300"]
 
 
 def test_two_gateways_share_the_streams_of_one_and_then_have_as_many_each() -> None:
-    cases = compared_cases(read_options(["--gateways", "1,2,4"]), PATH | TWO | FOUR)[2:-2]
+    cases = compared_cases(read_options(["--gateways", "1,2,4"]), PATH | TWO | FOUR)[2:]
     assert names(cases) == ["path x2 sse 300", "path x2 sse 600", "path x4 sse 300"]
     assert {case.rate for case in cases} == {20.0}
 
 
 def test_two_gateways_beside_more_than_one_only_share() -> None:
-    cases = compared_cases(read_options(["--gateways", "4,2"]), PATH | TWO)[2:-2]
+    cases = compared_cases(read_options(["--gateways", "4,2"]), PATH | TWO)[2:]
     assert names(cases) == ["path x2 sse 300"]
 
 
@@ -123,7 +124,7 @@ def test_all_streams_are_open_for_the_whole_window(streams: int) -> None:
 
 def test_the_path_of_another_commit_is_asked_over_the_wanted_transports() -> None:
     before = {f"before {transport}": System("before", [1], {}, transport=transport) for transport in ("sse", "ws")}
-    options = read_options(["--transports", "sse", "--streams", "300,50"])
+    options = replace(read_options(["--transports", "sse", "--streams", "300,50"]), before=Path("before"))
     assert names(compared_cases(options, PATH | before | FLOOR)) == [
         "path sse 300",
         "before sse 300",
@@ -136,6 +137,8 @@ def test_the_path_of_another_commit_is_asked_over_the_wanted_transports() -> Non
 
 def test_beginnings_and_ends_are_asked_for_with_answers_of_one_delta() -> None:
     before = {f"before {transport}": System("before", [1], {}, transport=transport) for transport in ("sse", "ws")}
-    path, earlier = compared_cases(read_options(["--transports", "sse"]), PATH | before)[-2:]
+    options = read_options(["--transports", "sse", "--rest"])
+    path, earlier = compared_cases(options, PATH | before)[-2:]
     assert (path.plan, path.plan.deltas) == (earlier.plan, 1)
     assert path.plan.streams / path.plan.opening <= 150
+    assert names(compared_cases(options, PATH))[1:] == ["path sse brief"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.clients.transports import MODEL
+from bench.clients.transports import KEY, MODEL
 from bench.peers.litellm import config, start_litellm
 from bench.peers.peer import Site
 from bench.systems.processes import Processes
@@ -15,12 +15,11 @@ from tests.support.bench.stand_in import make_stand_ins
 pytestmark = pytest.mark.anyio
 
 
-def test_it_asks_the_model_server_once_and_checks_no_key() -> None:
+def test_it_asks_the_model_server_once_and_takes_the_clients_key() -> None:
     parsed = json.loads(config("http://127.0.0.1:4321"))
     [model] = parsed["model_list"]
     assert (model["model_name"], model["litellm_params"]["api_base"]) == (MODEL, "http://127.0.0.1:4321/v1")
-    assert parsed["router_settings"]["num_retries"] == 0
-    assert "general_settings" not in parsed
+    assert (parsed["general_settings"]["master_key"], parsed["router_settings"]["num_retries"]) == (KEY, 0)
 
 
 async def test_it_listens_at_this_machine_only(processes: Processes, tmp_path: Path) -> None:
