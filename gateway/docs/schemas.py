@@ -113,14 +113,15 @@ def schemas() -> dict[str, Node]:
     }
 
 
-def stream_event(data: Node, description: str, *, named: bool = False) -> Node:
-    """Return the schema of a server-sent event whose data is JSON, by its fields."""
+def stream_event(data: Node, description: str, *, named: bool = False, last: str | None = None) -> Node:
+    """Return the schema of a server-sent event by its fields. Its data is JSON, or the stream's `last` data, a word."""
     event = {"event": STRING} if named else {"event": const("message")}
+    content: Node = {"type": "string", "contentMediaType": "application/json", "contentSchema": data}
     return {
         "description": description,
         "type": "object",
         "properties": {
-            "data": {"type": "string", "contentMediaType": "application/json", "contentSchema": data},
+            "data": content if last is None else {"anyOf": [const(last), content]},
             "id": described(STRING, "The answer's id, a dot, and the event's number: what Last-Event-ID sends back."),
             "retry": COUNT,
             **event,

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 
 from gateway.errors import RefusedError
+from gateway.http.json_values import MAX_MESSAGE_VALUES, has_too_many_values
 from wire.reasons import Reason
 
 Fields = dict[str, str]
@@ -32,7 +33,9 @@ def parse_query(query_string: bytes) -> Fields:
 
 
 def parse_object(data: str | bytes) -> dict[str, Any]:
-    """Return a JSON object. Raises RefusedError for anything else."""
+    """Return a JSON object of up to MAX_MESSAGE_VALUES. Raises RefusedError for anything else."""
+    if has_too_many_values(_encode(data), MAX_MESSAGE_VALUES):
+        raise RefusedError(Reason.REQUEST_FORMAT)
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):
@@ -40,6 +43,10 @@ def parse_object(data: str | bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise RefusedError(Reason.REQUEST_FORMAT)
     return value
+
+
+def _encode(data: str | bytes) -> bytes:
+    return data.encode("utf-8", "replace") if isinstance(data, str) else data
 
 
 def join_surrogates(text: str) -> str:

@@ -6,17 +6,20 @@ from wire.threads import LARGE
 
 # Of 8 MiB that are nothing but values, parsing would hold up everybody for a second: Python can't do it in parts.
 MAX_VALUES = 250_000
+# Of a message with a question and a few fields beside it, which is parsed in the event loop.
+MAX_MESSAGE_VALUES = 10_000
 # It never goes back, and a string without an end matches too: a search from each quote in it would take hours.
 _STRING_OR_VALUE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[,\[{]', re.DOTALL)
 
 
-def has_too_many_values(text: bytes) -> bool:
-    """Return whether a JSON text holds more than MAX_VALUES. A small one never does."""
-    if len(text) <= LARGE or sum(map(text.count, (b",", b"[", b"{"))) < MAX_VALUES:
+def has_too_many_values(text: bytes, most: int = MAX_VALUES) -> bool:
+    """Return whether a JSON text holds more than `most` values. A small one never does."""
+    if len(text) <= LARGE or sum(map(text.count, (b",", b"[", b"{"))) < most:
         return False
     values = 1
-    for match in _STRING_OR_VALUE.finditer(text):
+    for found, match in enumerate(_STRING_OR_VALUE.finditer(text)):
         values += match[0][:1] != b'"'
-        if values > MAX_VALUES:
+        # Each value has a string or two at most; of strings without anything between them there is no end.
+        if values > most or found > 3 * most:
             return True
     return False

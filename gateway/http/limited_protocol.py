@@ -4,7 +4,8 @@ A head that is too large is refused while it arrives: with 431, or 414 for its a
 is for, and then the connection closes. HeadMiddleware makes the responses.
 A connection closes without a word where no whole head arrives in time, or no more of a body that nobody waits for: of
 others BodyReader knows. So it does where too many requests wait behind one that is being answered: each takes a hundred
-times as much memory as it has bytes. A client that has too many connections gets 503 on a further one.
+times as much memory as it has bytes. Of few small ones everything is read: a connection that isn't read from doesn't
+notice that its client leaves. A client that has too many connections gets 503 on a further one.
 """
 
 import asyncio
@@ -24,6 +25,9 @@ LARGEST_HEADERS = 64 * 1024
 MOST_HEADERS = 100
 # Requests that wait on a connection until the one in front is answered.
 MOST_WAITING = 32
+# Up to so many, and so many bytes of them, the connection is read from all the same.
+_FEW_WAITING = MOST_WAITING // 2
+_FEW_AHEAD = 64 * 1024
 _BUSY = encode_error(Problem(503, ERRORS[Reason.QUEUE_FULL].zh))
 _REFUSAL = (
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: %d\r\nretry-after: 1\r\n"
@@ -47,6 +51,8 @@ class LimitedProtocol(HttpToolsProtocol):
     _size = 0
     # The bytes that the parser has taken and not reported; at least so many as it holds.
     _pending = 0
+    # The bytes that have arrived since requests wait.
+    _ahead = 0
 
     def __init__(self, open_connections: OpenConnections, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -84,6 +90,7 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         self._pending += len(data)
         super().data_received(data)
+        self._read_ahead(len(data))
         if self._pending > LARGEST_HEADERS and not self.transport.is_closing():
             self._refuse_pending()
         elif self._in_head and self._is_refused():
@@ -92,6 +99,13 @@ class LimitedProtocol(HttpToolsProtocol):
             self._open_connections.bodies.renew(self)
         elif self._in_head or self._pending:
             self._open_connections.heads.begin(self)
+
+    def _read_ahead(self, size: int) -> None:
+        """Read on, though uvicorn doesn't, while little waits; `size` bytes have arrived."""
+        self._ahead = self._ahead + size if self.pipeline else 0
+        few = 0 < self._ahead <= _FEW_AHEAD and len(self.pipeline) <= _FEW_WAITING
+        if few and not self.transport.is_closing():
+            self.flow.resume_reading()
 
     def _refuse_pending(self) -> None:
         """Refuse a header without end; what is no header at all is worth no answer."""
@@ -172,11 +186,12 @@ class LimitedProtocol(HttpToolsProtocol):
         return "refused_head" in self.scope["state"]
 
     def _should_upgrade(self) -> bool:
-        return not self._is_refused() and super()._should_upgrade()
+        is_answering = self.cycle is not None and not self.cycle.response_complete
+        return not (self._is_refused() or is_answering) and super()._should_upgrade()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Drop what follows a refused request for a socket: the parser takes nothing any more."""
-        if self._is_refused():
+        """Drop what follows a request for a socket that is refused, or waits: the parser takes nothing any more."""
+        if self._is_refused() or self._get_upgrade() == b"websocket":
             self._cut = True
         else:
             super()._unsupported_upgrade_warning()

@@ -25,8 +25,8 @@ and a dozen empty deques. Five tricks remove them. None changes a byte that a cl
    each socket. They are nearly always empty, and an empty deque takes 0.6 kB. Lists do the same. A protocol that has
    handed over to a WebSocket also drops its parser, since both refer to each other until the next garbage collection.
 
-5. No task that waits for a client to leave. The connection calls `on_disconnect` of the response that it makes; see
-   ActiveRequests.
+5. No task that waits for a client to leave. The connection calls `on_disconnect` of the response that it makes, which
+   isn't that of the latest request where some wait behind it; see ActiveRequests.
 
 The fourth trick replaces private attributes of uvicorn and of asyncio. `protocols` checks that each attribute is still
 set where it is expected; when one is gone, after an update, the gateway logs that once and runs uvicorn's own classes:
@@ -71,6 +71,8 @@ _PRIVATE: tuple[tuple[type, str, str], ...] = (
     (HttpToolsProtocol, "on_headers_complete", "cycle"),
     (HttpToolsProtocol, "on_headers_complete", "url"),
     (HttpToolsProtocol, "on_headers_complete", "_should_upgrade"),
+    (HttpToolsProtocol, "on_headers_complete", "_start_asgi_task"),
+    (HttpToolsProtocol, "on_response_complete", "_start_asgi_task"),
     (HttpToolsProtocol, "on_url", "url"),
     (HttpToolsProtocol, "on_header", "headers"),
     (HttpToolsProtocol, "on_message_begin", "scope"),
@@ -184,6 +186,8 @@ class HttpProtocol(LimitedProtocol):
 
     # Whether the next bytes belong to the first line of a request.
     _in_first_line = True
+    # The response to the request that is being answered, or was answered last: others may wait behind it.
+    _response: RequestResponseCycle | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -206,14 +210,22 @@ class HttpProtocol(LimitedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         super().connection_lost(exc)
-        response = cast(Any, self.cycle)
-        if response is not None and response.disconnected and response.on_disconnect is not None:
+        response = cast(Any, self._response)
+        if response is None or response.response_complete:
+            return
+        response.disconnected = True
+        response.message_event.set()
+        if response.on_disconnect is not None:
             response.on_disconnect()
 
     def on_message_complete(self) -> None:
         """See uvicorn: a request has arrived whole."""
         super().on_message_complete()
         self._in_first_line = True
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._response = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _begin_request(self) -> None:
         super()._begin_request()

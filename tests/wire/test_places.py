@@ -92,6 +92,21 @@ async def test_the_wait_is_measured_by_how_fast_jobs_end(scenario: Scenario) -> 
     ]
 
 
+async def test_questions_that_ended_while_they_waited_make_no_line_long(store: Store) -> None:
+    """Each place is counted along the line, and a client may ask and stop as often as it likes."""
+    scenario = Scenario(store, GatewaySettings(client_limit=10))
+    await scenario.hire("w1")
+    first, token = await scenario.ask(client=A), ""
+    for _ in range(40):
+        stopped = await scenario.ask(client=A)
+        await scenario.jobs.stop(stopped.answer)
+        token = token or stopped.token
+        assert await scenario.redis.xlen(keys.line_key(A.name)) <= 20
+    last, again = await scenario.ask(client=A), await scenario.ask(token=token, client=A)
+    turns = [turn.answer for turn in await scenario.take_all("w1")]
+    assert turns == [first.answer, last.answer, again.answer]
+
+
 LINES = st.lists(st.sampled_from([A, B, C]), min_size=1, max_size=12)
 
 

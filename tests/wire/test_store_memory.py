@@ -11,8 +11,8 @@ from gateway.settings import GatewaySettings
 from tests.support.wire.scenario import Scenario
 from wire import keys
 from wire.errors import ClientBytesError, StoreFullError
-from wire.jobs import Client, IdempotencyKey
-from wire.messages import HistoryMessage
+from wire.jobs import Client, IdempotencyKey, new_answer_id, new_token
+from wire.messages import Chat, HistoryMessage
 from wire.redis.connection import Argument
 from wire.redis.store import Store
 from wire.sessions import StatelessSession
@@ -122,6 +122,15 @@ async def test_a_client_that_fills_the_store_slowly_leaves_room_for_all_others(s
     assert await counted(scenario) < 0.85 * 16 * MIB
     assert await counted(scenario, ":alice") < 8 * MIB
     assert await counted(scenario, "transcripts") <= 4 * MIB
+
+
+async def test_what_is_kept_about_a_question_counts_beside_it(scenario: Scenario) -> None:
+    sizes: list[int] = []
+    for instructions in ("", "x" * 4096):
+        work = Chat("balanced", "hello", instructions=instructions)
+        await scenario.jobs.submit(new_answer_id(), work, new_token(), create=True, client=ALICE)
+        sizes.append(await counted(scenario, ":alice") - sum(sizes))
+    assert sizes[1] - sizes[0] >= 2 * 4096
 
 
 async def test_an_answer_counts_instead_of_its_question(scenario: Scenario) -> None:

@@ -44,19 +44,37 @@ local function count_for_day()
   if asked == 1 then redis.call('EXPIREAT', key('day', client), math.floor(now / 1000) + seconds_of_day_left()) end
 end
 
--- Whether the token has no room; jobs that have ended while they waited make some.
-local function mailbox_full()
-  local mailbox = key('mailbox', token)
-  if redis.call('LLEN', mailbox) < args.mailbox_limit then return false end
+-- Takes jobs that have ended while they waited out of a mailbox, and returns how many are left.
+local function count_waiting(mailbox)
   for _, waiting in ipairs(redis.call('LRANGE', mailbox, 0, -1)) do
     local state = redis.call('HGET', key('job', waiting), 'state')
     if not state or TERMINAL[state] then redis.call('LREM', mailbox, 1, waiting) end
   end
-  return redis.call('LLEN', mailbox) >= args.mailbox_limit
+  return redis.call('LLEN', mailbox)
+end
+
+-- Whether the token has no room; jobs that have ended make some.
+local function mailbox_full()
+  local mailbox = key('mailbox', token)
+  return redis.call('LLEN', mailbox) >= args.mailbox_limit and count_waiting(mailbox) >= args.mailbox_limit
+end
+
+-- Takes tokens out of the client's line whose jobs have all ended while they waited, once at least half of them are such:
+-- workers come by only while they have a place for the client, and whoever asks for a place in the queue has them counted.
+local function shorten_line()
+  local line, most = key('jobs_of', client), math.min(args.client_limit, args.queue_limit)
+  if redis.call('XLEN', line) < 2 * most then return end
+  for _, entry in ipairs(redis.call('XRANGE', line, '-', '+')) do
+    local id, waiting = entry[1], entry[2][2]
+    if count_waiting(key('mailbox', waiting)) == 0 then
+      redis.call('XDEL', line, id)
+      if redis.call('HGET', key('token', waiting), 'entry') == id then redis.call('HDEL', key('token', waiting), 'turn', 'entry') end
+    end
+  end
 end
 
 local beside = inside == '' and redis.call('STRLEN', key('work', job)) or 0
-local bytes = JOB_BYTES + ANSWER_BYTES + #inside + beside
+local bytes = JOB_BYTES + ANSWER_BYTES + #about + #inside + beside
 
 -- Deletes work that was written for nothing.
 local function drop_work()
@@ -168,6 +186,7 @@ if name ~= '' then
   if not args.outdated then keep({ 'i:' .. name, KEY_BYTES }, ':' .. client, now + args.idem_ttl * 1000) end
 end
 if args.attempt ~= '' then redis.call('SET', key('attempt', args.attempt), job, 'EX', args.attempt_ttl) end
+shorten_line()
 local waiting = redis.call('RPUSH', key('mailbox', token), job)
 redis.call('EXPIRE', key('mailbox', token), session_ttl)
 local token_fields = fields[1] and { 'last', job } or { 'fence', 0, 'holder', holder, 'last', job }

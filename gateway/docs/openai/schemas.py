@@ -38,10 +38,12 @@ def schemas() -> dict[str, Node]:
             {"oneOf": [ref("Chunk"), ref("ApiError")]},
             "One server-sent event. Its data is a chunk; the last one's is `[DONE]`. An answer that breaks off "
             "ends with an error instead.",
+            last="[DONE]",
         ),
         "TextChunkEvent": stream_event(
             {"oneOf": [ref("TextCompletionObject"), ref("ApiError")]},
             "One server-sent event, as of a chat completion.",
+            last="[DONE]",
         ),
         "InputItem": {
             "description": "An item of a response's input. One of our own responses can be sent back as it came.",

@@ -1,5 +1,7 @@
 """The parts of a request that several protocols share."""
 
+import json
+from collections.abc import Callable
 from urllib.parse import urlencode
 
 import pytest
@@ -89,6 +91,18 @@ def test_what_is_no_object_is_refused(data: str) -> None:
     with pytest.raises(RefusedError) as refused:
         parse_object(data)
     assert refused.value.reason == Reason.REQUEST_FORMAT
+
+
+@pytest.mark.parametrize("as_sent", [str, str.encode], ids=["message", "body"])
+def test_an_object_of_too_many_values_is_refused_before_it_is_parsed(as_sent: Callable[[str], str | bytes]) -> None:
+    with pytest.raises(RefusedError) as refused:
+        parse_object(as_sent(json.dumps({"question": "x", "other": [[]] * 30_000})))
+    assert refused.value.reason == Reason.REQUEST_FORMAT
+
+
+def test_a_large_question_of_nothing_but_marks_is_no_object_of_many_values() -> None:
+    text = json.dumps({"question": '[{,"\ud83d' * 50_000})
+    assert parse_object(text) == json.loads(text)
 
 
 def test_surrogate_pairs_are_joined_and_lone_ones_replaced() -> None:

@@ -7,6 +7,7 @@ import pytest
 from gateway.http.json_values import MAX_VALUES, has_too_many_values
 from gateway.openai.errors import InvalidRequestError
 from gateway.openai.validation import parse_fields
+from wire.threads import LARGE
 
 
 @pytest.mark.parametrize(
@@ -35,3 +36,15 @@ def test_a_body_of_too_many_values_is_refused_before_it_is_parsed() -> None:
 @pytest.mark.parametrize("end", [b"", b"\\"])
 def test_a_text_without_an_end_is_searched_once(end: bytes) -> None:
     assert not has_too_many_values(b'{"' + b',\\"' * MAX_VALUES * 2 + end)
+
+
+@pytest.mark.parametrize("text", ['""' * MAX_VALUES + "," * 100, "[" + '"a",' * 50 + '""' * MAX_VALUES])
+def test_strings_without_anything_between_them_are_not_all_counted(text: str) -> None:
+    assert has_too_many_values(text.encode(), 50)
+
+
+@pytest.mark.parametrize("value", [[1] * 50, {str(number): {"b": "x"} for number in range(20)}, [["a"]] * 20])
+def test_values_that_are_strings_are_not_too_many(value: object) -> None:
+    text = json.dumps([value, "x" * LARGE]).encode()
+    values = 3 + text.count(b",") + text.count(b"[") + text.count(b"{")
+    assert not has_too_many_values(text, values)

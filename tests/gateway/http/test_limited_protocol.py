@@ -121,6 +121,21 @@ async def test_of_a_flood_of_requests_behind_one_hardly_anything_is_held() -> No
     assert transport.closed
 
 
+@pytest.mark.parametrize(
+    ("behind", "is_read"),
+    [
+        (START % b"/" + b"\r\n", True),
+        (CHUNKED + b"100\r\n", True),
+        ((START % b"/" + b"\r\n") * MOST_WAITING, False),
+        (b"POST / HTTP/1.1\r\nContent-Length: 999999\r\n\r\n" + CHUNK, False),
+    ],
+)
+async def test_only_a_little_is_read_behind_a_request_that_is_answered(behind: bytes, *, is_read: bool) -> None:
+    protocol, _ = connected()
+    protocol.data_received(START % b"/slow" + b"\r\n" + behind)
+    assert protocol.flow.read_paused is not is_read
+
+
 DIALECTS = {
     "/api": lambda body: body["code"] == 431 and body["message"] == "请求头过大",
     "/v1/models": lambda body: body["error"]["code"] == "request_headers_too_large",

@@ -141,6 +141,37 @@ async def test_requests_that_come_while_one_is_answered_are_answered_in_their_or
     assert [line[-1:] for line in replies.split(b"\r\n") if line.startswith(b"x-request-id")] == [b"0", b"1", b"2"]
 
 
+@in_memory
+@pytest.mark.parametrize(
+    "behind", [b"GET /healthz HTTP/1.1\r\nHost: g\r\n\r\n", b"GET /healthz HTTP/1.1\r\nHost: g\r\n\r\n" * 8, HANDSHAKE]
+)
+async def test_a_client_that_leaves_with_requests_behind_its_question_ends_that(
+    gateway: RunningGateway, behind: bytes
+) -> None:
+    with closing_gate() as gate:
+        gateway.worker.scripts["hello"] = [gate, Final("first")]
+        _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+        writer.write(f"GET /api?{urlencode(ASK)} HTTP/1.1\r\nHost: g\r\n\r\n".encode() + behind)
+        await until(lambda: gateway.active_requests.running == 1)
+        writer.close()
+        await until(lambda: gateway.active_requests.running == 0)
+
+
+async def test_a_socket_behind_a_request_does_not_take_its_connection() -> None:
+    protocol, transport = connected()
+    protocol.data_received(b"GET /slow HTTP/1.1\r\nHost: g\r\n\r\n" + HANDSHAKE)
+    assert transport.get_protocol() is protocol
+    assert transport.written == b""
+
+
+async def test_a_socket_behind_an_answered_request_takes_its_connection() -> None:
+    protocol, transport = connected()
+    protocol.data_received(b"GET / HTTP/1.1\r\nHost: g\r\n\r\n")
+    await until(lambda: b"HTTP/1.1 200 " in transport.written)
+    protocol.data_received(HANDSHAKE)
+    assert isinstance(transport.get_protocol(), SocketProtocol)
+
+
 async def test_what_has_a_length_has_it_over_http_1_0_too(gateway: RunningGateway) -> None:
     head, _, body = (await gateway.raw(f"GET /api?{urlencode(ASK)} HTTP/1.0\r\n\r\n".encode())).partition(b"\r\n\r\n")
     assert f"content-length: {len(body)}".encode() in head

@@ -102,6 +102,7 @@ async def test_a_client_that_sends_a_token_continues_with_it_and_gets_it_back(
         ("", 110, "格式错误"),
         ('["hi"]', 110, "格式错误"),
         ('{"question": [1]}', 110, "格式错误"),
+        pytest.param(ask(more=[1] * 50_000), 110, "格式错误", id="many values"),
         (b"\x00\xff", 110, "格式错误"),
         (b'{"style": "balanced", "question": "hi"}', 110, "格式错误"),
         ("{}", 110, "参数不能为空"),
