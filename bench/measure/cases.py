@@ -33,8 +33,9 @@ _TWO = "path x2"
 _BRIEF = 600
 BRIEF = "brief"
 # FEW_STREAMS that are open at a time, one of which ends as another begins: each has seconds to live, and so often all
-# of them are replaced. The connections to the model server are then those that earlier ones left.
-_FLOW_LIFE = 1.0
+# of them are replaced. The connections to the model server are then those that earlier ones left. They begin at other
+# intervals than pieces come at, else all pieces would come at once.
+_FLOW_LIFE = 1.15
 _FLOW_TURNS = 6
 FLOW = "flow"
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.report.capacity import carried_tables, needed_tables
+from bench.report.growth import growth_tables, sizes_table
 from bench.report.output import RESULT, pictures
 from bench.report.table import path_table, sitting_table
 from bench.systems.processes import ROOT
@@ -39,6 +40,9 @@ def publish(folder: Path, root: Path = ROOT) -> None:
         links = _draw(root, {name: picture for name, picture in plots.items() if name not in served})
         _fill(readme, "measured", f"{path_table(document)}\n{links}")
         _fill(capacity, "carried", carried_tables(document))
+        _fill(capacity, "grown", growth_tables(document))
+        if sizes := sizes_table(document):
+            _fill(capacity, "sizes", sizes)
     if text := sitting_table(document):
         _fill(readme, "sitting", f"{text}\n{_draw(root, served)}")
     if document["served"]:

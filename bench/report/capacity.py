@@ -67,7 +67,12 @@ def spread_of(document: Document, place: Sequence[str]) -> Any:
 
 def carried_tables(document: Document) -> str:
     """Return what our path costs, and from that what one of each carries."""
-    return f"{_figures(document, _PATH_FIGURES)}\n\n{_carried(_medians(document, _PATH_FIGURES))}"
+    return f"{_figures(document, _PATH_FIGURES)}\n\n{_carried(path_costs(document))}"
+
+
+def path_costs(document: Document) -> dict[str, float | None]:
+    """Return the medians of what our path costs, by their names."""
+    return _medians(document, _PATH_FIGURES)
 
 
 def needed_tables(document: Document) -> str:
@@ -77,7 +82,7 @@ def needed_tables(document: Document) -> str:
     rows = [f"{head} | {' | '.join(_KINDS)} |", "| --- " * 7 + "|"]
     for streams, chunks, seconds in _LOADS:
         cores = [_cores(costs, role, streams, chunks, seconds) for role in PATH]
-        counts = [_show(None if used is None else math.ceil(used / USED)) for used in cores]
+        counts = [show_count(None if used is None else math.ceil(used / USED)) for used in cores]
         shares = [cell(used and [used] * 3) for used in cores]
         rows.append(f"| {streams:,} × {chunks}, {seconds} | {' | '.join([*shares, *counts])} |")
     return f"{_figures(document, _SERVED_FIGURES)}\n\n" + "\n".join(rows)
@@ -118,24 +123,24 @@ def _carried(costs: Mapping[str, float | None]) -> str:
         return found and found / PIECES
 
     def both(of: Callable[[str], float | None]) -> str:
-        return f"{_show(of('*w*'))}, with EdgeGPT {_show(of('*w′*'))}"
+        return f"{show_count(of('*w*'))}, with EdgeGPT {show_count(of('*w′*'))}"
 
     rows = [
         f"| one … | carries | formula | at u = {USED:g} |",
         "| --- " * 4 + "|",
-        f"| gateway core | deltas a second | u · 10⁶ / g | {_show(deltas('*g*'))} |",
-        f"| | streams at d = {PIECES} | the same / d | {_show(streams('*g*'))} |",
+        f"| gateway core | deltas a second | u · 10⁶ / g | {show_count(deltas('*g*'))} |",
+        f"| | streams at d = {PIECES} | the same / d | {show_count(streams('*g*'))} |",
         f"| worker core | deltas a second | u · 10⁶ / w, with EdgeGPT u · 10⁶ / w′ | {both(deltas)} |",
         f"| | answers at once at d = {PIECES} | the same / d | {both(streams)} |",
-        f"| Redis core | deltas a second | u · 10⁶ / r | {_show(deltas('*r*'))} |",
-        f"| | streams at d = {PIECES} | the same / d | {_show(streams('*r*'))} |",
-        f"| GB in gateways | open streams | 10⁶ / mg | {_show(divide('*mg*', 1e6))} |",
-        f"| GB in workers | running answers | 10⁶ / mw | {_show(divide('*mw*', 1e6))} |",
-        f"| GB in Redis | answers that are kept | 10⁶ / mr | {_show(divide('*mr*', 1e6))} |",
+        f"| Redis core | deltas a second | u · 10⁶ / r | {show_count(deltas('*r*'))} |",
+        f"| | streams at d = {PIECES} | the same / d | {show_count(streams('*r*'))} |",
+        f"| GB in gateways | open streams | 10⁶ / mg | {show_count(divide('*mg*', 1e6))} |",
+        f"| GB in workers | running answers | 10⁶ / mw | {show_count(divide('*mw*', 1e6))} |",
+        f"| GB in Redis | answers that are kept | 10⁶ / mr | {show_count(divide('*mr*', 1e6))} |",
     ]
     return "\n".join(rows)
 
 
-def _show(number: float | None) -> str:
-    """Return it with three digits that count."""
+def show_count(number: float | None) -> str:
+    """Return a whole number with three digits that count."""
     return "not measured" if number is None else f"{float(f'{number:.3g}'):,.0f}"

@@ -20,7 +20,9 @@ def table(document: Document) -> str:
 
 def path_table(document: Document) -> str:
     """Return our path beside the floor, the plain way and EdgeGPT: goals, sides and saturation."""
-    parts = [_machine(document), _goals(path_goals(document))]
+    settings = document["settings"]
+    asked = f"{settings['streams'][0]} answers at {settings['rate']:g} deltas a second unless noted otherwise."
+    parts = [_machine(document, asked), _goals(path_goals(document))]
     for name, title in (("compared", "Side by side"), ("grown", "By the number of answers at once")):
         if document[name]:
             parts.append(f"### {title}\n\n{_sides(document[name])}")
@@ -34,17 +36,17 @@ def sitting_table(document: Document) -> str:
     goals, served = sitting_goals(document), document["served"]
     if not goals:
         return ""
-    parts = ["### Beside other programs and another commit", _machine(document), _goals(goals)]
+    asked = f"answers at {document['settings']['rate']:g} chunks a second."
+    parts = ["### Beside other programs and another commit", _machine(document, asked), _goals(goals)]
     if served:
         parts.append(served_table(served, document["machine"]["peers"]))
     return "\n\n".join(parts) + "\n"
 
 
-def _machine(document: Document) -> str:
-    machine, settings = document["machine"], document["settings"]
+def _machine(document: Document, asked: str) -> str:
+    machine, rounds = document["machine"], document["settings"]["rounds"]
     return (
-        f"{machine['cores']} cores, Python {machine['python']}, {machine['system']}; {settings['rounds']} rounds, "
-        f"{settings['streams'][0]} answers at {settings['rate']:g} deltas a second unless noted otherwise. "
+        f"{machine['cores']} cores, Python {machine['python']}, {machine['system']}; {rounds} rounds, {asked} "
         "Each figure is the median over rounds, with the least and the most."
     )
 

@@ -91,7 +91,13 @@ def test_the_path_of_another_commit_is_also_compared_before_the_model_server() -
 
 def test_in_a_flow_as_many_answers_begin_in_a_second_as_are_open_at_a_time() -> None:
     plan = next(case.plan for case in served_cases(read_options([]), SERVED) if case.name == "ours openai flow")
-    assert plan.streams / plan.opening * (plan.deltas / plan.rate) == 20
+    assert plan.streams / plan.opening * (plan.deltas / plan.rate) == pytest.approx(20)
+
+
+def test_in_a_flow_the_pieces_of_answers_do_not_come_at_once() -> None:
+    plan = next(case.plan for case in served_cases(read_options([]), SERVED) if case.name == "ours openai flow")
+    phases = {round(number * plan.opening / plan.streams * plan.rate % 1, 3) for number in range(20)}
+    assert len(phases) == 20
 
 
 def test_a_side_is_asked_as_it_wants_to_be() -> None:

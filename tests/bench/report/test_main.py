@@ -13,7 +13,8 @@ from bench.report.output import write
 from tests.support.bench.documents import DOCUMENT, make_round
 
 README = "before\n<!-- measured -->\nold\n<!-- /measured -->\n<!-- sitting -->\nold\n<!-- /sitting -->\nafter\n"
-CAPACITY = "before\n<!-- carried -->\nold\n<!-- /carried -->\n<!-- needed -->\nold\n<!-- /needed -->\nafter\n"
+BLOCKS = ("carried", "needed", "grown", "sizes")
+CAPACITY = "before\n" + "".join(f"<!-- {name} -->\nold\n<!-- /{name} -->\n" for name in BLOCKS)
 
 
 def publish_run(root: Path, document: dict[str, Any]) -> tuple[str, str]:
@@ -43,7 +44,8 @@ def test_a_run_with_sides_is_published_with_its_plots(tmp_path: Path) -> None:
     assert readme.startswith("before\n")
     assert readme.endswith("<!-- sitting -->\nold\n<!-- /sitting -->\nafter\n")
     assert "55 (50–60) µs" in capacity
-    assert capacity.endswith("<!-- needed -->\nold\n<!-- /needed -->\nafter\n")
+    assert '| 1 (`compared["path sse 300"]`) | 55 µs | 1 |' in capacity
+    assert "<!-- /carried -->\n<!-- needed -->\nold\n<!-- /needed -->\n<!-- grown -->\n\n|" in capacity
 
 
 def test_a_run_before_a_model_server_leaves_what_was_measured_beside_sides(tmp_path: Path) -> None:
@@ -54,3 +56,4 @@ def test_a_run_before_a_model_server_leaves_what_was_measured_beside_sides(tmp_p
     assert "![served-cpu](../docs/bench/served-cpu.svg)" in readme
     assert capacity.startswith("before\n<!-- carried -->\nold\n<!-- /carried -->\n<!-- needed -->\n\n|")
     assert "50 µs" in capacity
+    assert capacity.endswith("<!-- sizes -->\nold\n<!-- /sizes -->\n")
