@@ -25,6 +25,8 @@ from worker.providers.bing.reply import BingReply, ReplyUpdate
 MAX_MESSAGE = 4 * 1024 * 1024
 # Seconds. EdgeGPT pings for every record that arrives in one second of every six: hundreds in a busy stream.
 PING_INTERVAL = 1.0
+# The largest number of messages for one question, with pings; real ones are a few thousand.
+MOST_MESSAGES = 100_000
 # How many messages are read at once, before whatever else the worker does has its turn.
 _BURST = 16
 
@@ -165,6 +167,8 @@ class ChatHubSocket:
         socket = self._open_socket
         while True:
             self._received += 1
+            if self._received > MOST_MESSAGES:
+                raise UpstreamError(Reason.TRANSPORT_TOO_BIG, "messages without end")
             if self._received % _BURST == 0:
                 # A fast server leaves no moment of waiting, in which others would have their turn.
                 await asyncio.sleep(0)

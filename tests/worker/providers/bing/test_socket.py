@@ -8,6 +8,7 @@ from aiohttp import web
 from tests.support.conditions import until
 from worker.accounts.account import CookieAccount
 from worker.errors import UpstreamError
+from worker.providers.bing import socket as bing_socket
 from worker.providers.bing.reply import BingReply
 from worker.providers.bing.socket import ChatHubSession, ChatHubSocket
 
@@ -114,6 +115,23 @@ async def test_many_messages_at_once_leave_others_their_turn(stage: Any, sent: s
     await line.receive_str()
     others.cancel()
     assert turns > 3
+    await line.close()
+
+
+async def test_messages_without_end_are_cut_off(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bing_socket, "MOST_MESSAGES", 50)
+
+    async def flood(socket: web.WebSocketResponse) -> None:
+        for _ in range(100):
+            await socket.ping()
+
+    stage.shake = flood
+    line = line_to(stage.url)
+    await line.open({})
+    await line.send_str(HELLO)
+    with pytest.raises(UpstreamError) as caught:
+        await line.receive_str()
+    assert caught.value.reason == "transport.toobig"
     await line.close()
 
 
