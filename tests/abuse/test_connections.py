@@ -114,11 +114,58 @@ async def test_a_client_is_an_address_or_network_also_behind_a_named_proxy(port:
             assert received.startswith(b"HTTP/1.1 %d " % status), address
 
 
+@pytest.mark.parametrize(
+    "port",
+    [
+        (
+            "limit_conn_status 429;",
+            "limit_conn_status 429; limit_req_zone $client zone=requests:1m rate=1r/m; "
+            "limit_req zone=requests burst=10 nodelay; limit_req_status 429;",
+        )
+    ],
+    indirect=True,
+)
+async def test_an_operator_can_limit_one_clients_rate(port: int) -> None:
+    """By the lines that the guide to compose names."""
+    statuses = [await ask(port, GREEDY) for _ in range(12)]
+    assert statuses == [200] * 11 + [429]
+    async with AsyncExitStack() as stack:
+        refused = await send(await connect(stack, port), "GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert json.loads(refused.partition(b"\r\n\r\n")[2])["error"]["code"] == "rate_limit_exceeded"
+    assert await ask(port) == 200
+
+
 async def test_connections_that_send_nothing_are_given_up_for_others(port: int) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(300):
             await connect(stack, port)
         assert await ask(port) == 200
+
+
+@pytest.mark.parametrize("port", [("worker_connections 256;", "worker_connections 16384;")], indirect=True)
+async def test_a_thousand_unfinished_heads_leave_connections_for_others(port: int) -> None:
+    """As many as are shipped; nginx counts a connection of a client only once its head is whole."""
+    async with AsyncExitStack() as stack:
+        for _ in range(1000):
+            stream = await connect(stack, port)
+            await stream.send(b"GET /api HTTP/1.1\r\nHost: x\r\n")
+        assert await ask(port) == 200
+
+
+@pytest.mark.parametrize("port", [("worker_connections 256;", "worker_connections 300;")], indirect=True)
+async def test_unfinished_heads_are_given_up(port: int) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(299):
+            stream = await connect(stack, port)
+            await stream.send(b"GET /api HTTP/1.1\r\nHost: x\r\n")
+
+        async def is_served() -> bool:
+            try:
+                return await ask(port) == 200
+            except httpx.TransportError:
+                return False
+
+        await until(is_served, "there are connections again", limit=60)
 
 
 async def test_unfinished_uploads_leave_room_for_the_bodies_of_others(port: int) -> None:
