@@ -95,6 +95,10 @@ class AnswerAssembler:
         self.finished = self.finished or self.cut
         return new
 
+    def is_custom(self, number: int) -> bool:
+        """Return whether a block of what was sent is a call of a custom tool."""
+        return self._sent[number].custom
+
     def locate_citations(self, text: str) -> list[Citation]:
         """Return the citations of a text: of what was sent, or of the answer."""
         return locate_citations(self._sources, text, in_text=self._list_sources)

@@ -161,6 +161,7 @@ def test_a_block_that_grows_is_copied_only_to_be_read(kind: BlockKind, monkeypat
     monkeypatch.setattr(answer_assembler, "add_piece", add_counted)
     answer = AnswerAssembler()
     pieces = [piece for _ in range(100) for piece in answer.add(Delta("", pieces=(Piece(0, kind, "a"),)))]
+    assert not any(answer.is_custom(piece.block) for piece in pieces)
     assert len(copied) == 1
     assert [block.text for block in answer.sent] == ["a" * 100] == ["".join(piece.text for piece in pieces)]
     answer.add(Delta("", pieces=(Piece(0, kind, "b", extra={"c": 1}), Piece(1, "opaque", extra={"d": 1}))))
