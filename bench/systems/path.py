@@ -91,9 +91,11 @@ async def start_path(
     redis = await start_valkey(processes, folder, f"{name}-redis", redis_port)
     shared = {**_shared_settings(redis_port), **changes.shared}
     worker_settings = {**_worker_settings(folder, slots), **changes.worker}
+    # All questions are one client's, which leaves as much room in the queue as it has questions that wait or run.
+    limit = max(1000, 2 * slots)
     gateway_settings = {
-        "QUEUE_LIMIT": max(1000, slots),
-        "CLIENT_LIMIT": max(1000, slots),
+        "QUEUE_LIMIT": limit,
+        "CLIENT_LIMIT": limit,
         "CONNECTION_LIMIT": 1_000_000,
         "STORE_BYTES": 2**40,
         **changes.gateway,
