@@ -131,7 +131,7 @@ $(VENV)/.ready: requirements/dev.txt $(VENV)/.run
 # Compile requirements/*.in, and those of other people's programs; needs uv.
 lock:
 	for part in $(addprefix requirements/,pip gateway worker run tracing docs dev load) \
-	  $(basename $(wildcard tests/external/requirements/*.in)); do \
+	  $(basename $(wildcard tests/external/requirements/*.in bench/peers/requirements/*.in)); do \
 	  uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-strip-extras \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	    $$part.in -o $$part.txt || exit 1; \

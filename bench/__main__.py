@@ -13,10 +13,23 @@ from bench.clients.transports import SSE
 from bench.command import run_command
 from bench.errors import BenchError
 from bench.measure import saturation
-from bench.measure.cases import Case, compared_cases, grown_cases, largest_cases, time_limit
+from bench.measure.cases import (
+    MANY_STREAMS,
+    OURS,
+    OURS_BEFORE,
+    Case,
+    compared_cases,
+    grown_cases,
+    largest_cases,
+    served_cases,
+    time_limit,
+)
 from bench.measure.idle import IdleFigures, measure_idle
 from bench.measure.rounds import Round, read_memory, run_round
 from bench.options import EDGEGPT, PLAIN, Options, read_options
+from bench.peers.environments import Environments
+from bench.peers.peer import Site
+from bench.peers.peers import PEERS
 from bench.report import output
 from bench.report.document import is_complete, make_document
 from bench.systems import baselines
@@ -27,9 +40,11 @@ from bench.systems.path import (
     start_edgegpt_path,
     start_emulator,
     start_path,
+    start_served_path,
     wait_for_workers,
 )
 from bench.systems.processes import Processes
+from bench.systems.upstream_process import start_upstream
 
 # What a run may take beyond its rounds, in seconds.
 _GRACE = 600.0
@@ -42,11 +57,10 @@ async def start(processes: Processes, folder: Path, options: Options) -> dict[st
     """Start everything that is to be measured, and return it by its side."""
     # Two gateways are measured with twice the streams too, and saturation begins there.
     slots = max(*options.streams, 2 * options.streams[0], saturation.MAX_STREAMS if options.saturate else 0)
-    # What is measured at rest, at all counts and beside LiteLLM's proxy is asked over SSE.
+    # What is measured at rest and at all counts is asked over SSE.
     transports = tuple(dict.fromkeys((SSE, *options.transports)))
     first, *others = options.gateways
-    needs_emulator = options.litellm or EDGEGPT in options.sides
-    emulator = await start_emulator(processes) if needs_emulator else None
+    emulator = await start_emulator(processes) if EDGEGPT in options.sides else None
     path = await start_path(processes, folder, "path", slots, first * len(transports))
     systems = split_by_transport(path, transports)
     if options.before:
@@ -55,17 +69,30 @@ async def start(processes: Processes, folder: Path, options: Options) -> dict[st
         systems += split_by_transport(before, transports)
     for count in others:
         systems.append(await start_path(processes, folder, f"path x{count}", slots, count))
-    if emulator and EDGEGPT in options.sides:
+    if emulator:
         systems.append(await start_edgegpt_path(processes, folder, "edgegpt", slots, emulator))
         systems.append(baselines.alone(emulator))
+    if options.peers:
+        systems += await start_served(processes, folder, options)
     waiting = asyncio.create_task(wait_for_workers())
     systems += [await baselines.start_floor(processes, transport) for transport in transports]
     if PLAIN in options.sides:
         systems += [await baselines.start_plain(processes, folder, slots), baselines.alone(None)]
-    if emulator and options.litellm:
-        systems.append(await baselines.start_litellm(processes, folder, emulator))
     await waiting
     return {system.side: system for system in systems}
+
+
+async def start_served(processes: Processes, folder: Path, options: Options) -> list[System]:
+    """Start one model server, and before it the peers and our path, also that of another commit."""
+    environments, upstream = Environments(), await start_upstream(processes)
+    systems = await start_served_path(processes, folder, OURS, MANY_STREAMS, upstream)
+    if options.before:
+        systems += await start_served_path(processes, folder, OURS_BEFORE, MANY_STREAMS, upstream, options.before)
+    for name in options.peers:
+        own = folder / f"peer-{name}"
+        own.mkdir()
+        systems.append(await PEERS[name](Site(processes, own, environments, upstream)))
+    return systems
 
 
 async def warm_up(cases: list[Case]) -> dict[str, Mapping[str, int]]:
@@ -118,11 +145,14 @@ async def run_idle(folder: Path, systems: Mapping[str, System]) -> IdleFigures:
 
 async def measure(folder: Path, systems: Mapping[str, System], options: Options) -> dict[str, Any]:
     """Measure everything that the options ask for. TimeoutError when it takes longer than it ever should."""
-    compared, grown, largest = (cases(options, systems) for cases in (compared_cases, grown_cases, largest_cases))
-    async with asyncio.timeout(options.rounds * time_limit([*compared, *grown, *largest]) + _GRACE):
+    parts = (compared_cases, grown_cases, served_cases, largest_cases)
+    compared, grown, served, largest = (cases(options, systems) for cases in parts)
+    everything = [*compared, *grown, *served, *largest]
+    async with asyncio.timeout(options.rounds * time_limit(everything) + _GRACE):
         idle = await run_idle(folder, systems) if options.rest else None
-        runner = RoundRunner(await warm_up([*compared, *grown, *largest]))
+        runner = RoundRunner(await warm_up(everything))
         side_by_side = await runner.run(compared, options.rounds)
+        before_server = await runner.run(served, options.rounds)
         # One round of the largest: they are there for their memory, which varies little, and take half a minute.
         by_streams = await runner.run(grown, options.rounds) | await runner.run(largest, 1)
         steps = {}
@@ -130,7 +160,8 @@ async def measure(folder: Path, systems: Mapping[str, System], options: Options)
             # At the first count it was measured already.
             path, streams = systems[f"path {transport}"], 2 * options.streams[0]
             steps[transport] = await saturation.saturate(path, streams, options.rate)
-    return make_document(options, idle, side_by_side, by_streams, steps)
+    versions = {system.name: system.version for system in systems.values() if system.version}
+    return make_document(options, idle, side_by_side, by_streams, steps, before_server, versions)
 
 
 async def run(options: Options) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.clients.transports import SOCKET, SSE
+from bench.peers.peers import PEERS
 
 PLAIN, EDGEGPT = "plain", "edgegpt"
 _SIDES = (PLAIN, EDGEGPT)
@@ -38,7 +39,7 @@ class Options:
     rounds: int
     rest: bool
     saturate: bool
-    litellm: bool
+    peers: tuple[str, ...]
     before: Path | None
     output: Path | None
 
@@ -68,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--rounds", type=int, default=2, help="how often everything is measured")
     add("--rest", action="store_true", help="measure first deltas and memory at rest, and the standalone process")
     add("--saturate", action="store_true", help="increase our path's streams until it can't follow")
-    add("--litellm", action="store_true", help="measure LiteLLM's proxy too (tests/external/setup.sh installs it)")
+    add("--peers", type=_names, default="", help="programs measured beside our path before one model server")
     add("--before", type=Path, help="a worktree of another commit, whose path is measured beside ours in each round")
     add("--output", type=Path, help="a folder for result.json, a table and plots")
     return parser
@@ -82,7 +83,7 @@ def read_options(arguments: Sequence[str] | None = None) -> Options:
         value = getattr(parsed, name)
         if not all(least <= number <= most for number in (value if isinstance(value, tuple) else (value,))):
             parser.error(f"--{name} must be from {least} to {most}")
-    for name, known in (("sides", _SIDES), ("transports", _TRANSPORTS)):
+    for name, known in (("sides", _SIDES), ("transports", _TRANSPORTS), ("peers", PEERS)):
         if unknown := set(getattr(parsed, name)) - set(known):
             parser.error(f"--{name} has no {', '.join(sorted(unknown))}")
     if parsed.before and not (parsed.before / "bench" / "synthetic.py").is_file():

@@ -16,6 +16,7 @@ from starlette.websockets import WebSocket
 
 from gateway import console, docs, errors, page
 from gateway.answering.abandonment import Abandonment
+from gateway.answering.bounded_answers import BoundedAnswers
 from gateway.answering.calls import Calls
 from gateway.answering.drain import ActiveRequests, background
 from gateway.answering.idempotency import Idempotency
@@ -32,6 +33,7 @@ from gateway.auth.clients import Clients
 from gateway.auth.key_file import KeyFile, follow_keys
 from gateway.auth.origins import ServedOrigins, parse_hosts, parse_origins
 from gateway.console.admins import Admins
+from gateway.http.answer_reads import AnswerReads
 from gateway.http.body import BodyReader, BodyRoom, linger
 from gateway.http.middleware import (
     CorsMiddleware,
@@ -64,7 +66,6 @@ from gateway.settings import GatewaySettings
 from gateway.v2.messages import SUBPROTOCOL
 from gateway.v2.session import V2Endpoint
 from telemetry import traces
-from wire.answers import Answers
 from wire.conversation_index import ConversationIndex as Index
 from wire.hmac_secret import HmacSecret, load_secret
 from wire.jobs import Jobs
@@ -105,7 +106,7 @@ def create_app(
 
     Raises ValueError, with one sentence, when a file that the settings name is invalid.
     """
-    answers, jobs, sessions = Answers(store), Jobs(store, settings), Sessions(store, settings)
+    answers, jobs, sessions = BoundedAnswers(store), Jobs(store, settings), Sessions(store, settings)
     first_text = first_text_histogram()
     presence = WorkerPresence(
         sessions.list_available_workers, patience=timings.worker_patience, look_every=timings.worker_look_every
@@ -114,6 +115,7 @@ def create_app(
     abandonment = Abandonment(jobs, settings.abandon_grace)
     relay = Relay(jobs, answers, active_requests, *limits, first_text, timings, presence, abandonment)
     clients, admins, key_files = _key_holders(settings)
+    reads = AnswerReads(clients)
     secret = HmacSecret(store, load_secret(settings.secret_file) if settings.secret_file else None)
     room, pictures = BodyRoom(_BODIES * max(settings.max_body, settings.max_message)), PictureStore(store)
     questions = Questions(relay, Idempotency(secret))
@@ -121,7 +123,7 @@ def create_app(
     conversations = ConversationLookup(secret, Index(store, settings.session_ttl, settings.conversation_limit))
     memory = ResponseMemory(store, jobs.memory, settings.response_ttl)
     stored = StoredResponses(memory, answers, settings.max_body)
-    service = QuestionService(questions, clients, conversations, model_reader, stored)
+    service = QuestionService(questions, clients, conversations, model_reader, stored, reads)
     metrics = GatewayMetrics(active_requests, answers, first_text, store, jobs.memory)
     refuse = partial(_refuse, linger_limit=timings.linger_limit)
 
@@ -138,7 +140,7 @@ def create_app(
     return _Application(
         _outer_middleware(metrics),
         routes=[
-            *_drop_in(settings, questions, clients, sessions, model_reader, room),
+            *_drop_in(settings, questions, sessions, model_reader, room, reads),
             *_openai(settings, service, calls, pictures, room),
             Route(PICTURE_ROUTE, PictureEndpoint(pictures).picture, methods=PICTURE_METHODS),
             *_ops(HealthEndpoints(sessions, active_requests, jobs.memory), metrics),
@@ -207,13 +209,13 @@ def _checks(served: ServedOrigins, clients: Clients, refuse: Renderer) -> list[M
 def _drop_in(
     settings: GatewaySettings,
     questions: Questions,
-    clients: Clients,
     sessions: Sessions,
     reader: SharedRead[ModelTable],
     room: BodyRoom,
+    reads: AnswerReads,
 ) -> list[Route | WebSocketRoute]:
     """Return the routes of the drop-in endpoints, of the answers by their id, and of v2."""
-    relay = questions.relay
+    relay, clients = questions.relay, reads.clients
     bodies = BodyReader(settings.max_message, relay.timings.body_limit, room, clients)
     api = LegacyApi(questions, clients, bodies, settings.question_limit)
     answers = AnswerEndpoints(relay, clients)
@@ -223,7 +225,7 @@ def _drop_in(
         Route("/api", api.api, methods=METHODS),
         Route("/api_stream", api.api_stream, methods=METHODS),
         Route("/image", api.image, methods=METHODS),
-        Route("/answers/{answer}", answers.answer, methods=ANSWER_METHODS),
+        Route("/answers/{answer}", reads.bound(answers.answer), methods=ANSWER_METHODS),
         Route("/answers/{answer}/stream", answers.stream, methods=STREAM_METHODS),
         WebSocketRoute("/ws", legacy.ws),
         WebSocketRoute("/ws_stream", _by_subprotocol(v2, legacy)),
@@ -252,7 +254,7 @@ def _openai(
     pictures = images.ImageEndpoint(service.questions, service.clients, bodies, store)
     messages = anthropic.MessageEndpoints(service, calls, bodies, settings)
     listed = ModelDialects(models.ModelEndpoints(service.clients, service.model_reader))
-    response_path = "/v1/responses/{response}"
+    response_path, bound = "/v1/responses/{response}", service.reads.bound
     return [
         Route("/v1/chat/completions", chat.completions, methods=completions.METHODS),
         Route("/v1/completions", texts.completions, methods=text_completions.METHODS),
@@ -260,9 +262,9 @@ def _openai(
         Route("/v1/models/{model:path}", listed.model, methods=models.METHODS),
         Route("/v1/images/generations", pictures.generations, methods=images.METHODS),
         Route("/v1/responses", replies.create, methods=openai_responses.METHODS),
-        Route(response_path, replies.one, methods=openai_responses.ONE_METHODS),
-        Route(f"{response_path}/cancel", replies.cancel, methods=openai_responses.METHODS),
-        Route(f"{response_path}/input_items", replies.input_items, methods=openai_responses.LIST_METHODS),
+        Route(response_path, bound(replies.one), methods=openai_responses.ONE_METHODS),
+        Route(f"{response_path}/cancel", bound(replies.cancel), methods=openai_responses.METHODS),
+        Route(f"{response_path}/input_items", bound(replies.input_items), methods=openai_responses.LIST_METHODS),
         _embeddings(settings, service, calls, room),
         Route(MESSAGES, messages.create, methods=anthropic.METHODS),
         Route(f"{MESSAGES}/count_tokens", messages.count_tokens, methods=anthropic.METHODS),

@@ -11,13 +11,16 @@ import structlog
 
 from telemetry import traces
 from telemetry.answer_digest import digest_answer
+from telemetry.repeated_lines import RepeatedLines
 
 LogFormat = Literal["console", "json"]
 
 
 def configure(log_format: LogFormat, level: int = logging.INFO) -> None:
     """Configure the process's log. Libraries' records below WARNING are dropped: they may contain questions."""
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(RepeatedLines())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
     renderer: structlog.typing.Processor
     renderer = (
         structlog.processors.JSONRenderer(_encode)

@@ -26,8 +26,8 @@ class AnswerEvent:
 class EventLog(Protocol):
     """What a reader needs of the answers: their events in Redis, and a count of their ends."""
 
-    async def catch_up(self, answer: str, seq: int, *, new: bool) -> list[AnswerEvent] | None:
-        """Return the first events after `seq`, None when the answer ended at `seq`."""
+    async def catch_up(self, answer: str, seq: int, *, new: bool, ahead: bool) -> list[AnswerEvent] | None:
+        """Return the first events after `seq`, None when the answer ended at `seq`; `ahead`: it can't have."""
         ...
 
     def record_end(self, answer: str, event: Final | Failed) -> None:
@@ -42,6 +42,7 @@ class AnswerReader:
     """
 
     __slots__ = (
+        "_ahead",
         "_answer",
         "_behind",
         "_early",
@@ -75,6 +76,8 @@ class AnswerReader:
         # Events that have arrived and weren't read yet, the next one last; `_seq` is the last one's seq.
         self._pending: list[AnswerEvent] = []
         self._seq = after
+        # Whether this reader has had the event `_seq`, which was not the end.
+        self._ahead = False
         self._behind = False
         self._over = False
 
@@ -125,7 +128,7 @@ class AnswerReader:
     async def _catch_up(self) -> None:
         # Until the log was read there is something to read, even if the wait for it is cancelled.
         self._behind = True
-        events = await self._log.catch_up(self._answer, self._seq, new=self._new)
+        events = await self._log.catch_up(self._answer, self._seq, new=self._new, ahead=self._ahead)
         self._new = False
         self._over = events is None
         self._behind = events is not None and len(events) == BATCH
@@ -135,6 +138,7 @@ class AnswerReader:
         if not events:
             return
         self._seq = events[-1].seq
+        self._ahead = True
         if self._first is not None:
             self._first(events[0].event)
             self._first = None

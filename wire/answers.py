@@ -109,10 +109,12 @@ class Answers:
         reason = {"reason": event.reason} if isinstance(event, Failed) else {}
         _LOG.info("answer ended", answer=answer, outcome=outcome, **reason)
 
-    async def catch_up(self, answer: str, seq: int, *, new: bool) -> list[AnswerEvent] | None:
+    async def catch_up(self, answer: str, seq: int, *, new: bool, ahead: bool) -> list[AnswerEvent] | None:
         """Return the first events after `seq`; none while Redis is away, None when the answer ended at `seq`.
 
-        For a `new` answer, of which nothing is known yet, the check whether it has ended is skipped.
+        For a `new` answer, of which nothing is known yet, the check whether it has ended is skipped. `ahead`: the event
+        `seq` was another one than the end. Where Redis has lost events, the end may have got their seq; it is returned
+        as the next one then.
         """
         try:
             entries = await self.read(answer, seq)
@@ -120,6 +122,8 @@ class Answers:
                 return entries
             # The end may have been written between the two reads.
             entries = await self.read(answer, seq)
+            if not entries and ahead and seq >= last:
+                return [AnswerEvent(seq + 1, end.event) for end in await self.read(answer, last - 1)]
         except StoreUnavailableError:
             await asyncio.sleep(_AWAY_PAUSE)
             return []

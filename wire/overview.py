@@ -111,11 +111,12 @@ class Overview:
         with translate_errors():
             async with self._store.commands.pipeline(transaction=False) as pipe:
                 for answer in answers:
-                    pipe.hmget(keys.job_key(answer), ["state", "accepted", "seq"])
+                    pipe.hmget(keys.job_key(answer), ["state", "accepted"])
+                    pipe.xlen(keys.log_key(answer))
                 replies: Any = await pipe.execute()
         return [
-            Job(answer, state.decode(), int(accepted or 0), int(seq or 0))
-            for answer, (state, accepted, seq) in zip(answers, replies, strict=True)
+            Job(answer, state.decode(), int(accepted or 0), events)
+            for answer, (state, accepted), events in zip(answers, replies[::2], replies[1::2], strict=True)
             if state is not None and state not in ENDED_STATES
         ]
 

@@ -32,8 +32,8 @@ class ProcessLoad(msgspec.Struct, frozen=True, omit_defaults=True):
     """A process's load. A gateway has `turns` and `sockets`; a worker `slots`, `used`, and what it is `running`.
 
     `version` is '' where it isn't known. `running` holds the ids and kinds (chat, image, call) of answers. `apart`: the
-    process reads work beside its job; `calls`: it knows calls; `ring`: it takes turns from the ring; see
-    wire.rolling_update.
+    process reads work beside its job; `calls`: it knows calls; `ring`: it takes turns from the ring; `closes`: it
+    closes the logs of answers that have ended; see wire.rolling_update.
     """
 
     version: str = ""
@@ -45,6 +45,7 @@ class ProcessLoad(msgspec.Struct, frozen=True, omit_defaults=True):
     apart: bool = False
     calls: bool = False
     ring: bool = False
+    closes: bool = False
 
 
 class Reporter:

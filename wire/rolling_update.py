@@ -1,16 +1,21 @@
 """For the rolling update from 0.1, whose processes know only work inside its job, and 0.2, whose workers know no calls.
 
-Workers of both read streams of their own, and know nothing of the ring.
+Workers of both read streams of their own, and know nothing of the ring. Processes of both look for an answer's seq in
+its job, and don't close its log.
 
 To be removed with the next one.
 """
 
+import asyncio
+from collections.abc import Callable
+
 import msgspec
 
 from wire import keys
+from wire.errors import StoreUnavailableError
 from wire.redis.errors import translate_errors
 from wire.redis.store import Store
-from wire.reporter import ProcessLoad
+from wire.reporter import REPORT_INTERVAL, ProcessLoad
 from wire.shared_read import SharedRead
 
 # Seconds for which what was seen counts.
@@ -40,6 +45,17 @@ class OutdatedProcesses:
     async def are_workers_without_ring(self) -> bool:
         """Return whether there are workers that read streams, as of the last second. StoreUnavailableError."""
         return any(not load.ring for load in await self._workers())
+
+    async def watch_logs(self, allow: Callable[[bool], None]) -> None:
+        """Call `allow` again and again, until cancelled, with whether all processes close logs. False if unknown."""
+        while True:
+            try:
+                loads = await self._loads.read(_FRESH)
+            except StoreUnavailableError:
+                allow(False)
+            else:
+                allow(all(load.closes for load in loads.values()))
+            await asyncio.sleep(REPORT_INTERVAL)
 
     async def _workers(self) -> list[ProcessLoad]:
         return [load for name, load in (await self._loads.read(_FRESH)).items() if name.startswith("worker:")]

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import msgspec
 
 from wire import keys
+from wire.appends import Appended, Appends
 from wire.errors import AnswerEndedError, BadMessageError, LeaseLostError, StateLostError
 from wire.messages import Chat, Delta, Event, Failed, Final, HistoryMessage, Replace, Work, decode_work, encode
 from wire.prompt_text import fill_text
@@ -149,10 +150,12 @@ class Sessions:
     transcript_limit: int = TRANSCRIPT_LIMIT
     memory: StoreMemory = field(init=False)
     works: WorkStore = field(init=False)
+    appends: Appends = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "memory", StoreMemory(self.store, self.limits.store_bytes))
         object.__setattr__(self, "works", WorkStore(self.store))
+        object.__setattr__(self, "appends", Appends(self.store))
 
     async def beat(self, worker: str, *, free: int = 0, takes_work: bool = True) -> HeartbeatReply:
         """Renew the worker's heartbeat, and with it all its leases. Without an account it takes no work.
@@ -321,25 +324,17 @@ class Sessions:
         """Record that the job waits for an account, which returns in `seconds`. LeaseLostError."""
         _raise_unless(await self._run("waits", job.lease, job.answer, math.ceil(seconds * 1000)), b"noted")
 
-    def append(self, job: ClaimedJob, seq: int, event: Event) -> "asyncio.Future[None]":
+    def append(
+        self, job: ClaimedJob, seq: int, event: Event, last: Appended | None = None
+    ) -> "asyncio.Future[Appended]":
         """Append the event that must get `seq`: sent at once, together with all others of this turn of the loop.
 
-        LeaseLostError, AnswerEndedError, StateLostError.
+        `last` is the confirmation of the one before, if the caller has it. LeaseLostError, AnswerEndedError,
+        StateLostError.
         """
         lease = job.lease
-        return self.store.start(
-            "append",
-            keys.job_key(job.answer),
-            keys.prefix(keys.shard_of(lease.token)),
-            lease.token,
-            lease.worker,
-            lease.fence,
-            job.answer,
-            seq,
-            encode(event),
-            self.limits.session_ttl,
-            read=_appended,
-        )
+        described = f"{lease.token} {lease.worker} {lease.fence}"
+        return self.appends.add(keys.shard_of(lease.token), described, job.answer, seq, encode(event), last)
 
     async def finish(
         self,
@@ -479,12 +474,3 @@ def _raise_unless(reply: bytes, wanted: bytes) -> None:
     if reply == b"ended":
         raise AnswerEndedError("the answer has ended")
     raise LeaseLostError("stale fence")
-
-
-def _appended(reply: int) -> None:
-    if reply == -1:
-        raise LeaseLostError("stale fence")
-    if reply == -2:
-        raise AnswerEndedError("the answer has ended")
-    if reply == -3:
-        raise StateLostError("the answer's events are lost in Redis")

@@ -40,7 +40,13 @@ def status_reporter(worker: Worker, store: Store, interval: float = REPORT_INTER
     def load() -> ProcessLoad:
         running = tuple((job.answer, _kind(job.work)) for job in worker.running_jobs[:_MAX_RUNNING])
         return ProcessLoad(
-            slots=worker.slots, used=worker.slots_used, running=running, apart=True, calls=True, ring=True
+            slots=worker.slots,
+            used=worker.slots_used,
+            running=running,
+            apart=True,
+            calls=True,
+            ring=True,
+            closes=True,
         )
 
     counters = _WorkerCounters(worker)

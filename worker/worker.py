@@ -16,6 +16,7 @@ from wire.ledger import AccountStatus, Ledger
 from wire.redis.store import Store
 from wire.redis.subscriptions import Subscriptions
 from wire.reporter import Reporter
+from wire.rolling_update import OutdatedProcesses
 from wire.sessions import ClaimedJob, Sessions
 from worker.accounts.alerts import AlertSender
 from worker.accounts.remote_import import RemoteImporter
@@ -156,6 +157,7 @@ class Worker:
         yield self._release_idle()
         yield pool.run()
         yield Reaper(self._sessions, pool).run()
+        yield OutdatedProcesses(self._store).watch_logs(self._sessions.appends.allow_fast)
         yield ServerProber(pool, self._upstream.providers, self._ledger).run()
         yield ModelLister(pool, self._upstream.providers, self._ledger).run()
         importer = RemoteImporter(

@@ -27,7 +27,9 @@ async def run(plan: LoadPlan, notify: Callable[[str], None]) -> LoadOutcome:
     async def ask(number: int, port: int) -> None:
         await asyncio.sleep(plan.opening * number / plan.streams)
         question = plan.question
-        stream = Stream(transport, recorder, partial(transport.request, question), transport.message(question))
+        stream = Stream(
+            transport, recorder, partial(transport.request, question, plan.target), transport.message(question)
+        )
         streams.append(stream)
         try:
             await stream.ask(port)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from bench.clients.spread import Spread, spread
-from bench.clients.transports import SSE
+from bench.clients.transports import SSE, USUAL_TARGET, CompletionsTarget
 from bench.question import Question
 
 # The lines a client sends when every stream has its first delta, and when the first of them ends.
@@ -28,6 +28,7 @@ class LoadPlan(msgspec.Struct, frozen=True):
     opening: float
     limit: float
     transport: str = SSE
+    target: CompletionsTarget = USUAL_TARGET
 
     @property
     def question(self) -> Question:

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.clients.load import LoadPlan
+from bench.clients.transports import OPENAI
 from bench.options import Options
+from bench.peers.peers import LITELLM
 from bench.systems.path import System
 
 # The share of an answer's time in which its streams are opened, and the most that are opened in a second: beginning a
@@ -16,8 +18,10 @@ _OPENED_PER_S = 150
 _GRACE = 20.0
 # EdgeGPT sends pings in one of each 6 s: a window must contain them all.
 _PING_PERIOD = 6.0
-# LiteLLM's proxy is full at some thirty answers.
-LITELLM_STREAMS = 20
+# How many answers the sides before the model server are compared at; LiteLLM's proxy is full at the former.
+MANY_STREAMS, FEW_STREAMS = 100, 20
+# Our path before the model server, and that of another commit.
+OURS, OURS_BEFORE = "ours", "ours before"
 # The sides that are asked over each transport, in all rounds and at the largest count.
 _BY_TRANSPORT = ("path", "before", "floor")
 _AT_LARGEST = ("path", "floor")
@@ -28,6 +32,17 @@ _TWO = "path x2"
 # steps of 10 ms, so there are many.
 _BRIEF = 600
 BRIEF = "brief"
+# FEW_STREAMS that are open at a time, one of which ends as another begins: each has seconds to live, and so often all
+# of them are replaced. The connections to the model server are then those that earlier ones left. They begin at other
+# intervals than pieces come at, else all pieces would come at once.
+_FLOW_LIFE = 1.15
+_FLOW_TURNS = 6
+FLOW = "flow"
+
+
+def _plan(system: System, streams: int, deltas: int, rate: float, opening: float, limit: float) -> LoadPlan:
+    ports = list(system.ports)
+    return LoadPlan(ports, streams, deltas, rate, opening, limit, system.transport, system.target)
 
 
 @dataclass(frozen=True)
@@ -50,7 +65,7 @@ class Case:
         opening = max(self.streams / _OPENED_PER_S, self.window * _OPENING_SHARE / (1 - _OPENING_SHARE))
         deltas = math.ceil(self.rate * (opening + self.window))
         limit = opening + deltas / self.rate + _GRACE
-        return LoadPlan(list(self.system.ports), self.streams, deltas, self.rate, opening, limit, self.system.transport)
+        return _plan(self.system, self.streams, deltas, self.rate, opening, limit)
 
 
 @dataclass(frozen=True)
@@ -66,7 +81,24 @@ class BriefCase(Case):
     def plan(self) -> LoadPlan:
         """The load client's plan."""
         opening = _BRIEF / _OPENED_PER_S
-        return LoadPlan(list(self.system.ports), _BRIEF, 1, self.rate, opening, opening + _GRACE, self.system.transport)
+        return _plan(self.system, _BRIEF, 1, self.rate, opening, opening + _GRACE)
+
+
+@dataclass(frozen=True)
+class FlowCase(Case):
+    """One system of which `streams` answers are open at a time, one of which ends as another begins."""
+
+    @property
+    def name(self) -> str:
+        """Its side."""
+        return f"{self.system.side} {FLOW}"
+
+    @property
+    def plan(self) -> LoadPlan:
+        """The load client's plan."""
+        opening = _FLOW_TURNS * _FLOW_LIFE
+        deltas, limit = math.ceil(self.rate * _FLOW_LIFE), opening + _FLOW_LIFE + _GRACE
+        return _plan(self.system, _FLOW_TURNS * self.streams, deltas, self.rate, opening, limit)
 
 
 def compared_cases(options: Options, systems: Mapping[str, System]) -> list[Case]:
@@ -74,9 +106,9 @@ def compared_cases(options: Options, systems: Mapping[str, System]) -> list[Case
     streams = options.streams[0]
     cases = []
     for system in systems.values():
-        if system.name == "litellm":
-            cases += [_case(options, candidate, LITELLM_STREAMS) for candidate in (system, systems["path sse"])]
-        elif system.transport in options.transports or system.name not in _BY_TRANSPORT:
+        if _is_served(system):
+            continue
+        if system.transport in options.transports or system.name not in _BY_TRANSPORT:
             cases.append(_case(options, system, streams))
         if system.name == _TWO and options.gateways[0] == 1:
             # Each of the two with as many streams as the one has, at the same rate.
@@ -84,12 +116,27 @@ def compared_cases(options: Options, systems: Mapping[str, System]) -> list[Case
     return cases + _brief_cases(options, systems)
 
 
+def served_cases(options: Options, systems: Mapping[str, System]) -> list[Case]:
+    """Return what is compared before the model server; of our path also beginnings and ends."""
+    served = [system for system in systems.values() if _is_served(system)]
+    many = [_case(options, system, MANY_STREAMS) for system in served if system.name != LITELLM]
+    few = [_case(options, system, FEW_STREAMS) for system in served if system.transport == OPENAI]
+    flow = [FlowCase(case.system, case.streams, case.rate, 0.0) for case in few]
+    brief = [BriefCase(case.system, 1, case.rate, 0.0) for case in few if case.system.name in (OURS, OURS_BEFORE)]
+    return [*many, *few, *flow, *brief]
+
+
+def _is_served(system: System) -> bool:
+    """Return whether it asks the model server."""
+    return "upstream" in system.roles
+
+
 def _brief_cases(options: Options, systems: Mapping[str, System]) -> list[Case]:
-    """Return our path and that of another commit, asked for beginnings and ends; nothing without another commit."""
-    sides = (f"{name} {transport}" for transport in options.transports for name in ("path", "before"))
-    if "before" not in {system.name for system in systems.values()}:
+    """Return our path, and that of another commit, asked for beginnings and ends, where either or rest is wanted."""
+    if not (options.rest or options.before):
         return []
-    return [BriefCase(systems[side], 1, options.rate, 0.0) for side in sides]
+    sides = (f"{name} {transport}" for transport in options.transports for name in ("path", "before"))
+    return [BriefCase(systems[side], 1, options.rate, 0.0) for side in sides if side in systems]
 
 
 def grown_cases(options: Options, systems: Mapping[str, System]) -> list[Case]:

@@ -111,10 +111,14 @@ async def run_round(system: System, plan: LoadPlan, before: Mapping[str, int]) -
     await redis_stats.reset_stats(system.redis)
     held = await redis_stats.used_memory(system.redis)
     result = await _run(system, plan, before)
+    grown = round((await redis_stats.used_memory(system.redis) - held) / plan.streams / 1000, 2)
+    memory = result.kb_per_stream
     return msgspec.structs.replace(
         result,
         redis_commands=await redis_stats.command_stats(system.redis, plan.streams * plan.deltas),
-        redis_kb_per_answer=round((await redis_stats.used_memory(system.redis) - held) / plan.streams / 1000, 2),
+        redis_kb_per_answer=grown,
+        # Its process still has what earlier rounds left in it.
+        kb_per_stream=memory and {**memory, "redis": grown},
     )
 
 

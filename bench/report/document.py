@@ -28,8 +28,13 @@ def make_document(
     compared: RoundsByCase,
     grown: RoundsByCase,
     steps: StepsByTransport,
+    served: RoundsByCase,
+    versions: Mapping[str, str],
 ) -> Document:
-    """Return the whole report: `compared` and `grown` by the names of their cases, rounds in order."""
+    """Return the whole report: `compared`, `grown` and `served` by the names of their cases, rounds in order.
+
+    `versions`: those of other people's programs.
+    """
     before = options.before and options.before.name
     document: Document = {
         "settings": dataclasses.asdict(options) | {"before": before, "output": None},
@@ -37,9 +42,11 @@ def make_document(
             "cores": os.cpu_count() or 1,
             "python": platform.python_version(),
             "system": f"{platform.system()} {platform.release()}",
+            "peers": dict(versions),
         },
         "compared": {name: summarize(rounds) for name, rounds in compared.items()},
         "grown": {name: summarize(rounds) for name, rounds in grown.items()},
+        "served": {name: summarize(rounds) for name, rounds in served.items()},
         "rest": msgspec.to_builtins(idle),
         "saturation": msgspec.to_builtins(steps),
     }
@@ -68,7 +75,7 @@ def spread_over(values: Sequence[Any]) -> Any:
 
 def is_complete(document: Document) -> bool:
     """Return whether every answer of every round was complete and correct. Saturation is expected to lose some."""
-    sides = [*document["compared"].values(), *document["grown"].values()]
+    sides = [side for part in ("compared", "grown", "served") for side in document[part].values()]
     answers = [side["answers"] for side in sides]
     if document["rest"]:
         answers.append(document["rest"]["standalone"]["answers"])

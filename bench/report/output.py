@@ -16,7 +16,11 @@ RESULT, TABLE = "result.json", "table.md"
 def pictures(document: Document) -> dict[str, str]:
     """Return SVG by file name."""
     files = {}
-    for name, title in (("compared", "side by side"), ("grown", "by answers at once")):
+    for name, title in (
+        ("compared", "side by side"),
+        ("grown", "by answers at once"),
+        ("served", "before one model server"),
+    ):
         if document[name]:
             cases = {case: summary["figures"] for case, summary in document[name].items()}
             rows = [(case, _medians(figures["cpu_us_per_delta"])) for case, figures in cases.items()]
@@ -40,7 +44,9 @@ def pictures(document: Document) -> dict[str, str]:
 
 
 def _medians(spreads: Document | None) -> dict[str, float]:
-    return {part: spread[1] for part, spread in (spreads or {}).items() if spread and part != "emulator"}
+    return {
+        part: spread[1] for part, spread in (spreads or {}).items() if spread and part not in ("emulator", "upstream")
+    }
 
 
 def write(folder: Path, document: Document) -> None:

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from bench.measure.cases import BRIEF
-
 # The rounds' figures as the document contains them; a value of each round, None where it was not measured.
 RoundFigures = Sequence[Mapping[str, Any]]
 Values = list[float | None]
@@ -15,19 +13,19 @@ PATH = ("gateway", "worker", "redis")
 
 
 def side_rounds(
-    document: Mapping[str, Any], system: str, transport: str = "sse", streams: int | None = None, part: str = "compared"
+    document: Mapping[str, Any],
+    system: str,
+    transport: str = "sse",
+    case: int | str | None = None,
+    part: str = "compared",
 ) -> RoundFigures:
-    """Return the rounds of a side at a count of streams, by default the first; none where it wasn't measured."""
-    count = document["settings"]["streams"][0] if streams is None else streams
-    case = document[part].get(f"{system} {transport} {count}")
-    rounds: RoundFigures = case["rounds"] if case else []
-    return rounds
+    """Return the rounds of a side at a count of streams, by default the first, or in a case that has a name.
 
-
-def brief_rounds(document: Mapping[str, Any], system: str, transport: str) -> RoundFigures:
-    """Return the rounds of a side that was asked for beginnings and ends; none where it wasn't measured."""
-    case = document["compared"].get(f"{system} {transport} {BRIEF}")
-    rounds: RoundFigures = case["rounds"] if case else []
+    None where it wasn't measured.
+    """
+    last = document["settings"]["streams"][0] if case is None else case
+    found = document[part].get(f"{system} {transport} {last}")
+    rounds: RoundFigures = found["rounds"] if found else []
     return rounds
 
 

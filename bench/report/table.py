@@ -1,11 +1,12 @@
 """The Markdown table of a run: goals, sides and saturation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
-
-from bench.report.goals import Goal
+from bench.report.cell import cell
+from bench.report.goal import Goal
+from bench.report.goals import path_goals, sitting_goals
+from bench.report.served_table import served_table
 
 Document = Mapping[str, Any]
 
@@ -13,8 +14,15 @@ _ROLES = ("gateway", "worker", "redis")
 
 
 def table(document: Document) -> str:
-    """Return goals, sides and saturation as Markdown."""
-    parts = [_machine(document), _goals(document)]
+    """Return everything as Markdown."""
+    return f"{path_table(document)}\n{sitting_table(document)}"
+
+
+def path_table(document: Document) -> str:
+    """Return our path beside the floor, the plain way and EdgeGPT: goals, sides and saturation."""
+    settings = document["settings"]
+    asked = f"{settings['streams'][0]} answers at {settings['rate']:g} deltas a second unless noted otherwise."
+    parts = [_machine(document, asked), _goals(path_goals(document))]
     for name, title in (("compared", "Side by side"), ("grown", "By the number of answers at once")):
         if document[name]:
             parts.append(f"### {title}\n\n{_sides(document[name])}")
@@ -23,18 +31,29 @@ def table(document: Document) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _machine(document: Document) -> str:
-    machine, settings = document["machine"], document["settings"]
+def sitting_table(document: Document) -> str:
+    """Return our path before a model server beside other programs, and beside another commit; "" without either."""
+    goals, served = sitting_goals(document), document["served"]
+    if not goals:
+        return ""
+    asked = f"answers at {document['settings']['rate']:g} chunks a second."
+    parts = ["### Beside other programs and another commit", _machine(document, asked), _goals(goals)]
+    if served:
+        parts.append(served_table(served, document["machine"]["peers"]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _machine(document: Document, asked: str) -> str:
+    machine, rounds = document["machine"], document["settings"]["rounds"]
     return (
-        f"{machine['cores']} cores, Python {machine['python']}, {machine['system']}; {settings['rounds']} rounds, "
-        f"{settings['streams'][0]} answers at {settings['rate']:g} deltas a second unless noted otherwise. "
+        f"{machine['cores']} cores, Python {machine['python']}, {machine['system']}; {rounds} rounds, {asked} "
         "Each figure is the median over rounds, with the least and the most."
     )
 
 
-def _goals(document: Document) -> str:
+def _goals(goals: Sequence[Goal]) -> str:
     rows = ["| figure | goal | measured | |", "| --- | --- | --- | --- |"]
-    for goal in msgspec.convert(document["goals"], list[Goal]):
+    for goal in goals:
         if goal.measured is None:
             rows.append(f"| {goal.figure} | ≤ {goal.bound:g}{goal.unit} | not measured | |")
             continue
@@ -55,7 +74,7 @@ def _sides(cases: Document) -> str:
         cpu, delay, memory = (figures[key] or {} for key in ("cpu_us_per_delta", "delay_ms", "kb_per_stream"))
         cells = [cpu.get(role) for role in (*_ROLES, "client")] + [delay.get("p50"), delay.get("p99")]
         cells += [memory.get("gateway"), memory.get("worker"), figures["cores_elsewhere"]]
-        rows.append(f"| {name} | " + " | ".join(map(_cell, cells)) + " |")
+        rows.append(f"| {name} | " + " | ".join(map(cell, cells)) + " |")
     head = "CPU in µs per delta, delay in ms, memory per open stream; median (least–most).\n\n"
     return head + "\n".join(rows) + "".join(_redis(name, case["figures"]) for name, case in cases.items())
 
@@ -65,16 +84,9 @@ def _redis(side: str, figures: Document) -> str:
     commands = figures["redis_commands"]
     if not commands:
         return ""
-    costs = [f"{name} {_cell(stats['us'])} × {stats['per_delta'][1]:g}" for name, stats in commands.items()]
-    size = _cell(figures["redis_kb_per_answer"])
+    costs = [f"{name} {cell(stats['us'])} × {stats['per_delta'][1]:g}" for name, stats in commands.items()]
+    size = cell(figures["redis_kb_per_answer"])
     return f"\n\nRedis of {side}: {size} kB an answer; µs a command × commands a delta: {', '.join(costs)}."
-
-
-def _cell(spread: Any) -> str:
-    if spread is None:
-        return ""
-    least, middle, most = spread
-    return f"{middle:.3g} ({least:.3g}–{most:.3g})" if most > least else f"{middle:.3g}"
 
 
 def _saturation(steps_by_transport: Document) -> str:

@@ -1,17 +1,12 @@
 """What our path is compared with, and the standalone process."""
 
-import json
 from functools import partial
 from pathlib import Path
 
-from bench.clients.transports import KEY, MODEL, OPENAI, SSE
-from bench.errors import BenchError
+from bench.clients.transports import SSE
 from bench.systems.path import Emulator, System
-from bench.systems.processes import ROOT, Processes, accepts, free_ports, is_ready
+from bench.systems.processes import Processes, accepts, free_ports, is_ready
 from bench.systems.valkey import start_valkey
-
-_LITELLM = ROOT / "tests" / "external" / ".venv-litellm" / "bin" / "litellm"
-_LITELLM_START_LIMIT = 90.0
 
 
 async def start_floor(processes: Processes, transport: str = SSE) -> System:
@@ -36,28 +31,6 @@ async def start_plain(processes: Processes, folder: Path, slots: int) -> System:
     await gateway.until("GET /readyz", partial(is_ready, port))
     roles = {"gateway": [gateway.pid], "worker": [worker.pid], "redis": [redis.pid]}
     return System("plain", [port], roles, redis_port)
-
-
-async def start_litellm(processes: Processes, folder: Path, emulator: Emulator) -> System:
-    """Start LiteLLM's proxy before the emulator's OpenAI API. BenchError when it is not installed."""
-    if not _LITELLM.exists():
-        raise BenchError("LiteLLM is not installed: run tests/external/setup.sh")
-    [port] = free_ports(1)
-    upstream = {"model": "openai/stand-in", "api_base": f"{emulator.url}/v1", "api_key": "bench"}
-    config = {
-        "model_list": [{"model_name": MODEL, "litellm_params": upstream}],
-        "general_settings": {"master_key": KEY},
-        "router_settings": {"num_retries": 0},
-    }
-    file = folder / "litellm.json"
-    file.write_text(json.dumps(config))
-    listen = ["--host", "127.0.0.1", "--port", str(port)]
-    command: list[str | Path] = [_LITELLM, "--config", file, *listen, "--telemetry", "False"]
-    settings = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"}
-    running = await processes.start("litellm", command, settings)
-    await running.until("GET /health/readiness", partial(is_ready, port, "/health/readiness"), _LITELLM_START_LIMIT)
-    roles = {"gateway": [running.pid], "emulator": [emulator.pid]}
-    return System("litellm", [port], roles, transport=OPENAI)
 
 
 async def start_standalone(processes: Processes, folder: Path) -> System:

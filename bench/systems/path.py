@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from bench.clients.transports import SSE
+from bench.clients.transports import MODEL, OPENAI, SSE, USUAL_TARGET, CompletionsTarget
 from bench.systems.processes import ROOT, Processes, RunningProcess, accepts, free_ports, is_ready
+from bench.systems.upstream_process import RunningUpstream
 from bench.systems.valkey import start_valkey
 
-SYNTHETIC, EDGEGPT = "bench.synthetic:Synthetic", "edgegpt"
+SYNTHETIC, EDGEGPT, OPENAI_SERVER = "bench.synthetic:Synthetic", "edgegpt", "openai"
 _ACCOUNTS = 4
 LEASE_TTL = 15
 # Answers and sessions expire before they fill Redis: a run asks thousands of questions.
@@ -23,7 +24,10 @@ LOAD_CLIENT = ("bench.clients.client",)
 
 @dataclass(frozen=True)
 class System:
-    """Where to ask, the processes behind it by their role, its Redis's port (0 for none), what asks it, and how."""
+    """Where to ask, the processes behind it by their role, its Redis's port (0 for none), what asks it, and how.
+
+    `version`: of somebody else's program.
+    """
 
     name: str
     ports: Sequence[int]
@@ -31,6 +35,8 @@ class System:
     redis: int = 0
     client: Sequence[str] = LOAD_CLIENT
     transport: str = SSE
+    target: CompletionsTarget = USUAL_TARGET
+    version: str = ""
 
     @property
     def side(self) -> str:
@@ -141,6 +147,17 @@ async def start_edgegpt_path(processes: Processes, folder: Path, name: str, slot
     }
     path = await start_path(processes, folder, name, slots, 1, PathSettings(worker=worker))
     return replace(path, roles={**path.roles, "emulator": [emulator.pid]})
+
+
+async def start_served_path(
+    processes: Processes, folder: Path, name: str, slots: int, upstream: RunningUpstream, tree: Path = ROOT
+) -> list[System]:
+    """Start a path whose worker asks the model server, with a gateway for /v1 and one for /api_stream."""
+    worker = {"PROVIDER": OPENAI_SERVER, "OPENAI_BASE_URL": f"{upstream.url}/v1", "OPENAI_MODEL": MODEL}
+    transports = (OPENAI, SSE)
+    path = await start_path(processes, folder, name, slots, len(transports), PathSettings(worker=worker, tree=tree))
+    roles = {**path.roles, "upstream": [upstream.pid]}
+    return split_by_transport(replace(path, roles=roles), transports)
 
 
 def split_by_transport(path: System, transports: Sequence[str]) -> list[System]:

@@ -1,9 +1,12 @@
 """Processes that end with the bench, whatever ends it."""
 
 import asyncio
+import os
+import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -50,6 +53,15 @@ class RunningProcess:
         """Return whether its log contains these words."""
         return words in self.log.read_text(errors="replace")
 
+    def family(self) -> list[int]:
+        """Return the ids of its processes: its own, and those that it started."""
+        pids = []
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                if session(stat.read_text()) == self.pid:
+                    pids.append(int(stat.parent.name))
+        return sorted(pids)
+
     def _log_end(self) -> str:
         return self.log.read_text(errors="replace")[-_QUOTED:].strip() or "its log is empty"
 
@@ -78,7 +90,8 @@ class Processes:
             async with asyncio.timeout(_END_LIMIT):
                 await running.process.wait()
         except TimeoutError:
-            running.process.kill()
+            # With what it started: it is its session's first process.
+            os.killpg(running.pid, signal.SIGKILL)
             await running.process.wait()
 
     async def start(
@@ -107,6 +120,11 @@ class Processes:
     ) -> RunningProcess:
         """Start one of the modules of a tree."""
         return await self.start(name, [sys.executable, "-m", module, *options], settings, tree)
+
+
+def session(stat: str) -> int:
+    """Return the session of a /proc/PID/stat. The name in it may contain spaces and brackets."""
+    return int(stat[stat.rindex(")") + 1 :].split()[3])
 
 
 def free_ports(count: int) -> list[int]:

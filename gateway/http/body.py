@@ -26,9 +26,9 @@ T = TypeVar("T")
 
 
 class BodyRoom:
-    """Room in this process's memory for large bodies that are being read or parsed, `size` bytes for all of them.
+    """Room in this process's memory for what is being read or parsed, such as `size` bytes for all large bodies.
 
-    However many one client sends, it leaves as much room as it takes: others' bodies don't wait for slow ones of its.
+    However much one client sends, it leaves as much room as it takes: others' bodies don't wait for slow ones of its.
     """
 
     def __init__(self, size: int) -> None:
@@ -38,7 +38,7 @@ class BodyRoom:
 
     @asynccontextmanager
     async def take(self, client: str, size: int) -> AsyncIterator[None]:
-        """Wait until there is room for `size` bytes of a client's, and hold it during the body."""
+        """Wait until there is so much room for a client, and hold it during the body."""
         while not self._fits(client, size):
             self._given_back.clear()
             await self._given_back.wait()

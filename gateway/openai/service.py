@@ -17,6 +17,7 @@ from gateway.answering.submit import Questions, Submission
 from gateway.auth.clients import Clients
 from gateway.auth.name_owner import find_owner
 from gateway.http import sse
+from gateway.http.answer_reads import AnswerReads
 from gateway.http.fields import idempotency_key, preferred_wait
 from gateway.openai import validation
 from gateway.openai.answer_assembler import AnswerAssembler, to_message
@@ -135,6 +136,7 @@ class QuestionService:
     conversations: ConversationLookup
     model_reader: SharedRead[ModelTable]
     stored: StoredResponses
+    reads: AnswerReads
 
     async def ask(
         self, request: Request, client: Client, fields: Fields, wanted: CompletionRequest

@@ -44,7 +44,7 @@ async def report_status(
         store,
         "gateway",
         f"{socket.gethostname()}-{secrets.token_hex(4)}",
-        lambda: ProcessLoad(turns=active_requests.running, sockets=metrics.sockets, apart=True),
+        lambda: ProcessLoad(turns=active_requests.running, sockets=metrics.sockets, apart=True, closes=True),
         counts,
         lambda: active_requests.draining,
         interval=report_every,

@@ -121,6 +121,32 @@ async def test_connections_that_send_nothing_are_given_up_for_others(port: int) 
         assert await ask(port) == 200
 
 
+@pytest.mark.parametrize("port", [("worker_connections 256;", "worker_connections 16384;")], indirect=True)
+async def test_a_thousand_unfinished_heads_leave_connections_for_others(port: int) -> None:
+    """As many as are shipped; nginx counts a connection of a client only once its head is whole."""
+    async with AsyncExitStack() as stack:
+        for _ in range(1000):
+            stream = await connect(stack, port)
+            await stream.send(b"GET /api HTTP/1.1\r\nHost: x\r\n")
+        assert await ask(port) == 200
+
+
+@pytest.mark.parametrize("port", [("worker_connections 256;", "worker_connections 300;")], indirect=True)
+async def test_unfinished_heads_are_given_up(port: int) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(299):
+            stream = await connect(stack, port)
+            await stream.send(b"GET /api HTTP/1.1\r\nHost: x\r\n")
+
+        async def is_served() -> bool:
+            try:
+                return await ask(port) == 200
+            except httpx.TransportError:
+                return False
+
+        await until(is_served, "there are connections again", limit=60)
+
+
 async def test_unfinished_uploads_leave_room_for_the_bodies_of_others(port: int) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(58):

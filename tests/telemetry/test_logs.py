@@ -41,6 +41,13 @@ def test_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[1:] == ["WARNING httpx careful"]
 
 
+def test_a_librarys_repeated_warning_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with configured("json"):
+        for _ in range(100):
+            logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+    assert capsys.readouterr().err.splitlines() == ["WARNING uvicorn.error Invalid HTTP request received."]
+
+
 def test_errors_are_one_json_line_too(capsys: pytest.CaptureFixture[str]) -> None:
     with configured("json"):
         try:

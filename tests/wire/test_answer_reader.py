@@ -20,6 +20,7 @@ from wire.jobs import new_answer_id
 from wire.messages import Chat, Delta, Event, Final, encode
 from wire.redis.store import Store
 from wire.sessions import ClaimedJob
+from wire.terminal_events import INTERRUPTED
 
 pytestmark = pytest.mark.anyio
 
@@ -125,6 +126,21 @@ async def test_what_came_while_a_reader_was_busy_is_marked_as_arrived(scenario: 
 
 async def true_if(condition: bool) -> bool:
     return condition
+
+
+async def test_who_is_ahead_of_what_redis_has_kept_gets_the_end_all_the_same(
+    scenario: Scenario, answers: Answers
+) -> None:
+    """Redis has lost the event that its reader has, and the reaper has given its seq to the end."""
+    async with streaming(scenario, answers) as (task, entries):
+        await scenario.sessions.append(task, 2, Delta("2 "))
+        assert await anext(entries) == AnswerEvent(2, Delta("2 "))
+        await scenario.redis.delete(keys.log_key(task.answer))
+        await log(scenario.store, task.answer, 1, Delta("1 "))
+        await log(scenario.store, task.answer, 2, INTERRUPTED)
+        await scenario.redis.hset(keys.job_key(task.answer), mapping={"state": "FAILED", "seq": 2})
+        async with asyncio.timeout(20):
+            assert [entry async for entry in entries] == [AnswerEvent(3, INTERRUPTED)]
 
 
 async def test_a_lost_message_is_made_up_for_by_the_next(scenario: Scenario, answers: Answers) -> None:

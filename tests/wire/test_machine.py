@@ -74,9 +74,10 @@ class Machine(RuleBasedStateMachine):
             self.hire()
         self.pass_time()
 
-    @initialize(wishes=st.lists(ASKS, min_size=1, max_size=3), steps=STEPS, inside=st.booleans())
-    def begins(self, wishes: list[Asks], steps: list[Steps], inside: bool) -> None:
-        """No example is without work; it is inside its job, or beside it."""
+    @initialize(wishes=st.lists(ASKS, min_size=1, max_size=3), steps=STEPS, inside=st.booleans(), fast=st.booleans())
+    def begins(self, wishes: list[Asks], steps: list[Steps], inside: bool, fast: bool) -> None:
+        """No example is without work, inside its job or beside it. Answers grow by fast appends or careful ones."""
+        self.scenario.sessions.appends.allow_fast(fast)
         self.store.model.inside = inside
         self.scenario.jobs._inside = SHORT_WORK if inside else 0
         for wish in wishes[1:]:

@@ -5,6 +5,7 @@ import pytest
 from tests.support.wire.scenario import Scenario
 from wire import keys
 from wire.jobs import Client
+from wire.messages import Delta
 from wire.overview import Overview
 from wire.redis.store import Store
 from wire.reporter import ProcessLoad, Reporter
@@ -117,8 +118,13 @@ async def test_only_jobs_that_have_not_ended_are_seen(scenario: Scenario, store:
     first = await scenario.ask("first")
     await scenario.finish(await scenario.sent("w1"))
     running = await scenario.ask("second")
-    await scenario.sent("w1")
+    task = await scenario.sent("w1")
+    for seq in (1, 2):
+        await scenario.sessions.append(task, seq, Delta("a"))
     waiting = await scenario.ask("third")
     jobs = await Overview(store).read_jobs([first.answer, running.answer, waiting.answer, "s0-unknown"])
-    assert [(job.answer, job.state) for job in jobs] == [(running.answer, "SENT"), (waiting.answer, "QUEUED")]
+    assert [(job.answer, job.state, job.seq) for job in jobs] == [
+        (running.answer, "STREAMING", 2),
+        (waiting.answer, "QUEUED", 0),
+    ]
     assert all(job.accepted > 0 for job in jobs)

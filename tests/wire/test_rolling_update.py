@@ -1,17 +1,22 @@
 """Processes of the version before are seen by what they report, and only while they live."""
 
+import asyncio
+from functools import partial
+
 import pytest
 
 from gateway.settings import GatewaySettings
+from tests.support.conditions import until
 from tests.support.wire.scenario import Scenario
-from wire import keys
-from wire.errors import OutdatedWorkerError
+from wire import keys, rolling_update
+from wire.errors import OutdatedWorkerError, StoreUnavailableError
 from wire.jobs import IdempotencyKey, Jobs, new_answer_id, new_token
 from wire.messages import Chat, Prompted
 from wire.prompt import Message, Prompt, Text
 from wire.redis.store import Store
 from wire.reporter import ProcessKind, ProcessLoad, Reporter
 from wire.rolling_update import OutdatedProcesses
+from wire.shared_read import SharedRead
 
 pytestmark = pytest.mark.anyio
 
@@ -66,6 +71,34 @@ async def test_prompts_are_refused_while_a_worker_is_alive_that_cannot_read_them
     await Jobs(store, GatewaySettings()).submit(new_answer_id(), Chat("balanced", "plain"), new_token(), create=True)
     await old.leave()
     assert await submit()
+
+
+async def test_logs_count_as_closed_once_no_process_lives_that_leaves_them_open(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rolling_update, "REPORT_INTERVAL", 0.01)
+    monkeypatch.setattr(rolling_update, "_FRESH", 0.0)
+    seen: list[bool] = []
+    watch = asyncio.create_task(OutdatedProcesses(store).watch_logs(seen.append))
+
+    async def is_seen(closed: bool) -> bool:
+        return seen[-1:] == [closed]
+
+    await until(partial(is_seen, closed=True))
+    old = reporter(store, "old", ProcessLoad("0.2.0", apart=True))
+    await reporter(store, "new", ProcessLoad(closes=True)).report()
+    await old.report()
+    await until(partial(is_seen, closed=False))
+    await old.leave()
+    await until(partial(is_seen, closed=True))
+
+    async def away(*_: object) -> None:
+        raise StoreUnavailableError("away")
+
+    monkeypatch.setattr(SharedRead, "read", away)
+    await until(partial(is_seen, closed=False))
+    watch.cancel()
+    await asyncio.wait([watch])
 
 
 # Streams of version 0.2

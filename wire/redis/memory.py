@@ -56,7 +56,9 @@ class MemoryConnection:
 
 
 class MemoryPipeline:
-    """Runner of scripts and commands; see wire.redis.pipeline.Pipeline."""
+    """Runner of scripts and commands; see wire.redis.pipeline.Pipeline. Its link never breaks."""
+
+    link = 1
 
     def __init__(self, client: "Redis", sources: Mapping[str, str]) -> None:
         self._client = client

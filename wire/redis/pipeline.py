@@ -29,6 +29,13 @@ class Pipeline:
         self._connection: RedisConnection | None = None
         self._connecting: asyncio.Task[RedisConnection] | None = None
         self._closed = False
+        # How many connections there were.
+        self._count = 0
+
+    @property
+    def link(self) -> int:
+        """The number of the connection on which the next command leaves, 0 if there is none now."""
+        return self._count if self._usable() else 0
 
     def start(self, script: str, key: str, *args: Argument, read: Callable[[Any], T]) -> "asyncio.Future[T]":
         """Start a script; the future gets what `read` returns for its reply, or raises. StoreUnavailableError."""
@@ -91,6 +98,7 @@ class Pipeline:
         finally:
             self._connecting = None
         self._connection, self._known = connection, set()
+        self._count += 1
         return connection
 
     async def close(self) -> None:

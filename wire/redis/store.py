@@ -83,6 +83,11 @@ class Store:
             return MemoryConnection(FakeAsyncRedis(server=self._server, protocol=2).pubsub(), on_message)
         return await connect(self._url, _COMMAND_TIMEOUT, _COMMAND_TIMEOUT, on_message)
 
+    @property
+    def link(self) -> int:
+        """The number of the connection on which the next script leaves, 0 if there is none now."""
+        return self._pipeline.link
+
     async def run(self, script: str, key: str, *args: Argument) -> Any:
         """Run one script and return its reply. StoreUnavailableError when Redis is away or refuses."""
         return await (self._heartbeats if script == "beat" else self._pipeline).run(script, key, *args)
@@ -90,7 +95,8 @@ class Store:
     def start(self, script: str, key: str, *args: Argument, read: Callable[[Any], T]) -> "asyncio.Future[T]":
         """Start one script; the future gets what `read` returns for its reply, or raises. Raises as `run`.
 
-        For the path of every delta: it creates no task, and a lost connection fails the call at once.
+        It leaves on the current `link`. For the path of every delta: it creates no task, and a lost connection fails
+        the call at once.
         """
         return self._pipeline.start(script, key, *args, read=read)
 

@@ -21,7 +21,7 @@ _READ_ONLY = frozenset({"asked"})
 _REFUSED_WHEN_FULL = frozenset({"enqueue", "note", "admit_pictures", "remember", "count_result"})
 _OF_THE_LEDGER = frozenset({"announce", "reserve", "record", "vacate", "order", "hand_in", "report", "event"})
 # Runs with every delta: creating the prelude's functions would be most of its cost. It gets only these names of keys.
-_ALONE = {"append": ("token", "log", "channel")}
+_ALONE = {"append": ("token", "job", "log", "channel")}
 _DEFINITION = re.compile("^(?=local )", re.MULTILINE)
 _DEFINED = re.compile(r"local (?:function )?([\w, ]+)")
 _COMMENT = re.compile("--.*")

@@ -175,24 +175,45 @@ local function forget_response_end(job)
   if redis.call('GETRANGE', kept, 0, 0) == 'D' then redis.call('DEL', kept) end
 end
 
+-- Returns the seq of the last event in an answer's log, and whether the log holds all before it.
+local function last_seq(job)
+  local log = key('log', job)
+  local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
+  local seq = last and tonumber(last[1]:match('^%d+')) or 0
+  return seq, redis.call('XLEN', log) == seq
+end
+
+-- The last id that a log can have: it takes no more after that.
+local LAST_ID = '18446744073709551615-18446744073709551615'
+
+-- Closes an answer's log, since fast appends look at nothing else.
+local function close_log(job)
+  redis.call('XADD', key('log', job), LAST_ID, 'e', '')
+  redis.call('XDEL', key('log', job), LAST_ID)
+end
+
 -- Writes the terminal event, unless there is one. Returns its seq, or 0, and what the job was before: its state, how often
--- it was sent, and when it was accepted. `reached` is the last seq that is known to have
--- been given, where that may be more than Redis knows; `spent`, whether the question may have been answered upstream, for
--- the same reason; `written`, how many bytes its events take, where that is known; `rest`, an event to write ahead ('' or
--- nil for none): if events ahead of that are lost, nothing is written, and the seq is -1.
+-- it was sent, and when it was accepted. `reached` is the last seq that is known to have been given, where that may be more
+-- than Redis knows; `spent`, whether the question may have been answered upstream, for the same reason; `written`, how many
+-- bytes its events take, where that is known; `rest`, an event to write ahead ('' or nil for none). If events are lost ahead
+-- of that, or of a whole answer, nothing is written, and the seq is -1.
 local function end_job(job, state, event, answer_ttl, reached, spent, written, rest)
   local fields = redis.call('HMGET', key('job', job), 'state', 'seq', 'client', 'attempts', 'accepted')
   local before = { state = fields[1], attempts = fields[4], accepted = tonumber(fields[5] or '') }
-  local has_rest = rest and rest ~= ''
+  local has_rest, streams = rest and rest ~= '', fields[1] == 'STREAMING'
   if not fields[1] then return has_rest and -1 or 0, before end
   if TERMINAL[fields[1]] then return 0, before end
-  local seq = math.max(tonumber(fields[2]), reached or 0) + 1
+  local seq, whole = 0, true
+  if streams then seq, whole = last_seq(job) end
+  reached = math.max(reached or 0, tonumber(fields[2]))
+  if (state == 'DONE' or has_rest) and (not whole or seq < reached) then return -1, before end
+  seq = math.max(seq, reached) + 1
   if has_rest then
-    if seq - 1 > tonumber(fields[2]) then return -1, before end
     emit(job, seq, rest)
     seq = seq + 1
   end
   emit(job, seq, event, true)
+  if streams then close_log(job) end
   if state ~= 'DONE' then forget_response_end(job) end
   redis.call('HSET', key('job', job), 'state', state, 'seq', seq)
   local bytes = JOB_BYTES + EVENT_BYTES * seq + (written or log_bytes(job)) + redis.call('HSTRLEN', key('job', job), 'about')

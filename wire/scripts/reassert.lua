@@ -8,9 +8,9 @@ local token, worker, fence, job = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local sent, reached, answer_ttl = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 
 local fields = redis.call('HMGET', KEYS[1], 'owner', 'fence', 'running')
-local owner, known, running = fields[1], tonumber(fields[2] or '-1'), fields[3]
+local owner, newest, running = fields[1], tonumber(fields[2] or '-1'), fields[3]
 local state = job ~= '' and redis.call('HGET', key('job', job), 'state')
-if known < 0 or known > fence or (known == fence and owner ~= worker) then return 'lost' end
+if newest < 0 or newest > fence or (newest == fence and owner ~= worker) then return 'lost' end
 -- It is unknown or has ended, by its own finish perhaps, which may have handed out the next one.
 if job ~= '' and TERMINAL[state] then return 'lost' end
 if job ~= '' and not state then
@@ -18,7 +18,7 @@ if job ~= '' and not state then
   lose(token, job, answer_ttl)
   return 'lost'
 end
-if known < fence then
+if newest < fence then
   -- The grant was lost. That matters only to a job.
   if job == '' then return 'lost' end
   if owner then redis.call('SREM', key('owned', owner), token) end
@@ -34,7 +34,8 @@ leave_line(token)
 redis.call('LREM', key('mailbox', token), 0, job)
 redis.call('ZREM', key('queued'), job)
 redis.call('HSET', KEYS[1], 'running', job)
-if tonumber(redis.call('HGET', key('job', job), 'seq')) < reached then
+local known, whole = last_seq(job)
+if known < reached or not whole then
   end_job(job, 'FAILED', ENDS.state_lost, answer_ttl, reached, true)
   return 'lost'
 end

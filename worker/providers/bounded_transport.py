@@ -15,6 +15,8 @@ from worker.providers.content_encoding import decode_body
 # Encodings that are undone here, and must be asked for: httpx would ask for others too, if it could undo them.
 ACCEPTED_ENCODINGS = "gzip, deflate"
 # Of the body as it came, not of what httpx is handed.
+# What a piece counts at least: thousands of chunks of one byte cost more than they have.
+_LEAST = 256
 _REPLACED = frozenset({b"content-encoding", b"content-length"})
 
 
@@ -52,11 +54,11 @@ class _BoundedBody(httpx.AsyncByteStream):
         self._limit = limit
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = 0
+        size = count = 0
         async with aclosing(decode_body(self._response)) as pieces:
             async for piece in pieces:
-                size += len(piece)
-                if size > self._limit:
+                size, count = size + len(piece), count + 1
+                if size > self._limit or (count - 1) * _LEAST > self._limit:
                     raise UpstreamError(Reason.TRANSPORT_TOO_BIG, f"a body above {self._limit} bytes")
                 yield piece
 

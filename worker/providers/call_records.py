@@ -1,7 +1,12 @@
-"""What a server gave with its calls of tools, to be kept, and to be put back where a client dropped it."""
+"""What a server gave with its calls of tools, to be kept, and to be put back where a client dropped it.
+
+A call is known by its id and by what is called. Some servers count the calls of each conversation, so that many
+conversations have `call_1`: such a call is also known by its place, a digest of the message that it answered.
+"""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,14 +18,18 @@ from wire.prompt_digest import canonical_message
 
 # Fields of an answer that no server wants back.
 _NOT_KEPT = frozenset({"logprobs", "annotations", "audio", "images", "content_parts"})
+# What is in ids that no other conversation has, beside the names of tools: so many digits or letters in a row.
+_UNIQUE = re.compile(r"(?=[a-z]*\d)[a-z\d]{8}", re.ASCII | re.IGNORECASE)
 # The fields for reasoning: whichever of them a client sent, it kept the reasoning.
 REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking", "reasoning_text")
 
 
-def make_records(blocks: Sequence[Block], kind: str, model: str, reasoning_field: str) -> dict[str, CallRecord]:
+def make_records(
+    blocks: Sequence[Block], kind: str, model: str, reasoning_field: str, place: str = ""
+) -> dict[str, CallRecord]:
     """Return what came with each call of an answer, by the call's key. The first call has what came with the message.
 
-    `reasoning_field` is where the server of this kind has reasoning.
+    `reasoning_field` is where the server of this kind has reasoning; `place` is the answer's.
     """
     calls = [block for block in blocks if block.kind == "tool_call"]
     message: dict[str, Any] = {}
@@ -30,14 +39,15 @@ def make_records(blocks: Sequence[Block], kind: str, model: str, reasoning_field
     reasoning = "".join(block.text for block in blocks if block.kind == "reasoning")
     if reasoning and reasoning_field:
         message[reasoning_field] = reasoning
-    return keep_fitting(
-        (call, CallRecord(kind, model, call.extra, message if call is calls[0] else {})) for call in calls
-    )
+    records = ((call, CallRecord(kind, model, call.extra, message if call is calls[0] else {})) for call in calls)
+    return keep_fitting(records, place)
 
 
-def keep_fitting(records: Iterable[tuple[Block, CallRecord]]) -> dict[str, CallRecord]:
+def keep_fitting(records: Iterable[tuple[Block, CallRecord]], place: str) -> dict[str, CallRecord]:
     """Return the records of calls by the calls' keys, as far as there is anything in them, and room for it."""
-    fitting = {_key(ToolCall(call.id, call.name, call.text, call.custom)): _fit(record) for call, record in records}
+    fitting = {
+        _key(ToolCall(call.id, call.name, call.text, call.custom), place): _fit(record) for call, record in records
+    }
     return {key: record for key, record in fitting.items() if record.call or record.message}
 
 
@@ -49,18 +59,49 @@ def _fit(record: CallRecord) -> CallRecord:
 
 
 def call_keys(prompt: Prompt) -> list[str]:
-    """Return the keys of all calls in a prompt, oldest first."""
-    return [_key(call) for message in prompt.messages for call in message.calls]
+    """Return the keys of all calls in a prompt, oldest first; in front those by which older workers know them."""
+    keys: list[str] = []
+    older: list[str] = []
+    for message, place in _with_places(prompt.messages):
+        for call in message.calls:
+            keys.append(_key(call, place))
+            older.append(_key(call, ""))
+    known = set(keys)
+    return [*(key for key in older if key not in known), *keys]
 
 
-def _key(call: ToolCall) -> str:
-    """Return the key of a call: its id, and what is called.
+def find_place(prompt: Prompt) -> str:
+    """Return the place of a prompt's answer."""
+    return next((_digest_place(message) for message in reversed(prompt.messages) if message.role != "assistant"), "")
 
-    Some servers count the calls of each conversation, so that those of many conversations have the same ids.
-    """
+
+def _with_places(messages: Sequence[Message]) -> Iterator[tuple[Message, str]]:
+    """Yield messages, with their place if they have a call whose key needs it."""
+    asked: Message | None = None
+    place = ""
+    for message in messages:
+        if message.role != "assistant":
+            asked, place = message, ""
+        elif asked is not None and not place and any(map(_is_counted, message.calls)):
+            place = _digest_place(asked)
+        yield message, place
+
+
+def _digest_place(asked: Message) -> str:
+    return hashlib.sha256(msgspec.json.encode(canonical_message(asked), order="sorted")).hexdigest()
+
+
+def _is_counted(call: ToolCall) -> bool:
+    """Return whether another conversation may well have a call of the same id."""
+    return _UNIQUE.search(call.id.replace(call.name, "")) is None
+
+
+def _key(call: ToolCall, place: str) -> str:
+    """Return the key of a call: its id, and what is called."""
     given = msgspec.structs.replace(call, arguments=call.arguments.strip() or "{}")
     (same,) = canonical_message(Message("assistant", calls=(given,))).calls
-    return hashlib.sha256(msgspec.json.encode((call.id, same))).hexdigest()
+    known_by = (call.id, same, place) if place and _is_counted(call) else (call.id, same)
+    return hashlib.sha256(msgspec.json.encode(known_by)).hexdigest()
 
 
 def put_back(prompt: Prompt, records: Mapping[str, CallRecord], kind: str, model: str) -> Prompt:
@@ -68,11 +109,12 @@ def put_back(prompt: Prompt, records: Mapping[str, CallRecord], kind: str, model
     known = {key: record for key, record in records.items() if (record.kind, record.model) == (kind, model)}
     if not known:
         return prompt
-    return msgspec.structs.replace(prompt, messages=tuple(_complete(message, known) for message in prompt.messages))
+    messages = tuple(_complete(message, place, known) for message, place in _with_places(prompt.messages))
+    return msgspec.structs.replace(prompt, messages=messages)
 
 
-def _complete(message: Message, records: Mapping[str, CallRecord]) -> Message:
-    found = [records.get(_key(call)) for call in message.calls]
+def _complete(message: Message, place: str, records: Mapping[str, CallRecord]) -> Message:
+    found = [records.get(_key(call, place)) or records.get(_key(call, "")) for call in message.calls]
     own = [record for record in found if record is not None]
     if not own:
         return message

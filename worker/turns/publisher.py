@@ -11,6 +11,7 @@ from types import TracebackType
 
 import msgspec
 
+from wire.appends import Appended
 from wire.blocks import BlockKind, Piece, extend
 from wire.errors import StoreUnavailableError
 from wire.messages import Delta, Replace
@@ -39,7 +40,8 @@ class Publisher:
         self._text = ""
         # The text that the last event was made from.
         self._published = ""
-        self._append: asyncio.Future[None] | None = None
+        self._append: asyncio.Future[Appended] | None = None
+        self._last: Appended | None = None
         # The first append, which begins soon.
         self._due: asyncio.Handle | None = None
         self._ending = False
@@ -152,26 +154,27 @@ class Publisher:
         """Return the event, the first one with the provider and the model."""
         return event if self.seq else msgspec.structs.replace(event, provider=self.provider, model=self.model)
 
-    def _send(self, event: Delta | Replace) -> asyncio.Future[None]:
-        return self._sessions.append(self._job, self.seq + 1, event)
+    def _send(self, event: Delta | Replace) -> asyncio.Future[Appended]:
+        return self._sessions.append(self._job, self.seq + 1, event, self._last)
 
-    def _on_reply(self, event: Delta | Replace, until: float, append: asyncio.Future[None]) -> None:
+    def _on_reply(self, event: Delta | Replace, until: float, append: asyncio.Future[Appended]) -> None:
         if not append.cancelled() and isinstance(append.exception(), StoreUnavailableError):
             self._append = asyncio.create_task(self._retry(event, until, append))
             self._append.add_done_callback(self._on_end)
         else:
             self._on_end(append)
 
-    async def _retry(self, event: Delta | Replace, until: float, failed: asyncio.Future[None]) -> None:
+    async def _retry(self, event: Delta | Replace, until: float, failed: asyncio.Future[Appended]) -> Appended:
         """Repeat an append that found Redis away; its own error counts as the first try."""
         first = iter([failed])
-        await retry_unavailable(lambda: next(first, None) or self._send(event), until)
+        return await retry_unavailable(lambda: next(first, None) or self._send(event), until)
 
-    def _on_end(self, append: asyncio.Future[None]) -> None:
+    def _on_end(self, append: asyncio.Future[Appended]) -> None:
         self._append = None
         self._error = asyncio.CancelledError() if append.cancelled() else append.exception()
         if self._error is None:
             self.seq += 1
+            self._last = append.result()
             if not self._ending and (self._pieces or self._published is not self._text):
                 self._publish()
 

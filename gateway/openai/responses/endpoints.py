@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -21,7 +22,7 @@ from gateway.openai.responses.body import ResponseBody, ResponseObject, Status
 from gateway.openai.responses.chain import PREFIX, complete_end, parse_answer
 from gateway.openai.responses.events import ResponseEvents
 from gateway.openai.responses.input_item_list import list_items, parse_query
-from gateway.openai.responses.item_references import read_answers
+from gateway.openai.responses.item_references import read_answers, refers
 from gateway.openai.responses.requests import parse_response
 from gateway.openai.service import QuestionService, SubmittedQuestion
 from gateway.settings import GatewaySettings
@@ -59,10 +60,12 @@ class ResponseEndpoints:
             return responses.empty(request, METHODS)
         client = self.service.clients.identify(request)
         size, fields = await self.bodies.parse(request, _parse)
-        answers = await read_answers(fields.get("input"), partial(self._read_blocks, client))
-        named = "x-conversation-id" in request.headers
-        wanted = await run_sized(size, partial(parse_response, fields, answers, named=named))
-        question = await self.service.ask(request, client, fields, wanted)
+        reads = fields.get("previous_response_id") or refers(fields.get("input"))
+        async with self.service.reads.place(client) if reads else nullcontext():
+            answers = await read_answers(fields.get("input"), partial(self._read_blocks, client))
+            named = "x-conversation-id" in request.headers
+            wanted = await run_sized(size, partial(parse_response, fields, answers, named=named))
+            question = await self.service.ask(request, client, fields, wanted)
         answer, body = self._assembler(), ResponseBody(question)
         if wanted.background and not wanted.stream:
             return await self._read(request, question)

@@ -68,6 +68,11 @@ def is_reference(item: Fields) -> bool:
     return item.get("type") == _REFERENCE or (item.get("type") is None and item.keys() - {"type"} == {"id"})
 
 
+def refers(items: object) -> bool:
+    """Return whether some of an input's items only refer to others."""
+    return any(True for _ in _ids(items))
+
+
 async def read_answers(items: object, read: ReadAnswer) -> KeptAnswers:
     """Return the answers that items refer to, as far as they are known. InvalidRequestError for too many."""
     names = dict.fromkeys(id_.answer for id_ in _ids(items))

@@ -15,11 +15,20 @@ function inline(state, silent) {
   const open = opening(state.src, state.pos);
   if (!open) return false;
   const from = state.pos + open.length;
-  const end = open === "$" ? dollar(state.src, from) : state.src.indexOf(CLOSED_BY[open], from);
+  const end = open === "$" ? dollar(state.src, from) : closing(state, open, from);
   if (end <= from || end >= state.posMax) return false;
   if (!silent) state.push("maths_inline", "span", 0).content = state.src.slice(from, end).trim();
   state.pos = end + CLOSED_BY[open].length;
   return true;
+}
+
+/** Where a formula is closed, -1 if nowhere. Thousands that aren't would take quadratic time if each were looked for. */
+function closing(state, open, from) {
+  const unclosed = (state.unclosed ??= {});
+  if (from >= unclosed[open]) return -1;
+  const end = state.src.indexOf(CLOSED_BY[open], from);
+  if (end < 0) unclosed[open] = from;
+  return end;
 }
 
 function opening(text, at) {
@@ -41,6 +50,9 @@ function block(state, first, last, silent) {
   const line = (number) => state.src.slice(state.bMarks[number] + state.tShift[number], state.eMarks[number]);
   const open = line(first).slice(0, 2);
   if (open !== "$$" && open !== "\\[") return false;
+  const unclosed = (state.unclosed ??= {});
+  const kind = `${open} ${last}`;
+  if (first >= unclosed[kind]) return false;
   let end = first;
   const closed = (number) =>
     line(number)
@@ -48,7 +60,10 @@ function block(state, first, last, silent) {
       .trimEnd()
       .endsWith(CLOSED_BY[open]);
   while (end < last && !closed(end)) end += 1;
-  if (end >= last) return false;
+  if (end >= last) {
+    unclosed[kind] = first;
+    return false;
+  }
   if (silent) return true;
   state.line = end + 1;
   const token = state.push("maths_block", "p", 0);

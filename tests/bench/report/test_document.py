@@ -44,7 +44,7 @@ def test_a_round_without_a_window_counts_only_for_its_answers() -> None:
 
 
 def test_the_document_is_json_and_keeps_what_is_wrong_with_answers() -> None:
-    document = make_document(read_options([]), None, {"path sse 300": [make_round(50, 1, BAD)]}, {}, {})
+    document = make_document(read_options([]), None, {"path sse 300": [make_round(50, 1, BAD)]}, {}, {}, {}, {})
     assert json.loads(json.dumps(document)) == json.loads(json.dumps(document, ensure_ascii=False))
     assert document["compared"]["path sse 300"]["rounds"][0]["answers"]["wrong"] == {"500 未知错误": 2}
     assert not is_complete(document)
@@ -53,10 +53,10 @@ def test_the_document_is_json_and_keeps_what_is_wrong_with_answers() -> None:
 def test_a_document_is_complete_only_when_the_standalone_process_answered_all_too() -> None:
     rounds = {"path sse 300": [make_round(50, 1)]}
     first = {"path": Spread(3, 4), "floor": Spread(1, 2), "standalone": Spread(9, 10)}
-    assert is_complete(make_document(read_options([]), None, rounds, {}, {}))
+    assert is_complete(make_document(read_options([]), None, rounds, {}, {}, {}, {}))
     assert is_complete(
-        make_document(read_options([]), IdleFigures(Spread(1, 1), first, make_round(1, 1)), rounds, {}, {})
+        make_document(read_options([]), IdleFigures(Spread(1, 1), first, make_round(1, 1)), rounds, {}, {}, {}, {})
     )
     assert not is_complete(
-        make_document(read_options([]), IdleFigures(Spread(1, 1), first, make_round(1, 1, BAD)), rounds, {}, {})
+        make_document(read_options([]), IdleFigures(Spread(1, 1), first, make_round(1, 1, BAD)), rounds, {}, {}, {}, {})
     )

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from bench.errors import BenchError
-from bench.systems.processes import Processes, RunningProcess, accepts, free_ports, is_ready
+from bench.systems.processes import Processes, RunningProcess, accepts, free_ports, is_ready, session
+from tests.support.conditions import until
 
 pytestmark = pytest.mark.anyio
 
@@ -32,6 +33,23 @@ async def test_all_have_ended_when_the_block_is_left_even_those_that_ignore_the_
         await stubborn.until("its output", deaf)
     assert polite.process.returncode == -15
     assert stubborn.process.returncode == -9
+
+
+async def test_what_a_deaf_process_started_ends_with_it(tmp_path: Path) -> None:
+    code = f"import subprocess; subprocess.Popen(['sleep', '600']); {STUBBORN}"
+    async with Processes(tmp_path) as processes:
+        stubborn = await start(processes, "stubborn", code)
+
+        async def deaf() -> bool:
+            return stubborn.logged("deaf")
+
+        await stubborn.until("its output", deaf)
+        assert len(stubborn.family()) == 2
+    await until(lambda: not stubborn.family(), "no process left")
+
+
+def test_a_session_is_read_also_where_the_name_has_brackets() -> None:
+    assert session("12 (a (b) c) S 1 12 34 0 -1") == 34
 
 
 async def test_a_process_that_ends_at_once_is_reported_with_its_last_words(tmp_path: Path) -> None:

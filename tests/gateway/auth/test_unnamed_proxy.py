@@ -22,10 +22,10 @@ def connection(peer: str, headers: Mapping[str, str]) -> HTTPConnection:
 
 
 def ask(clients: Clients, peer: str, headers: Mapping[str, str], times: int = 300) -> list[str]:
-    """Return the clients that the log lines name."""
+    """Return the clients that the log lines name. Two programs take turns, unless the headers name one."""
     with capture_logs() as lines:
-        for _ in range(times):
-            clients.identify(connection(peer, headers))
+        for number in range(times):
+            clients.identify(connection(peer, {"user-agent": f"program {number % 2}", **headers}))
     assert all("TRUSTED_PROXIES" in line["event"] and line["log_level"] == "warning" for line in lines)
     return [line["client"] for line in lines]
 
@@ -66,6 +66,26 @@ def test_nothing_is_logged_without_a_proxy_or_about_one_that_is_named(
     trusted: str, peer: str, headers: Mapping[str, str]
 ) -> None:
     assert ask(Clients(trusted=parse_networks(trusted)), peer, headers) == []
+
+
+@pytest.mark.parametrize(
+    ("trusted", "peer", "headers"),
+    [
+        ("", "127.0.0.1", HTTPS),
+        ("", "127.0.0.1", forwarded("8.8.8.8") | HTTPS),
+        (DOCKER, NGINX, forwarded(HOST) | HTTPS),
+    ],
+)
+def test_one_program_with_the_headers_of_a_proxy_shows_none(
+    trusted: str, peer: str, headers: Mapping[str, str]
+) -> None:
+    assert ask(Clients(trusted=parse_networks(trusted)), peer, {"user-agent": "curl", **headers}) == []
+
+
+def test_two_addresses_behind_a_proxy_show_it_also_with_one_program() -> None:
+    clients = Clients()
+    assert ask(clients, "127.0.0.1", {"user-agent": "curl"} | forwarded("8.8.8.8, 8.8.4.4"), times=200) == []
+    assert ask(clients, "127.0.0.1", {"user-agent": "curl"} | forwarded("8.8.8.8, 9.9.9.9"), times=1) == ["127.0.0.1"]
 
 
 def test_nothing_is_logged_once_two_clients_were_seen() -> None:

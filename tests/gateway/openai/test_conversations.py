@@ -15,6 +15,7 @@ from gateway.answering.idempotency import Idempotency
 from gateway.answering.relay import Relay
 from gateway.answering.submit import Questions
 from gateway.auth.clients import Clients
+from gateway.http.answer_reads import AnswerReads
 from gateway.openai.answer_assembler import AnswerAssembler
 from gateway.openai.conversations import ConversationDigests, ConversationLookup, Thread
 from gateway.openai.messages import parse_messages
@@ -62,7 +63,9 @@ def service(store: Store, limit: int = LIMIT) -> QuestionService:
     lookup = ConversationLookup(secret, Index(store, 60, limit))
     reader = SharedRead(Ledger(store).read_models)
     stored = StoredResponses(ResponseMemory(store, jobs.memory, 60), answers, limits.max_body)
-    return QuestionService(Questions(relay, Idempotency(secret)), Clients(), lookup, reader, stored)
+    return QuestionService(
+        Questions(relay, Idempotency(secret)), Clients(), lookup, reader, stored, AnswerReads(Clients())
+    )
 
 
 @dataclass

@@ -27,3 +27,36 @@ test("a line of dollars takes no time", () => {
   md.render("$a".repeat(50_000));
   md.render("\\(".repeat(3_000));
 });
+
+/** How often `method` of texts is called for one of `marks` while `text` is rendered. */
+function searches(method, marks, text) {
+  const original = String.prototype[method];
+  let count = 0;
+  String.prototype[method] = function (...args) {
+    count += marks.includes(args[0]);
+    return original.apply(this, args);
+  };
+  try {
+    md.render(text);
+  } finally {
+    String.prototype[method] = original;
+  }
+  return count;
+}
+
+test("what encloses nothing is looked for once", () => {
+  for (const [open, close] of [["\\(", "\\)"], ["\\[", "\\]"]])
+    assert.ok(searches("indexOf", [close], `a ${open.repeat(1000)}`) <= 2, open);
+  assert.ok(searches("endsWith", ["\\]"], "\\[\na\n".repeat(1000)) <= 4000);
+});
+
+test("a formula that ends is one, also behind one that doesn't", () => {
+  assert.equal(
+    md.render("\\[ a \\(b\\) \\(c"),
+    '<p>[ a <span class="maths">b</span> (c</p>\n',
+  );
+  assert.equal(
+    md.render("> \\[\n> a\n\n\\[\nb\n\\]"),
+    '<blockquote>\n<p>[<br>\na</p>\n</blockquote>\n<p class="maths">b</p>\n'.replace("<br>", ""),
+  );
+});

@@ -20,4 +20,6 @@ DOCUMENT = make_document(
     {"path sse 300": [make_round(50), make_round(60)], "floor sse 300": [make_round(40), make_round(30)]},
     {},
     {},
+    {},
+    {},
 )

@@ -110,7 +110,10 @@ async def serving(gateway: Gateway, port: int) -> AsyncIterator[None]:
     """Serve on the gateway's address. OSError when the port is taken there."""
     application = web.Application(client_max_size=16 * 1024 * 1024)
     application.router.add_route("*", "/{path:.*}", gateway.handle)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=_END_LIMIT, max_line_size=1 << 20)
+    most = 1 << 20
+    runner = web.AppRunner(
+        application, access_log=None, shutdown_timeout=_END_LIMIT, max_line_size=most, max_field_size=most
+    )
     await runner.setup()
     try:
         await web.TCPSite(runner, gateway.address, port).start()

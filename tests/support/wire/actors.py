@@ -10,6 +10,7 @@ from tests.support.wire.checked_store import CheckedStore, Fate, Judge
 from tests.support.wire.scenario import Scenario
 from tests.support.wire.tokens import Job
 from wire import keys
+from wire.appends import Appended
 from wire.blocks import Block, Piece
 from wire.errors import StoreUnavailableError, WireError
 from wire.jobs import Client, IdempotencyKey
@@ -168,8 +169,8 @@ class Turn:
     """One job at a worker, whose work may be `short`. ends: it only remains to finish it.
 
     `waits`: for the outcome of a call. `asked` is how many questions its conversation has, 0 before this one was sent;
-    `seq` is the last event that it has streamed, and `written` the last one that Redis has confirmed; `blocks` are what
-    it has streamed.
+    `seq` is the last event that it has streamed, and `written` the last one that Redis has confirmed, with `last`;
+    `blocks` are what it has streamed.
     """
 
     task: ClaimedJob
@@ -182,6 +183,7 @@ class Turn:
     waits: bool = False
     stateless: StatelessSession | None = None
     blocks: list[Block] = field(default_factory=list)
+    last: Appended | None = None
 
 
 class Worker(Process):
@@ -444,11 +446,14 @@ class Worker(Process):
         task, seq, event = turn.task, turn.seq, _growth(turn)
         apply_to_blocks(turn.blocks, event)
 
-        def then(_: Any) -> None:
-            turn.written = seq
+        def then(appended: Appended) -> None:
+            turn.written, turn.last = seq, appended
+
+        def make() -> Awaitable[Appended]:
+            return self.scenario.sessions.append(task, seq, event, turn.last)
 
         judge = partial(self.store.model.append, task.lease, task.answer, seq, event)
-        await self._turn_call(turn, lambda: self.scenario.sessions.append(task, seq, event), judge, fate, then)
+        await self._turn_call(turn, make, judge, fate, then)
 
     async def _refuse(self, turn: Turn, fate: Fate) -> None:
         task, attempt = turn.task, turn.attempt

@@ -402,8 +402,8 @@ class Model:
             return True
         return False
 
-    def append(self, lease: Lease, answer: str, seq: int, event: Event, reply: int) -> bool:
-        job = self.jobs[answer]
+    def append(self, lease: Lease, answer: str, seq: int, event: Event, replies: list[int]) -> bool:
+        job, (reply,) = self.jobs[answer], replies
         if not self._held(lease):
             assert reply == -1
         elif job.ended:
@@ -591,7 +591,10 @@ class Model:
             assert not any(terminal[:-1]), (answer, events)
             assert events == job.events, (answer, events, job.events)
             check_blocks(job)
-            assert (seen["job"][answer]["state"], seen["job"][answer]["seq"]) == (job.state, str(len(events)))
+            state, seq = seen["job"][answer]["state"], int(seen["job"][answer]["seq"])
+            assert state == job.state
+            # While an answer runs its log says how far it is, and its job whether it has begun.
+            assert seq == len(events) if job.ended else min(seq, 1) == min(len(events), 1), (answer, seq, events)
 
     def _check_works(self, seen: Seen) -> None:
         """Work is there until its job ends. Some has no job yet, or is of one that is asked again."""

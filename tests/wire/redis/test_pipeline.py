@@ -23,25 +23,25 @@ async def test_scripts_that_start_before_there_is_a_pipeline_share_one(valkey_st
         return len([client for client in await valkey_store.commands.client_list() if client["cmd"] == "evalsha"])
 
     for _ in range(5):
-        key = keys.job_key("s0-none")
-        args = (keys.prefix(), "token", "worker", 1, "s0-none", 1, b"event", 60)
-        started = [valkey_store.start("append", key, *args, read=int) for _ in range(50)]
+        key = keys.log_key("s0-none")
+        args = (keys.prefix(), 1, "s0-none", 1, b"event", "token worker 1")
+        started = [valkey_store.start("append", key, *args, read=sum) for _ in range(50)]
         for _ in range(turns):
             await asyncio.sleep(0)
-        started += [valkey_store.start("append", key, *args, read=int) for _ in range(50)]
+        started += [valkey_store.start("append", key, *args, read=sum) for _ in range(50)]
         assert set(await asyncio.gather(*started)) == {-1}
         assert await pipelines() == 1
 
 
 async def test_a_pipeline_that_is_lost_is_replaced(valkey_store: Store) -> None:
-    key = keys.job_key("s0-none")
-    args = (keys.prefix(), "token", "worker", 1, "s0-none", 1, b"event", 60)
-    assert await valkey_store.start("append", key, *args, read=int) == -1
+    key = keys.log_key("s0-none")
+    args = (keys.prefix(), 1, "s0-none", 1, b"event", "token worker 1")
+    assert await valkey_store.start("append", key, *args, read=sum) == -1
     await valkey_store.commands.client_kill_filter(_type="normal", skipme=True)
 
     async def works() -> bool:
         try:
-            return await valkey_store.start("append", key, *args, read=int) == -1
+            return await valkey_store.start("append", key, *args, read=sum) == -1
         except StoreUnavailableError:
             return False
 
@@ -49,13 +49,13 @@ async def test_a_pipeline_that_is_lost_is_replaced(valkey_store: Store) -> None:
 
 
 async def test_a_redis_that_has_forgotten_its_scripts_gets_them_again(valkey_store: Store) -> None:
-    key = keys.job_key("s0-none")
-    args = (keys.prefix(), "token", "worker", 1, "s0-none", 1, b"event", 60)
-    assert await valkey_store.start("append", key, *args, read=int) == -1
+    key = keys.log_key("s0-none")
+    args = (keys.prefix(), 1, "s0-none", 1, b"event", "token worker 1")
+    assert await valkey_store.start("append", key, *args, read=sum) == -1
     await valkey_store.commands.script_flush()
     with pytest.raises(StoreUnavailableError, match="NOSCRIPT"):
-        await valkey_store.start("append", key, *args, read=int)
-    assert await valkey_store.start("append", key, *args, read=int) == -1
+        await valkey_store.start("append", key, *args, read=sum)
+    assert await valkey_store.start("append", key, *args, read=sum) == -1
 
 
 async def test_what_is_pending_when_it_is_closed_opens_no_other_connection(valkey_store: Store) -> None:

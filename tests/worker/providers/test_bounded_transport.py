@@ -85,3 +85,17 @@ async def test_a_small_body_that_becomes_a_large_one_costs_no_memory() -> None:
 async def test_a_charset_that_decompresses_is_not_used(charset: str) -> None:
     response = await read(zlib.compress(bytes(1000)), {"content-type": f"text/html; charset={charset}"})
     assert len(response.text) < 100
+
+
+async def test_thousands_of_tiny_pieces_count_as_more_than_they_have() -> None:
+    read_pieces = 0
+
+    async def tiny() -> AsyncIterator[bytes]:
+        nonlocal read_pieces
+        while True:
+            read_pieces += 1
+            yield b"x"
+
+    with pytest.raises(UpstreamError):
+        await read(tiny(), {})
+    assert read_pieces < LIMIT // 100

@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
-from wire.blocks import Block, BlockKind, Piece, fold
+from wire.blocks import Block, BlockKind, Piece
 from wire.reasons import Reason
 from worker.errors import UpstreamError
 from worker.providers.anthropic.content import FREE_TEXT
 from worker.providers.envelope import Envelopes
-from worker.providers.openai.normaliser import MAX_ANSWER, GrowingBlock, new_call_id
+from worker.providers.openai.normaliser import MAX_ANSWER, GrowingBlock, fold_into, new_call_id
 from worker.providers.surrogates import clean_json, join_surrogates
 
 # What a block counts beside its content, in bytes.
@@ -33,7 +33,7 @@ _BEGUN = {"thinking_delta": "thinking", "signature_delta": "thinking", "text_del
 class _OpenBlock:
     """A block of which more may come. What belongs to its end is held until then."""
 
-    def __init__(self, start: Mapping[str, Any], index: Any, *, custom: bool) -> None:
+    def __init__(self, start: Mapping[str, Any], index: int | None, *, custom: bool) -> None:
         self.start = dict(start)
         self.index = index
         self.type = str(start.get("type"))
@@ -69,7 +69,7 @@ class AnswerBlocks:
         self._blocks: list[GrowingBlock] = []
         self._open: _OpenBlock | None = None
         # Where blocks are that ended only because the next one began.
-        self._unstopped: list[Any] = []
+        self._unstopped: set[int] = set()
         self._pieces: list[Piece] = []
         self._count = 0
         # A call to which its server gave no arguments.
@@ -83,12 +83,13 @@ class AnswerBlocks:
 
     def start(self, block: Mapping[str, Any], index: Any = None) -> None:
         """Begin a block, which ends the one before. `index` is its place, as its server counts."""
-        if self._open is not None:
-            self._unstopped.append(self._open.index)
+        if self._open is not None and self._open.index is not None:
+            self._unstopped.add(self._open.index)
         self.stop()
         self._measure(_BLOCK_BYTES)
         custom = block.get("type") == "tool_use" and _text(block.get("name")) in self._custom
-        self._open = opened = _OpenBlock(block, index, custom=custom)
+        self._open = opened = _OpenBlock(block, _place(index), custom=custom)
+        self._measure(len(opened.grown.name) + len(opened.grown.id))
         if opened.kind == "opaque":
             self._measure(len(json.dumps(block)))
             return
@@ -108,7 +109,7 @@ class AnswerBlocks:
         elif opened.kind == "opaque":
             rest = {name: value for name, value in delta.items() if name != "type"}
             self._measure(len(json.dumps(rest)))
-            opened.start = fold(opened.start, rest)
+            fold_into(opened.start, rest)
         elif kind in _DELTAS:
             self._grow(opened, _text(delta.get(_DELTAS[kind])))
         elif kind == "signature_delta":
@@ -150,6 +151,7 @@ class AnswerBlocks:
         return tuple(block.freeze() for block in blocks)
 
     def _find_open(self, kind: str, index: Any) -> _OpenBlock:
+        index = _place(index)
         if self._open is not None and index is not None and index != self._open.index and index in self._unstopped:
             raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "blocks that grow at the same time")
         if self._open is None or not self._open.takes(kind):
@@ -220,6 +222,11 @@ class AnswerBlocks:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _place(index: Any) -> int | None:
+    """Return a block's place, as its server counts; None if it is none."""
+    return index if isinstance(index, int) else None
 
 
 def _is_json(block: GrowingBlock) -> bool:

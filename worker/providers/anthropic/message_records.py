@@ -9,8 +9,8 @@ from worker.providers.anthropic.own_fields import THINKING_BLOCKS
 from worker.providers.call_records import keep_fitting
 
 
-def make_records(blocks: Sequence[Block], kind: str, model: str) -> dict[str, CallRecord]:
-    """Return what came with each call, by the call's key.
+def make_records(blocks: Sequence[Block], kind: str, model: str, place: str = "") -> dict[str, CallRecord]:
+    """Return what came with each call, by the call's key; `place` is the answer's.
 
     The first call has the thoughts before it with its message, each other one those since the call before.
     """
@@ -24,7 +24,7 @@ def make_records(blocks: Sequence[Block], kind: str, model: str) -> dict[str, Ca
             of_call = block.extra if not records else {**block.extra, **given}
             records.append((block, CallRecord(kind, model, of_call, given if not records else {})))
             thoughts = []
-    return keep_fitting(records)
+    return keep_fitting(records, place)
 
 
 def thinking_block(block: Block) -> dict[str, Any] | None:

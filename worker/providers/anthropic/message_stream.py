@@ -14,11 +14,13 @@ from worker.providers.anthropic.answer_blocks import AnswerBlocks
 from worker.providers.anthropic.message_usage import parse_usage
 from worker.providers.envelope import Envelopes
 from worker.providers.openai.errors import has_error, parse_error
-from worker.providers.openai.stream import DONE, decode_chunk
+from worker.providers.openai.stream import DONE, LONGEST_ADDRESS, LONGEST_TITLE, MOST_SOURCES, decode_chunk
 from worker.providers.surrogates import clean_json, join_surrogates
 
-# The largest number of sources of an answer and of kinds of tokens, and of characters of the word for its end.
+# The largest number of kinds of tokens that are counted, of bytes of one kind's, and of characters of the word for the
+# answer's end.
 _MOST = 100
+_MAX_COUNTED = 16 * 1024
 _LONGEST_WORD = 100
 # Bytes of the extra fields beside the blocks.
 _MAX_BESIDE = 64 * 1024
@@ -199,7 +201,8 @@ class MessageStream:
     def _count(self, usage: Any) -> None:
         """Take tokens that the server counts: the later ones include the earlier ones."""
         for name, value in _mapping(usage).items():
-            if value is not None and (name in self._usage or len(self._usage) < _MOST):
+            known = name in self._usage or len(self._usage) < _MOST
+            if value is not None and known and len(msgspec.json.encode(clean_json({name: value}))) <= _MAX_COUNTED:
                 self._usage[name] = value
 
     def _cite(self, citations: Sequence[Any]) -> None:
@@ -207,8 +210,10 @@ class MessageStream:
         for citation in citations:
             source = _mapping(citation)
             url, title = source.get("url"), source.get("title")
-            if isinstance(url, str) and url.startswith(("https://", "http://")) and len(self._titles) < _MOST:
-                known = join_surrogates(title) if isinstance(title, str) else ""
+            if not isinstance(url, str) or len(url) > LONGEST_ADDRESS or len(self._titles) >= MOST_SOURCES:
+                continue
+            if url.startswith(("https://", "http://")):
+                known = join_surrogates(title[:LONGEST_TITLE]) if isinstance(title, str) else ""
                 self._titles.setdefault(join_surrogates(url), known)
 
     def _to_error(self, event: Mapping[str, Any]) -> UpstreamError:

@@ -32,7 +32,7 @@ from worker.providers.anthropic.token_count import (
     parse_count,
     write_count_request,
 )
-from worker.providers.call_records import put_back
+from worker.providers.call_records import find_place, put_back
 from worker.providers.envelope import Envelopes
 from worker.providers.openai.call_refusals import excuse_lacking
 from worker.providers.openai.client import (
@@ -69,7 +69,10 @@ _MOST_PAGES = 10
 
 @dataclass(frozen=True)
 class _MessageRequest:
-    """A request for an answer. `headers` are its client's, and `sent` is what a refusal may be about."""
+    """A request for an answer. `headers` are its client's, and `sent` is what a refusal may be about.
+
+    `place` is its answer's; see worker.providers.call_records.
+    """
 
     model: str
     body: bytes
@@ -78,6 +81,7 @@ class _MessageRequest:
     headers: Mapping[bytes, bytes]
     envelopes: Envelopes | None = None
     custom: frozenset[str] = frozenset()
+    place: str = ""
 
 
 class AnthropicProvider:
@@ -131,7 +135,7 @@ class AnthropicProvider:
         _learn_answer(server, request)
         if pieces := answer.take():
             yield Growth(pieces)
-        records = make_records(ended.blocks, ANTHROPIC, request.model) if request.envelopes else {}
+        records = make_records(ended.blocks, ANTHROPIC, request.model, request.place) if request.envelopes else {}
         yield replace(ended, model=request.model, records=records)
 
     async def check(self, account: Account) -> None:
@@ -181,8 +185,8 @@ class AnthropicProvider:
         if prompt is None:
             return _as_learnt(self._style_prompt(server, style, question, history), server, model, habits, None)
         envelopes = Envelopes(history.secret, ANTHROPIC, model)
-        prompt = envelopes.open_prompt(put_back(keep_own_fields(prompt), history.records, ANTHROPIC, model))
-        return _as_learnt(prompt, server, model, habits, envelopes)
+        opened = envelopes.open_prompt(put_back(keep_own_fields(prompt), history.records, ANTHROPIC, model))
+        return replace(_as_learnt(opened, server, model, habits, envelopes), place=find_place(prompt))
 
     def _style_prompt(self, server: ServerAccount, style: Style, question: str, history: History) -> Prompt:
         """Return the prompt of a question in text, for a style."""

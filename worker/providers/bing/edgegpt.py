@@ -39,6 +39,8 @@ from worker.settings import WorkerSettings
 FIRST_INVOCATION = 3
 # The limit of the response to a conversation's creation, in bytes; a real one has less than 2 kB, pages of errors more.
 MAX_CREATION = 1024 * 1024
+# How many characters of an answer's texts may be sent in place of earlier ones.
+MAX_REPLACED = 16 * 1024 * 1024
 
 
 class EdgeGPTProvider:
@@ -73,12 +75,15 @@ class EdgeGPTProvider:
         stream = hub.ask_stream(
             prompt=question, wss_link=hub_socket, conversation_style=style, raw=True, webpage_context=context or None
         )
-        citations, shown, failure = CitationFilter(), "", None
+        citations, shown, failure, replaced = CitationFilter(), "", None, 0
         async with _closing(stream, hub_socket):
             # Run EdgeGPT until its stream ends, and yield the reply's text whenever it has changed.
             try:
                 async for _ in stream:
                     if (text := citations.update(reply.text)) != shown:
+                        replaced += 0 if text.startswith(shown) else len(text)
+                        if replaced > MAX_REPLACED:
+                            raise UpstreamError(Reason.TRANSPORT_TOO_BIG, "an answer that changes without end")
                         shown = text
                         yield Snapshot(shown)
             except Exception as error:  # noqa: BLE001 - EdgeGPT raises bare Exceptions

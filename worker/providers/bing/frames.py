@@ -21,6 +21,10 @@ UPDATE, FINAL, COMPLETION, REQUEST, PING, CLOSE = 1, 2, 3, 4, 6, 7
 # The references that a card puts before the text: lines such as `[1]: https://example.com "Title"`.
 _REFERENCES = re.compile(r'\A(?:\[\d+\]: \S+(?: ".*")?\n)+\n*')
 
+# The largest number of records in a message, and of bytes of one whose halves of surrogate pairs are dropped.
+MOST_RECORDS = 1000
+LONGEST_MENDED = 256 * 1024
+
 _NOTHING = msgspec.Raw(b"")
 
 
@@ -133,7 +137,10 @@ def read_frames(message: bytes) -> Iterator[ChatHubFrame]:
 
     Half a surrogate pair, with which a cumulative text may end, is dropped: the next record contains the whole pair.
     """
-    for record in message.split(_DELIMITER):
+    records = message.split(_DELIMITER, MOST_RECORDS)
+    if len(records) > MOST_RECORDS:
+        raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "too many records in a message")
+    for record in records:
         if record:
             yield _decode(record)
 
@@ -143,15 +150,15 @@ def outgoing_type(message: str) -> int:
     return _outgoing.decode(message.removesuffix(DELIMITER)).type
 
 
-def _decode(record: bytes) -> ChatHubFrame:
+def _decode(record: bytes, *, is_mended: bool = False) -> ChatHubFrame:
     try:
         return _frame.decode(record)
     except msgspec.ValidationError as error:
         raise UpstreamError(Reason.UPSTREAM_PROTOCOL, str(error)) from error
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        whole = _ESCAPES.sub(lambda escape: b"" if escape["half"] else escape[0], record)
-        if whole != record:
-            return _decode(whole)
+        # Once: what is left then may be made to become halves again, thousands of times.
+        if not is_mended and len(record) <= LONGEST_MENDED:
+            return _decode(_ESCAPES.sub(lambda escape: b"" if escape["half"] else escape[0], record), is_mended=True)
         raise UpstreamError(Reason.UPSTREAM_PROTOCOL, f"not JSON: {error}") from error
 
 

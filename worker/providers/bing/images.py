@@ -9,6 +9,7 @@ import certifi
 import httpx
 
 from wire.reasons import Reason
+from wire.threads import run_sized
 from worker.accounts.account import Account
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend, require_cookies
@@ -56,7 +57,7 @@ class BingImageProvider:
                 if limit.expired():
                     raise UpstreamError(Reason.IMAGE_TIMEOUT, "no pictures in time") from error
                 raise UpstreamError(_OUTCOMES.get(str(error), Reason.IMAGE_PROTOCOL), str(error)) from error
-        if not (urls := find_pictures(session.page)):
+        if not (urls := await run_sized(len(session.page), find_pictures, session.page)):
             raise UpstreamError(Reason.IMAGE_EMPTY, "only icons")
         return urls
 
@@ -80,7 +81,8 @@ class ImageSession:
         """Request images. Redirects are not followed; the library's time limit is ignored."""
         with upstream_errors(Reason.IMAGE_TIMEOUT):
             response = await self._browser.post(url, content=data, extensions={"trace": self._hook.trace})
-        check_order(response.status_code, response.headers.get("location", ""), response.text)
+        check_order(response.status_code, response.headers.get("location", ""))
+        await run_sized(len(response.text), check_page, response.text)
         return response
 
     async def get(self, url: str) -> httpx.Response:
@@ -89,7 +91,7 @@ class ImageSession:
             response = await self._browser.get(url)
         if "/async/results/" in response.url.path:
             self.page = response.text
-            check_page(self.page)
+            await run_sized(len(self.page), check_page, self.page)
         return response
 
 

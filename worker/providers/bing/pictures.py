@@ -18,6 +18,8 @@ _OUTCOMES = (
     ("can't create your images right now", Reason.IMAGE_BUSY, False),
     ("high demand", Reason.IMAGE_BUSY, False),
 )
+# The largest number of images of a page; real ones have four.
+MOST_PICTURES = 100
 _SOURCE = re.compile(r'src="([^"]+)"')
 
 
@@ -29,16 +31,16 @@ def check_page(page: str) -> None:
             raise UpstreamError(reason, phrase, refused=refused)
 
 
-def check_order(status: int, location: str, page: str) -> None:
+def check_order(status: int, location: str) -> None:
     """Raise UpstreamError if the response to a request for images is a refusal, or has no valid redirect."""
     if status in (401, 403) or "signin" in location or "login." in location:
         raise UpstreamError(Reason.ACCOUNT_UNAUTHORIZED, f"HTTP {status}", refused=True)
     if status == 302 and not (location.startswith("/") and "id=" in location):
         raise UpstreamError(Reason.IMAGE_PROTOCOL, "a redirect without an id")
-    check_page(page)
 
 
 def find_pictures(page: str) -> tuple[str, ...]:
     """Return the URLs of the images in full size, in the page's order, each once, without the site's icons."""
     sources = (unescape(source).split("?w=")[0] for source in _SOURCE.findall(page))
-    return tuple(dict.fromkeys(source for source in sources if source.startswith(("https://", "http://"))))
+    found = dict.fromkeys(source for source in sources if source.startswith(("https://", "http://")))
+    return tuple(found)[:MOST_PICTURES]

@@ -25,6 +25,10 @@ from worker.providers.bing.reply import BingReply, ReplyUpdate
 MAX_MESSAGE = 4 * 1024 * 1024
 # Seconds. EdgeGPT pings for every record that arrives in one second of every six: hundreds in a busy stream.
 PING_INTERVAL = 1.0
+# The largest number of messages for one question, with pings; real ones are a few thousand.
+MOST_MESSAGES = 100_000
+# How many messages are read at once, before whatever else the worker does has its turn.
+_BURST = 16
 
 # Exactly as EdgeGPT writes it.
 _PING = '{"type": 6}\x1e'
@@ -64,6 +68,7 @@ class ChatHubSocket:
         self._session: aiohttp.ClientSession | None = None
         self._socket: aiohttp.ClientWebSocketResponse[Literal[False]] | None = None
         self._handshake_done = False
+        self._received = 0
         self._pinged = 0.0
         self.closed = False
         self.veto: Exception | None = None
@@ -79,6 +84,8 @@ class ChatHubSocket:
                     ssl=self._tls,
                     headers={**headers, "Cookie": self._account.cookie_header},
                     max_msg_size=MAX_MESSAGE,
+                    # Else thousands would be answered before anything else has its turn.
+                    autoping=False,
                     # The JSON decoder takes bytes, and decodes only the fields that it needs.
                     decode_text=False,
                 )
@@ -110,13 +117,9 @@ class ChatHubSocket:
         """Return a replacement for the next message that matters to EdgeGPT. An empty message is returned unchanged."""
         if not self._handshake_done:
             return await self._handshake()
-        socket, read = self._open_socket, self._reply.read
+        read = self._reply.read
         while True:
-            received = await socket.receive()
-            message: bytes = (
-                received.data if received.type is _TEXT else self._raise_closed(received.type, received.data)
-            )
-            if not message:
+            if not (message := await self._receive()):
                 return ""
             update = read(message)
             if update is not ReplyUpdate.NOTHING:
@@ -150,15 +153,35 @@ class ChatHubSocket:
     async def _handshake(self) -> str:
         try:
             async with asyncio.timeout_at(self._deadline):
-                received = await self._open_socket.receive()
+                message = await self._receive()
         except TimeoutError as error:
             raise UpstreamError(Reason.TIMEOUT_CONNECT, "no handshake in time") from error
-        message: bytes = received.data if received.type is _TEXT else self._raise_closed(received.type, received.data)
         for frame in read_frames(message):
             if frame.error:
                 raise UpstreamError(Reason.TRANSPORT_UPGRADE, frame.error)
         self._handshake_done = True
         return message.decode(errors="replace")
+
+    async def _receive(self) -> bytes:
+        """Return the next message, and answer the pings before it."""
+        socket = self._open_socket
+        while True:
+            self._received += 1
+            if self._received > MOST_MESSAGES:
+                raise UpstreamError(Reason.TRANSPORT_TOO_BIG, "messages without end")
+            if self._received % _BURST == 0:
+                # A fast server leaves no moment of waiting, in which others would have their turn.
+                await asyncio.sleep(0)
+            received = await socket.receive()
+            if received.type is _TEXT:
+                message: bytes = received.data
+                return message
+            if received.type is aiohttp.WSMsgType.PING:
+                # A closed connection is detected when reading.
+                with suppress(aiohttp.ClientError, OSError):
+                    await socket.pong(received.data)
+            elif received.type is not aiohttp.WSMsgType.PONG:
+                self._raise_closed(received.type, received.data)
 
     def _raise_closed(self, kind: aiohttp.WSMsgType, data: object) -> NoReturn:
         """Raise the error for a message that isn't text."""

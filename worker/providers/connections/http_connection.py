@@ -11,6 +11,7 @@ import httpx
 # How many bytes may wait to be read, and how many may arrive without any of a body: a head, or what is around chunks.
 _MOST_WAITING = 256 * 1024
 _MOST_AROUND = 100 * 1024
+_MANY_PARTS = 64
 # How many headers a response may have, with those of what comes before it.
 _MOST_HEADERS = 256
 # Bytes of a rest that nobody reads.
@@ -88,13 +89,20 @@ class HttpConnection(asyncio.Protocol):
             await self._wait()
 
     async def read(self) -> bytes:
-        """Wait for the next part of the body, as its server sent it; nothing at its end. httpx.HTTPError."""
+        """Wait for the next part of the body, as its server sent it; nothing at its end. httpx.HTTPError.
+
+        Where many parts wait it is all of them: thousands of one byte would be dear one by one.
+        """
         while not self._parts:
             if self.is_complete:
                 return b""
             self._check()
             await self._wait()
-        part = self._parts.popleft()
+        if len(self._parts) > _MANY_PARTS:
+            part = b"".join(self._parts)
+            self._parts.clear()
+        else:
+            part = self._parts.popleft()
         self._waiting -= len(part)
         if self._is_paused and not self._parts:
             self._resume()

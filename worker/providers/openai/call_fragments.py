@@ -8,6 +8,8 @@ from typing import Any
 
 # What is part of a fragment in any case; everything else is its extra fields.
 _KNOWN = frozenset({"index", "id", "type", "function", "custom", "name", "arguments"})
+# Digits of a call's place.
+_LONGEST_INDEX = 9
 _OUTSIDE = re.compile(r'["{}\[\]]')
 _INSIDE = re.compile(r'["\\]')
 
@@ -64,8 +66,8 @@ def _parse_call(entry: Mapping[str, Any]) -> CallFragment:
 def _index(value: Any) -> int | None:
     if isinstance(value, bool):
         return None
-    if isinstance(value, str) and value.isdecimal():
-        return int(value)
+    if isinstance(value, str):
+        return int(value) if value.isdecimal() and len(value) <= _LONGEST_INDEX else None
     return int(value) if isinstance(value, int | float) and value == value // 1 else None
 
 

@@ -178,22 +178,22 @@ def _trace() -> dict[bytes, bytes]:
 
 async def read_body(response: ServerResponse, limit: int) -> bytes:
     """Read up to `limit` bytes of a body."""
-    body = b""
+    body = bytearray()
     if limit:
         async for chunk in decode_body(response):
             body += chunk
             if len(body) >= limit:
                 break
-    return body[:limit]
+    return bytes(body[:limit])
 
 
 async def _read_error(response: ServerResponse, limit: float) -> bytes:
     """Read what arrives of an error's body within `limit` seconds; the status alone is mostly enough."""
-    body = b""
+    body = bytearray()
     with suppress(httpx.HTTPError, TimeoutError):
         async with asyncio.timeout(limit):
             async for chunk in decode_body(response):
                 body += chunk
                 if len(body) > _MAX_ERROR:
                     break
-    return body[:_MAX_ERROR]
+    return bytes(body[:_MAX_ERROR])

@@ -1,17 +1,26 @@
 """Read an answer from a server's response, and yield it as it grows."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 
 import httpx
 
+from wire.reasons import Reason
+from worker.errors import UpstreamError
 from worker.providers import Growth
 from worker.providers.content_encoding import RawResponse, decode_body
 from worker.providers.openai.reader import CompletionReader, GrowingAnswer
 
 # Seconds to wait for what may follow the reason of an end: the usage and the end itself.
 GRACE = 1.0
+# How many bytes are read at once, before whatever else the worker does has its turn.
+STEP = 4096
+# How many bytes a response may have beside its answer, and for each of the answer's: tokens of one character arrive in
+# some hundred bytes, and comments while a model thinks.
+MOST_BESIDE = 16 * 1024 * 1024
+_FRAME = 1000
+_EVENT_END = b"\n\n"
 
 
 async def read_growths(
@@ -21,10 +30,13 @@ async def read_growths(
 
     Once the server has sent the answer's end, `grace` is for how many seconds the rest is waited for. UpstreamError.
     """
-    reader = CompletionReader(answer, response.headers.get("content-type", ""))
+    reader, received = CompletionReader(answer, response.headers.get("content-type", "")), 0
     async with aclosing(_chunks(response, answer, grace)) as chunks:
         async for chunk in chunks:
+            received += len(chunk)
             failure = reader.feed(chunk)
+            if failure is None and received > MOST_BESIDE + _FRAME * answer.size:
+                failure = UpstreamError(Reason.TRANSPORT_TOO_BIG, "a response without an end")
             pieces = answer.take()
             if failure is None or pieces:
                 yield Growth(pieces)
@@ -37,11 +49,11 @@ async def read_growths(
 
 
 async def _chunks(response: RawResponse, answer: GrowingAnswer, grace: float) -> AsyncGenerator[bytes, None]:
-    """Yield the bytes of the response. Once the answer has ended, a cut and silence are the response's end.
+    """Yield the bytes of the response, in steps. Once the answer has ended, a cut and silence are the response's end.
 
     Some servers send a finish_reason with each piece of text: each piece gets the grace anew.
     """
-    chunks, deadline, size = decode_body(response), None, -1
+    chunks, deadline, size, read = decode_body(response), None, -1, 0
     while True:
         if answer.ended and answer.size > size:
             deadline, size = asyncio.get_running_loop().time() + grace, answer.size
@@ -54,7 +66,24 @@ async def _chunks(response: RawResponse, answer: GrowingAnswer, grace: float) ->
             if not answer.ended:
                 raise
             return
-        yield chunk
+        for step in _cut(chunk):
+            # A fast server leaves no moment of waiting, in which others would have their turn.
+            if read >= STEP // 2:
+                await asyncio.sleep(0)
+                read = 0
+            read += len(step)
+            yield step
+
+
+def _cut(chunk: bytes) -> Iterator[bytes]:
+    """Yield a chunk in steps, which end where an event does if they can."""
+    start = 0
+    while len(chunk) - start > STEP:
+        end = chunk.rfind(_EVENT_END, start, start + STEP)
+        end = start + STEP if end < 0 else end + len(_EVENT_END)
+        yield chunk[start:end]
+        start = end
+    yield chunk[start:] if start else chunk
 
 
 async def _next_before(chunks: AsyncGenerator[bytes, None], deadline: float) -> bytes:

@@ -7,11 +7,9 @@ from collections.abc import Iterator
 
 from wire.reasons import Reason
 from worker.errors import UpstreamError
-from worker.providers.openai.sse import MAX_EVENT
+from worker.providers.openai.sse import MAX_EVENT, MOST_IN_VAIN
 from worker.providers.openai.stream import DONE
 
-# How often a document that isn't complete is tried before the response ends.
-_MOST_TRIES = 100
 _WORD = re.compile(r"\S")
 _decoder = json.JSONDecoder(strict=False)
 
@@ -23,13 +21,14 @@ class DocumentParser:
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
         self._pieces: list[str] = []
         self._size = 0
-        self._tries = 0
+        # Characters of what was no document yet when it was tried, before the response's end.
+        self._vain = 0
 
     def feed(self, chunk: bytes) -> Iterator[str]:
         """Yield the documents that end in `chunk`. UpstreamError if one exceeds the limit."""
         self._add(self._utf8.decode(chunk))
-        if self._tries < _MOST_TRIES and (b"}" in chunk or b"]" in chunk):
-            self._tries += 1
+        if self._vain <= MOST_IN_VAIN and (b"}" in chunk or b"]" in chunk):
+            self._vain += self._size
             yield from self._documents()
         if self._size > MAX_EVENT:
             raise UpstreamError(Reason.TRANSPORT_TOO_BIG, "a document without an end")
@@ -46,7 +45,7 @@ class DocumentParser:
         end = 0
         while (match := _WORD.search(text, end)) and (stop := _document_end(text, match.start())):
             end = stop
-            self._tries = 0
+            self._vain = 0
             yield text[match.start() : stop]
         self._pieces, self._size = [text[end:]], len(text) - end
 

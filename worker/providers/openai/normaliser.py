@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from wire.blocks import Block, BlockKind, Piece, fold
+from wire.blocks import Block, BlockKind, Piece
 from wire.reasons import Reason
 from worker.errors import UpstreamError
 from worker.providers.openai.call_fragments import CallFragment, JsonScanner
@@ -38,7 +38,7 @@ class GrowingBlock:
         self.is_over = self.is_dropped = False
         self._texts: list[str] = []
         self._held: list[str] = []
-        self._held_extra: dict[str, Any] = {}
+        self._held_extras: list[dict[str, Any]] = []
         self._json = JsonScanner()
 
     @property
@@ -58,12 +58,12 @@ class GrowingBlock:
             if self.kind == "tool_call":
                 self._json.feed(text)
         if extra:
-            _fold_into(self.extra, extra)
-            self._held_extra = fold(self._held_extra, extra)
+            fold_into(self.extra, extra)
+            self._held_extras.append(extra)
 
     def extend(self, text: str) -> Piece | None:
         """Add text, and return it as a piece at once; None, and nothing is added, where it takes `add` and `take`."""
-        if self.number is None or self.kind == "tool_call" or self._held or self._held_extra:
+        if self.number is None or self.kind == "tool_call" or self._held or self._held_extras:
             return None
         if not text or join_surrogates(text) is not text:
             return None
@@ -76,18 +76,26 @@ class GrowingBlock:
         if not text.isascii():
             half = text[-1:] if ends_in_half(text) and not last else ""
             text = join_surrogates(text[: len(text) - len(half)])
-        extra, self._held = self._held_extra, [half] if half else []
+        extra, self._held = self._fold_held(), [half] if half else []
         first = self.number is None
         if not (text or extra or (first and self.kind == "tool_call")):
             return None
-        if extra:
-            self._held_extra = {}
+        self._held_extras = []
         if text:
             self._texts.append(text)
         if self.number is None:
             self.number = number
             return Piece(number, self.kind, text, self.id, self.name, self.custom, extra)
         return Piece(self.number, self.kind, text, "", "", False, extra)
+
+    def _fold_held(self) -> dict[str, Any]:
+        """Return the fields that are held; together only now, since one by one would take quadratic time."""
+        if len(self._held_extras) == 1:
+            return self._held_extras[0]
+        folded: dict[str, Any] = {}
+        for extra in self._held_extras:
+            fold_into(folded, extra)
+        return folded
 
     def freeze(self) -> Block:
         """Return it as it is."""
@@ -113,16 +121,13 @@ class Normaliser:
         self._by_id: dict[str, GrowingBlock] = {}
         self._legacy: GrowingBlock | None = None
         self.size = 0
+        # The kinds of its blocks.
+        self.kinds: set[BlockKind] = set()
 
     @property
     def has_begun(self) -> bool:
         """Whether there is anything of an answer."""
         return bool(self._blocks or self._calls)
-
-    @property
-    def kinds(self) -> frozenset[BlockKind]:
-        """The kinds of its blocks."""
-        return frozenset(block.kind for block in (*self._blocks, *self._calls))
 
     @property
     def text(self) -> str:
@@ -202,6 +207,8 @@ class Normaliser:
         if fragment.legacy:
             self._legacy = call
         self._calls.append(call)
+        self.kinds.add(call.kind)
+        self._measure(_BLOCK_BYTES)
         return call
 
     def _learn(self, call: GrowingBlock, fragment: CallFragment) -> None:
@@ -209,9 +216,12 @@ class Normaliser:
         if fragment.index is not None:
             self._by_index[fragment.index] = call
         if fragment.id:
+            if fragment.id not in self._by_id:
+                self._measure(_BLOCK_BYTES + len(fragment.id))
             self._by_id[fragment.id] = call
             call.server_id = call.server_id or fragment.id
         if not call.name and (name := join_surrogates(fragment.name)):
+            self._measure(len(name))
             call.name, call.id = name, call.id or join_surrogates(call.server_id) or self._new_id()
             self._append(call)
 
@@ -226,15 +236,13 @@ class Normaliser:
 
     def _append(self, block: GrowingBlock) -> GrowingBlock:
         self._blocks.append(block)
+        self.kinds.add(block.kind)
         self.size += _BLOCK_BYTES
         return block
 
     def _grow(self, block: GrowingBlock, text: str, extra: dict[str, Any]) -> None:
-        self.size += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-        if extra:
-            self.size += len(msgspec.json.encode(extra))
-        if self.size > MAX_ANSWER:
-            raise UpstreamError(Reason.TRANSPORT_TOO_BIG, "an answer without an end")
+        size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+        self._measure(size + len(msgspec.json.encode(extra)) if extra else size)
         # Nearly all text continues the last block, alone.
         is_last = self._current == len(self._blocks) - 1 and self._blocks[-1] is block
         if is_last and not extra and (piece := block.extend(text)) is not None:
@@ -242,6 +250,11 @@ class Normaliser:
             return
         block.add(text, extra)
         self._advance()
+
+    def _measure(self, size: int) -> None:
+        self.size += size
+        if self.size > MAX_ANSWER:
+            raise UpstreamError(Reason.TRANSPORT_TOO_BIG, "an answer without an end")
 
     def _advance(self) -> None:
         """Take all that may be known by now, from the block that grows and from those after it that can."""
@@ -260,7 +273,7 @@ class Normaliser:
             self._pieces.append(piece)
 
 
-def _fold_into(fields: dict[str, Any], new: dict[str, Any]) -> None:
+def fold_into(fields: dict[str, Any], new: dict[str, Any]) -> None:
     """Fold new fields as wire.blocks.fold does, into fields of our own: a copy for each token's probability is dear."""
     for name, value in new.items():
         before = fields.get(name)
@@ -269,7 +282,7 @@ def _fold_into(fields: dict[str, Any], new: dict[str, Any]) -> None:
         elif isinstance(before, list) and isinstance(value, list):
             before += value
         elif isinstance(before, dict) and isinstance(value, dict):
-            _fold_into(before, value)
+            fold_into(before, value)
         else:
             fields[name] = copy.deepcopy(value) if isinstance(value, list | dict) else value
 

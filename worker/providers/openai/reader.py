@@ -66,6 +66,8 @@ class CompletionReader:
                 self._head += chunk
                 self._parser = self._choose_parser(self._head)
                 if self._parser is None:
+                    # White space ahead of an answer says nothing, however much of it there is.
+                    self._head = self._head.rstrip()
                     return None
                 chunk, self._head = self._head.removeprefix(BOM), b""
             parser = self._parser

@@ -12,6 +12,9 @@ from worker.errors import UpstreamError
 # The limit of one event, in bytes; real ones are far smaller.
 MAX_EVENT = 4 * 1024 * 1024
 
+# How many bytes of data are read in vain to see whether they are whole, before nothing but an empty line ends an event.
+MOST_IN_VAIN = 8 * 1024 * 1024
+
 _LINE_END = re.compile(rb"[\r\n]")
 # Data without its field's name: an object, or the mark of the end.
 _BARE = re.compile(rb"\s*(?:\{|\[DONE\]\s*$)")
@@ -34,6 +37,8 @@ class EventParser:
         self._late_name = b""
         self._data: list[str] = []
         self._size = 0
+        # Characters of the data, and of what was no object yet when it was looked at.
+        self._length = self._vain = 0
         self._begun = False
 
     def feed(self, chunk: bytes) -> Iterator[str]:
@@ -81,6 +86,7 @@ class EventParser:
                 if self._is_whole():
                     yield from self._take()
                 self._data.append(value.removeprefix(b" ").decode(errors="replace"))
+                self._length += len(self._data[-1]) + 1
             elif name == b"event" and self._data:
                 self._late_name = value.strip().lower()
             elif name == b"event":
@@ -88,13 +94,18 @@ class EventParser:
 
     def _is_whole(self) -> bool:
         """Return whether the data is an object already, so that no further line belongs to it."""
-        return bool(self._data) and self._data[-1].rstrip().endswith("}") and _is_json("\n".join(self._data))
+        if not (self._data and self._data[-1].rstrip().endswith("}")) or self._vain > MOST_IN_VAIN:
+            return False
+        # Each look reads all of it: without a bound, lines that end like an object would take quadratic time.
+        self._vain += self._length
+        return _is_json("\n".join(self._data))
 
     def _take(self) -> Iterator[str]:
         """Yield the data of the event that ends here, if it has any."""
         data, name = "\n".join(self._data), self._name
         self._data, self._name, self._late_name = [], self._late_name, b""
         self._size = sum(map(len, self._pieces))
+        self._length = self._vain = 0
         if data:
             yield _wrap_error(data) if name == b"error" else data
 

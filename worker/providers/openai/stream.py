@@ -25,8 +25,12 @@ from worker.providers.surrogates import clean_json
 DONE = "[DONE]"
 # What some servers put around it.
 _AROUND_DONE = "\"' \t\r\n\0"
-# The largest number of sources and suggestions of an answer, and of characters of a server's own word for its end.
+# The largest number of sources and suggestions of an answer, of characters of a source's address and of its title, and
+# of characters of a server's own word for its end.
+MOST_SOURCES = 100
 _MOST = 100
+LONGEST_ADDRESS = 4096
+LONGEST_TITLE = 1000
 _LONGEST_WORD = 100
 # Bytes of the extra fields beside the choices.
 _MAX_BESIDE = 64 * 1024
@@ -90,6 +94,8 @@ class CompletionStream:
         self._extra: dict[str, Any] = {}
         # What was beside the choices of the last chunk, where that was nothing but what common chunks may have there.
         self._beside: tuple[Any, ...] | None = None
+        # How long the text was when it was last joined.
+        self._text_size = 0
         # How much text `thoughts` has got, of which some may be held back.
         self._split_size = 0
 
@@ -230,11 +236,12 @@ class CompletionStream:
         content = message.get("content")
         if not self._has_delta:
             text = _text(content)
-            repeats = self._finish is not None and self._answer.has_begun and self.text and text.startswith(self.text)
-            self._read_message({**message, "content": _text_beyond(text, self.text)} if repeats else message, logprobs)
+            repeats = self._finish is not None and self._answer.has_begun and self._repeats(text)
+            self._read_message({**message, "content": text[self._text_size :]} if repeats else message, logprobs)
             return
         seen = self._answer.kinds
-        new: dict[str, Any] = {"content": _text_beyond(content, self.text) if isinstance(content, str) else ""}
+        beyond = content[self._text_size :] if isinstance(content, str) and self._repeats(content) else ""
+        new: dict[str, Any] = {"content": beyond}
         for kind, names in (
             ("reasoning", REASONING_FIELDS),
             ("refusal", ("refusal",)),
@@ -243,6 +250,15 @@ class CompletionStream:
             if kind not in seen:
                 new |= {name: message[name] for name in names if name in message}
         self._read_message(new, None)
+
+    def _repeats(self, whole: str) -> bool:
+        """Return whether a text begins with all of the answer's so far, whose size is known then."""
+        # To join the text for each of many shorter ones would take quadratic time.
+        if len(whole) < self._text_size:
+            return False
+        text = self.text
+        self._text_size = len(text)
+        return bool(text) and whole.startswith(text)
 
     def _read_message(self, fields: dict[str, Any], logprobs: Any) -> bool:
         """Read a message or a part of one, in the order in which models answer. Return whether it has any content."""
@@ -326,10 +342,11 @@ class CompletionStream:
 
     def _cite(self, sources: Any) -> None:
         """Add sources: URLs, or objects with a URL and perhaps a title. Each URL counts once, where it came first."""
-        for source in sources[:_MOST] if isinstance(sources, list) else ():
+        for source in sources[:MOST_SOURCES] if isinstance(sources, list) else ():
             entry = source if isinstance(source, dict) else {"url": source}
-            url, title = _string(entry.get("url")), _string(entry.get("title"))
-            if url.startswith(("https://", "http://")) and (url in self._titles or len(self._titles) < _MOST):
+            url, title = _string(entry.get("url")), _string(entry.get("title"))[:LONGEST_TITLE]
+            known = url in self._titles or (len(self._titles) < MOST_SOURCES and len(url) <= LONGEST_ADDRESS)
+            if known and url.startswith(("https://", "http://")):
                 self._titles[url] = self._titles.get(url) or title
 
     def _to_error(self, chunk: dict[str, Any]) -> UpstreamError:
@@ -396,11 +413,6 @@ def _finish_reason(value: Any) -> str | None:
     if isinstance(value, str):
         return None if value.strip().lower() in _NO_FINISH else value.strip()
     return "stop" if value else None
-
-
-def _text_beyond(whole: str, text: str) -> str:
-    """Return what a whole text has beyond the text so far; nothing if it is another text."""
-    return whole[len(text) :] if whole.startswith(text) else ""
 
 
 def _string(value: Any) -> str:

@@ -9,6 +9,8 @@ _OPEN, _CLOSE = "<think>", "</think>"
 _LONE_CLOSE = r"[ \t]*</think>"
 _MAYBE_CLOSE = r"[ \t]*(?:<|</|</t|</th|</thi|</thin|</think)?\Z"
 _MAYBE_OPEN = re.compile(r"\n(?:<|<t|<th|<thi|<thin|<think)?\Z")
+# How many characters are held back for what may follow them: white space, and the beginning of a tag.
+_MOST_HELD = 1024
 # What separates the reasoning from the answer, and a block within the answer from what follows.
 _GAP = re.compile(r"(?:[ \t]*\r?\n)+|[ \t]+|")
 _LINES = re.compile(r"(?:[ \t]*\r?\n)*")
@@ -78,7 +80,7 @@ class ThoughtSplitter:
             self._held, self._blank = start[len(_OPEN) :], ""
             self._state, self.beginning, self._lone_allowed = self._thought, "text", False
             return True
-        if _OPEN.startswith(start):
+        if _OPEN.startswith(start) and len(self._held) <= _MOST_HELD:
             return False
         if self._after_block:
             self._held, self._state = self._held[self._gap_end(self._held) :], self._text
@@ -143,7 +145,7 @@ class ThoughtSplitter:
             self._state, self._undecided, self._blank = self._inner, [], ""
             return True
         tags = [_MAYBE_OPEN.search(self._held), self._find(_MAYBE_CLOSE) if self._lone_allowed else None]
-        cut = min((tag.start() for tag in tags if tag is not None), default=len(self._held))
+        cut = self._bounded(min((tag.start() for tag in tags if tag is not None), default=len(self._held)))
         self._put_text(self._held[:cut])
         self._at_start, self._held = self._at_start and not cut, self._held[cut:]
         return False
@@ -163,7 +165,7 @@ class ThoughtSplitter:
 
     def _between(self) -> bool:
         """Between reasoning and text."""
-        if not self._held.strip():
+        if not self._held.strip() and len(self._held) <= _MOST_HELD:
             return False
         end = self._gap_end(self._held)
         rest = self._held[end:]
@@ -188,11 +190,15 @@ class ThoughtSplitter:
     def _keep_line(self, most: int = 0) -> str:
         """Take all but what may become a lone end, and the `most` last characters."""
         maybe = self._find(_MAYBE_CLOSE)
-        cut = maybe.start() if maybe is not None else len(self._held)
+        cut = self._bounded(maybe.start() if maybe is not None else len(self._held))
         cut = max(0, min(cut, len(self._held) - most))
         taken, self._held = self._held[:cut], self._held[cut:]
         self._at_start = self._at_start and not taken
         return taken
+
+    def _bounded(self, cut: int) -> int:
+        """Return where what is held back begins: at the end, if it would be too long to be read again and again."""
+        return cut if len(self._held) - cut <= _MOST_HELD else len(self._held)
 
     def _gap_end(self, text: str) -> int:
         gap = self._gap.match(text)
@@ -208,7 +214,7 @@ class ThoughtSplitter:
         """Put reasoning, of which white space alone is none."""
         if self._blank is not None:
             self._blank += text
-            if not self._blank.strip():
+            if not self._blank.strip() and len(self._blank) <= _MOST_HELD:
                 return
             text, self._blank = self._blank, None
         self._splits.append(("reasoning", text))

@@ -1,3 +1,4 @@
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -6,6 +7,12 @@ from wire.blocks import Block
 from wire.reasons import Reason
 from worker.errors import UpstreamError
 from worker.providers.anthropic.answer_blocks import AnswerBlocks
+
+
+def start_all(answer: AnswerBlocks, blocks: Sequence[Mapping[str, Any]]) -> None:
+    """Begin blocks, one after the other."""
+    for number, block in enumerate(blocks):
+        answer.start(block, number)
 
 
 def test_without_envelopes_no_extra_fields_leave() -> None:
@@ -79,3 +86,22 @@ def test_odd_kinds_and_names_are_none(odd: Any) -> None:
     answer.add({"type": odd, "text": "a"})
     answer.start({"type": odd, "text": "a"})
     assert [block.kind for block in answer.end(cut=False)] == []
+
+
+@pytest.mark.parametrize(
+    "block",
+    [{"type": "tool_use", "id": "c", "name": "y" * 100_000}, {"type": "tool_use", "id": "x" * 100_000, "name": "n"}],
+)
+def test_the_names_and_ids_of_calls_count(block: dict[str, Any]) -> None:
+    answer = AnswerBlocks()
+    with pytest.raises(UpstreamError, match=r"transport\.toobig"):
+        start_all(answer, [block] * 100)
+
+
+def test_a_place_that_is_no_number_is_none() -> None:
+    answer = AnswerBlocks()
+    for place in ("x" * 1000, {"a": 1}, [1], 0, 1):
+        answer.start({"type": "text", "text": "a"}, place)
+    assert answer._unstopped == {0}
+    with pytest.raises(UpstreamError):
+        answer.add({"type": "text_delta", "text": "b"}, 0)

@@ -311,3 +311,14 @@ def seen(events: Sequence[bytes], *, common: bool) -> list[Any]:
 def test_an_event_is_read_alike_whether_it_is_taken_for_common_or_not(events: list[Any], is_ascii: bool) -> None:
     encoded = [json.dumps(event, ensure_ascii=is_ascii).encode("utf-8", "surrogatepass") for event in events]
     assert seen(encoded, common=True) == seen(encoded, common=False)
+
+
+def test_counts_and_sources_without_end_are_left_out() -> None:
+    usage = {"input_tokens": 1, "output_tokens": 2, **{f"u{number}": "x" * 10**6 for number in range(50)}}
+    stream = MessageStream()
+    stream.read(json.dumps({"type": "message_start", "message": {"usage": usage}}))
+    assert stream._usage == {"input_tokens": 1, "output_tokens": 2}
+    citations = [{"url": "https://a/" + "x" * 5000}, {"url": "https://b/", "title": "y" * 10**6}]
+    block = {"type": "text", "text": "", "citations": citations}
+    stream.read(json.dumps({"type": "content_block_start", "index": 0, "content_block": block}))
+    assert [(url, len(title)) for url, title in stream._titles.items()] == [("https://b/", 1000)]

@@ -23,6 +23,7 @@ from wire.reasons import Reason
 from worker.accounts.account import CookieAccount
 from worker.errors import UpstreamError
 from worker.providers import Completion, SavedConversation, Snapshot, TextUpdate
+from worker.providers.bing import edgegpt
 from worker.providers.bing.edgegpt import EdgeGPTProvider
 from worker.settings import WorkerSettings
 
@@ -610,3 +611,12 @@ def silent_port() -> Any:
     """Yield a port that accepts connections and never sends anything."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
+
+
+async def test_an_answer_that_changes_without_end_is_cut_off(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each change is written whole, and Redis keeps them all."""
+    monkeypatch.setattr(edgegpt, "MAX_REPLACED", 5000)
+    stage.script = says(*(update("ab"[number % 2] * 1000) for number in range(100)))
+    with pytest.raises(UpstreamError) as caught:
+        await updates(asking(stage.settings))
+    assert caught.value.reason == Reason.TRANSPORT_TOO_BIG

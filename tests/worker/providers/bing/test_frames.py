@@ -1,5 +1,6 @@
 import json
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,7 +9,15 @@ from hypothesis import strategies as st
 
 from wire.messages import Source
 from worker.errors import UpstreamError
-from worker.providers.bing.frames import ChatHubFrame, ChatHubMessage, outgoing_type, read_frames
+from worker.providers.bing import frames
+from worker.providers.bing.frames import (
+    LONGEST_MENDED,
+    MOST_RECORDS,
+    ChatHubFrame,
+    ChatHubMessage,
+    outgoing_type,
+    read_frames,
+)
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
@@ -153,3 +162,32 @@ def test_nested_nonsense_never_raises(cards: Any, sources: Any, responses: Any) 
     assert isinstance(odd.shown, str)
     assert isinstance(odd.sources, tuple)
     assert isinstance(odd.suggestions, tuple)
+
+
+def test_a_message_of_more_records_than_any_has_is_a_protocol_error() -> None:
+    assert len(records('{"type":6}\x1e' * (MOST_RECORDS - 1))) == MOST_RECORDS - 1
+    with pytest.raises(UpstreamError) as caught:
+        records("{}\x1e" * 1_000_000)
+    assert caught.value.reason == "upstream.protocol"
+
+
+@pytest.mark.parametrize("depth", [2, 500])
+def test_halves_that_become_halves_when_others_are_left_out_are_tried_once(
+    depth: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[bytes] = []
+    decoder = frames._frame
+
+    def decode(record: bytes) -> ChatHubFrame:
+        tried.append(record)
+        return decoder.decode(record)
+
+    monkeypatch.setattr(frames, "_frame", SimpleNamespace(decode=decode))
+    with pytest.raises(UpstreamError) as caught:
+        records('{"error":"' + r"\ud8" * depth + r"\ud83d" + "3d" * depth + '"}\x1e')
+    assert (caught.value.reason, len(tried)) == ("upstream.protocol", 2)
+
+
+def test_halves_in_a_record_larger_than_any_are_not_looked_for() -> None:
+    with pytest.raises(UpstreamError):
+        records('{"error":"' + r"\ud83d" + "x" * LONGEST_MENDED + '"}\x1e')

@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from tests.support.conditions import until
 from worker.accounts.account import CookieAccount
 from worker.errors import UpstreamError
+from worker.providers.bing import socket as bing_socket
 from worker.providers.bing.reply import BingReply
 from worker.providers.bing.socket import ChatHubSession, ChatHubSocket
 
@@ -81,4 +83,76 @@ async def test_a_record_that_cant_be_sent_is_a_cut(stage: Any) -> None:
     with pytest.raises(UpstreamError) as caught:
         await line.send_str(HELLO)
     assert caught.value.reason == "transport.closed"
+    await line.close()
+
+
+@pytest.mark.parametrize("sent", ["ping", "pong", "record"])
+async def test_many_messages_at_once_leave_others_their_turn(stage: Any, sent: str) -> None:
+    """They have all arrived before the first is read, so that reading them never waits."""
+
+    async def flood(socket: web.WebSocketResponse) -> None:
+        for _ in range(100):
+            await {"ping": socket.ping, "pong": socket.pong, "record": lambda: socket.send_str("{}\x1e")}[sent]()
+        await socket.send_str("{}\x1e" if sent != "record" else '{"type":6}\x1e')
+
+    stage.shake = flood
+    line = line_to(stage.url)
+    await line.open({})
+    assert line._socket is not None
+    await line.send_str(HELLO)
+    queue = line._socket._reader
+    await until(lambda: len(queue._buffer) > 100, "all has arrived")
+    line._handshake_done = sent == "record"
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    others = asyncio.ensure_future(take_turns())
+    await line.receive_str()
+    others.cancel()
+    assert turns > 3
+    await line.close()
+
+
+async def test_messages_without_end_are_cut_off(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bing_socket, "MOST_MESSAGES", 50)
+
+    async def flood(socket: web.WebSocketResponse) -> None:
+        for _ in range(100):
+            await socket.ping()
+
+    stage.shake = flood
+    line = line_to(stage.url)
+    await line.open({})
+    await line.send_str(HELLO)
+    with pytest.raises(UpstreamError) as caught:
+        await line.receive_str()
+    assert caught.value.reason == "transport.toobig"
+    await line.close()
+
+
+async def test_a_ping_is_answered(stage: Any) -> None:
+    async def ping(socket: web.WebSocketResponse) -> None:
+        await socket.ping(b"are you there")
+        await socket.send_str("{}\x1e")
+
+    stage.shake = ping
+    line = line_to(stage.url)
+    await line.open({})
+    await line.send_str(HELLO)
+    answered: list[bytes] = []
+    assert line._socket is not None
+    send = line._socket.pong
+
+    async def pong(message: bytes = b"") -> None:
+        answered.append(message)
+        await send(message)
+
+    line._socket.pong = pong  # type: ignore[method-assign]
+    assert await line.receive_str() == "{}\x1e"
+    assert answered == [b"are you there"]
     await line.close()

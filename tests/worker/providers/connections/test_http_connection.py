@@ -186,6 +186,14 @@ async def test_many_small_chunks_are_no_head() -> None:
     assert await read(connection) == b"x" * 50_000
 
 
+async def test_thousands_of_parts_that_wait_are_read_as_one() -> None:
+    connection, _ = connect()
+    connection.data_received(OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 10_000)
+    assert await connection.read() == b"x" * 10_000
+    connection.data_received(b"1\r\na\r\n" * 2 + b"0\r\n\r\n")
+    assert [await connection.read() for _ in range(3)] == [b"a", b"a", b""]
+
+
 async def test_a_server_that_is_faster_than_its_reader_is_slowed() -> None:
     connection, transport = connect()
     connection.data_received(OK + b"Content-Length: 1000000\r\n\r\n")

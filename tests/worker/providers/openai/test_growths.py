@@ -1,3 +1,6 @@
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import httpx
@@ -8,6 +11,7 @@ from wire.blocks import Piece
 from wire.reasons import Reason
 from worker.errors import UpstreamError
 from worker.providers import Growth
+from worker.providers.openai import growths as growths_module
 from worker.providers.openai.growths import read_growths
 from worker.providers.openai.stream import CompletionStream
 
@@ -33,3 +37,50 @@ async def test_what_came_before_a_failure_is_yielded_first() -> None:
     with pytest.raises(UpstreamError) as caught:
         await anext(growths)
     assert caught.value.reason == Reason.UPSTREAM_INTERNAL
+
+
+class EndlessResponse:
+    """A response that is there all at once, so that reading it never waits."""
+
+    def __init__(self, start: bytes, part: bytes) -> None:
+        self.headers = {"content-type": "text/event-stream"}
+        self._parts = itertools.chain([start], itertools.repeat(part))
+
+    async def aiter_raw(self) -> AsyncIterator[bytes]:
+        for part in self._parts:
+            yield part
+
+
+@pytest.mark.parametrize("part", [b":\n\n" * 20_000, b":\n\n" * 200])
+async def test_reading_what_has_arrived_leaves_others_their_turn(part: bytes) -> None:
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    others = asyncio.ensure_future(take_turns())
+    async with aclosing(read_growths(EndlessResponse(b"", part), CompletionStream())) as growths:
+        for _ in range(1000):
+            await anext(growths)
+    others.cancel()
+    assert turns > 90
+
+
+@pytest.mark.parametrize("part", [b":\n\n", b"data: {}\n\n"])
+async def test_a_response_that_brings_no_answer_for_ever_is_cut_off(
+    part: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(growths_module, "MOST_BESIDE", 100_000)
+    with pytest.raises(UpstreamError) as caught:
+        [growth async for growth in read_growths(EndlessResponse(b"", part * 1000), CompletionStream())]
+    assert caught.value.reason == Reason.TRANSPORT_TOO_BIG
+
+
+async def test_an_answer_in_large_frames_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growths_module, "MOST_BESIDE", 1000)
+    body = events(*(chunk("a", obfuscation="x" * 500) for _ in range(100))) + whole("b")
+    text = "".join(piece.text for growth in await read(body) for piece in growth.pieces)
+    assert text == "a" * 100 + "b"

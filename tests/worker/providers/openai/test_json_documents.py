@@ -1,3 +1,4 @@
+import itertools
 import json
 
 import pytest
@@ -5,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.errors import UpstreamError
+from worker.providers.openai import json_documents
 from worker.providers.openai.json_documents import DocumentParser
-from worker.providers.openai.sse import MAX_EVENT
+from worker.providers.openai.sse import MAX_EVENT, MOST_IN_VAIN
 
 OBJECTS = st.lists(st.dictionaries(st.text(max_size=3), st.text(max_size=5) | st.integers(), max_size=2), max_size=4)
 
@@ -45,3 +47,12 @@ def test_half_a_document_is_returned_at_the_end() -> None:
 def test_a_document_without_an_end_is_cut_off() -> None:
     with pytest.raises(UpstreamError, match=r"transport\.toobig"):
         read(*[b"[" * 65536] * (MAX_EVENT // 65536 + 1))
+
+
+def test_a_document_that_seems_to_end_is_tried_in_vain_only_so_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+    monkeypatch.setattr(json_documents, "_document_end", lambda text, start: tried.append(len(text)))
+    documents = DocumentParser()
+    with pytest.raises(UpstreamError):
+        all(not list(documents.feed(b'["' + b"}" * 4000)) for _ in itertools.count())
+    assert sum(tried) < MOST_IN_VAIN + MAX_EVENT

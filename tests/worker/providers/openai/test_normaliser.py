@@ -1,7 +1,9 @@
 """Whatever comes in whatever order, an answer is a sequence of whole blocks."""
 
+import copy
 import itertools
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -294,3 +296,32 @@ def test_text_that_becomes_a_piece_at_once_is_as_that_which_was_held(parts: list
         patch.setattr(GrowingBlock, "extend", lambda *_: None)
         held = traced(parts)
     assert traced(parts) == held
+
+
+@pytest.mark.parametrize(
+    "fragments",
+    [
+        (call(index=0, id=f"{number}{'x' * 100_000}") for number in itertools.count()),
+        (call(index=number, id=f"{number}", name="y" * 100_000) for number in itertools.count()),
+        (call(index=number) for number in itertools.count()),
+        (call("{}", index=number, id=f"{number}", name="y") for number in itertools.count()),
+    ],
+    ids=["ids of one call", "names", "calls without a name", "calls"],
+)
+def test_whatever_an_answer_is_known_by_counts(fragments: Iterator[CallFragment]) -> None:
+    answer = Normaliser()
+    with pytest.raises(UpstreamError, match=r"transport\.toobig"):
+        any(map(answer.add_call, itertools.islice(fragments, MAX_ANSWER)))
+    assert answer.size < MAX_ANSWER + 200_000
+
+
+def test_fields_that_wait_for_their_place_are_those_that_came() -> None:
+    answer = Normaliser()
+    answer.add_call(call("{", id="c", name="now"))
+    parts: list[dict[str, Any]] = [{"a": [1], "b": "x", "c": {"d": 1}}, {"a": [2], "b": "y", "c": {"e": 2}}, {"a": [3]}]
+    for part in parts:
+        answer.add_extra(copy.deepcopy(part))
+    answer.add_call(call("}"))
+    *_, last = answer.take()
+    assert last.extra == {"a": [1, 2, 3], "b": "xy", "c": {"d": 1, "e": 2}}
+    assert answer.end(cut=False)[-1].extra == last.extra

@@ -126,3 +126,15 @@ def test_oddities_behind_the_end_undo_nothing_and_hide_nothing(odd: Any) -> None
     data = odd if isinstance(odd, str) else json.dumps(odd)
     body = events(chunk("a", "stop")) + f"data: {data}\n\n".encode() + events(chunk("b")) + b"data: [DONE]\n\n"
     assert read([body]) == ("ab", None)
+
+
+@pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])
+def test_endless_white_space_ahead_of_an_answer_is_not_kept(start: bytes) -> None:
+    completion = CompletionStream()
+    reader = CompletionReader(completion)
+    assert reader.feed(start) is None
+    for _ in range(100):
+        assert reader.feed(b" \n" * 1000) is None
+    assert reader._head == start
+    assert reader.feed(whole("hello")) is None
+    assert completion.text == "hello"

@@ -6,7 +6,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from worker.errors import UpstreamError
-from worker.providers.openai.sse import MAX_EVENT, EventParser
+from worker.providers.openai import sse
+from worker.providers.openai.sse import MAX_EVENT, MOST_IN_VAIN, EventParser
 
 
 def read(*pieces: bytes) -> list[str]:
@@ -117,3 +118,27 @@ def test_any_number_of_events_is_fine() -> None:
     for _ in range(100):
         assert len(list(events.feed(b"data: " + b"x" * 65536 + b"\n\n"))) == 1
         assert list(events.feed(b": ping\n\n" * 9000)) == []
+
+
+def read_on(events: EventParser, piece: bytes) -> None:
+    """Feed a piece again and again, of which no event comes."""
+    while True:
+        assert list(events.feed(piece)) == []
+
+
+@pytest.mark.parametrize("line", [b"data: }\n", b"data: {}\n"])
+def test_lines_that_end_like_an_object_are_looked_at_in_vain_only_so_often(
+    line: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = []
+    monkeypatch.setattr(sse, "_is_json", lambda text: looked.append(len(text)))
+    events = EventParser()
+    with pytest.raises(UpstreamError):
+        read_on(events, b'data: {"a":"\n' + line * 1000)
+    assert sum(looked) < MOST_IN_VAIN + MAX_EVENT
+
+
+def test_an_event_after_one_that_was_looked_at_in_vain_ends_where_the_next_begins() -> None:
+    events = EventParser()
+    assert len(list(events.feed(b"data: [\n" + b"data: {}\n" * 5000 + b"\n"))) == 1
+    assert list(events.feed(b'data: {"a":1}\ndata: {"b":2}\n')) == ['{"a":1}']

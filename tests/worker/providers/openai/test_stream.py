@@ -14,7 +14,7 @@ from wire.messages import Final, Source, encode
 from worker.errors import UpstreamError
 from worker.providers import Completion
 from worker.providers.openai.normaliser import MAX_ANSWER
-from worker.providers.openai.stream import DONE, CompletionStream
+from worker.providers.openai.stream import DONE, LONGEST_ADDRESS, LONGEST_TITLE, CompletionStream
 
 END = chunk(None, "stop")
 
@@ -414,3 +414,28 @@ def test_whatever_a_chunk_has_besides_an_answer_can_be_passed_on(extras: dict[st
     except UpstreamError:
         return
     encode(Final(text=ended.text, urls=ended.urls, suggestions=ended.suggestions, usage=ended.usage))
+
+
+def test_sources_with_endless_addresses_are_left_out_and_endless_titles_cut() -> None:
+    sources = [{"url": "https://a/" + "x" * LONGEST_ADDRESS, "title": "a"}, {"url": "https://b/", "title": "y" * 10**6}]
+    assert read(chunk("a", search_results=sources), END).urls == (Source("y" * LONGEST_TITLE, "https://b/"),)
+
+
+@pytest.mark.parametrize("start", [chunk("a" * 1000), {"choices": [{"message": "a" * 1000, "finish_reason": "stop"}]}])
+def test_short_messages_beside_a_long_text_dont_join_it_each_time(
+    start: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joined: list[int] = []
+
+    def text(stream: CompletionStream) -> str:
+        joined.append(1)
+        return stream._answer.text
+
+    monkeypatch.setattr(CompletionStream, "text", property(text))
+    read(start, *[{"choices": [{"message": {"content": "b"}}]}] * 100, END)
+    assert len(joined) <= 2
+
+
+def test_a_calls_place_of_thousands_of_digits_is_none() -> None:
+    entry = {"index": "9" * 5000, "id": "c", "function": {"name": "now", "arguments": "{}"}}
+    assert [block.name for block in read(with_delta(tool_calls=[entry]), END).blocks] == ["now"]

@@ -93,3 +93,13 @@ def test_an_answer_of_such_a_server_without_any_end_of_reasoning_is_the_text_too
 
 def test_a_late_discovery_changes_nothing_that_was_shown() -> None:
     assert split("hm\n</think>\nyes", beginning="text") == ("hm\nyes", "")
+
+
+@pytest.mark.parametrize("beginning", ["thought", "text", None])
+@pytest.mark.parametrize("start", ["", "<think>", "<think>a</think>", "a\n", "<think>a", "a\n<think>b</think>"])
+def test_endless_white_space_is_not_held_back(start: str, beginning: Beginning) -> None:
+    splitter = ThoughtSplitter(beginning)
+    splitter.feed(start)
+    for _ in range(100):
+        splitter.feed(" " * 100)
+        assert len(splitter._held) + len(splitter._blank or "") < 2000

@@ -1,0 +1,37 @@
+"""Requests that read all that is kept of an answer, or of several: a few at a time, since each may take much memory."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from starlette.requests import Request
+
+from gateway.auth.clients import Clients
+from gateway.http.body import BodyRoom
+from wire.jobs import Client
+
+# How many of them read at a time. Each may take several times MAX_BODY.
+_AT_ONCE = 16
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class AnswerReads:
+    """The places for such requests. However many one client has, it leaves as many as it takes."""
+
+    clients: Clients
+    _room: BodyRoom = field(default_factory=lambda: BodyRoom(_AT_ONCE), init=False)
+
+    def place(self, client: Client) -> AbstractAsyncContextManager[None]:
+        """Wait for a place for a client's request, and hold it during the body."""
+        return self._room.take(client.name, 1)
+
+    def bound(self, endpoint: Callable[[Request], Awaitable[T]]) -> Callable[[Request], Awaitable[T]]:
+        """Return an endpoint that has a place until its response is made, and not while that is sent."""
+
+        async def bounded(request: Request) -> T:
+            async with self.place(self.clients.identify(request)):
+                return await endpoint(request)
+
+        return bounded

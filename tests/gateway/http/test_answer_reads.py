@@ -1,0 +1,115 @@
+"""Whoever reads long answers again and again does so a few at a time, and others read theirs meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.support.conditions import until
+from tests.support.gateway.harness import RunningGateway, running, settings
+from tests.support.gateway.openai_client import MODEL
+from wire.redis.connection import Argument
+from wire.redis.store import Store
+
+pytestmark = pytest.mark.anyio
+# How many requests come at once, of one client, and how many of them read: half of the places.
+COUNT, OWN = 30, 8
+OTHER = {"x-forwarded-for": "192.0.2.2"}
+
+
+class HeldStore(Store):
+    """A store whose reads of answers and responses wait for each other's gate; `most` of one kind waited at once."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.gate, self.waiting, self.most = asyncio.Event(), 0, 0
+        self.gate.set()
+
+    async def execute(self, *command: Argument) -> Any:
+        """See Store."""
+        if command[0] == "XRANGE":
+            await self._wait()
+        return await super().execute(*command)
+
+    async def transfer(self, *command: Argument) -> Any:
+        """See Store."""
+        if command[0] == "GETRANGE" and ":response:" in str(command[1]):
+            await self._wait()
+        return await super().transfer(*command)
+
+    async def _wait(self) -> None:
+        if not self.gate.is_set():
+            self.waiting += 1
+            self.most = max(self.most, self.waiting)
+            await self.gate.wait()
+            self.waiting -= 1
+
+
+@pytest.fixture
+async def store(store_url: str) -> AsyncIterator[HeldStore]:
+    store = HeldStore(store_url)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def gateway(store: HeldStore) -> AsyncIterator[RunningGateway]:
+    async with running(store, settings(trusted_proxies="127.0.0.1")) as gateway:
+        yield gateway
+
+
+async def ask(gateway: RunningGateway, **rest: Any) -> Any:
+    response = await gateway.client.post("/v1/responses", json={"model": MODEL, "input": "hi", **rest})
+    assert response.status_code == 200, response.text
+    return response.json()["id"]
+
+
+async def read(gateway: RunningGateway, way: str, id_: str, headers: dict[str, str] | None = None) -> int:
+    """Return the status of what reads the response with that id."""
+    client, answer = gateway.client, id_.removeprefix("resp_")
+    body = {"model": MODEL, "input": "go on"}
+    match way:
+        case "answer":
+            response = await client.get(f"/answers/{answer}", headers=headers)
+        case "stream":
+            response = await client.get(f"/answers/{answer}/stream", headers=headers)
+        case "response":
+            response = await client.get(f"/v1/responses/{id_}", headers=headers)
+        case "items":
+            response = await client.get(f"/v1/responses/{id_}/input_items", headers=headers)
+        case "chain":
+            response = await client.post("/v1/responses", json=body | {"previous_response_id": id_}, headers=headers)
+        case _:
+            reference = [{"type": "item_reference", "id": id_}, {"role": "user", "content": "go on"}]
+            response = await client.post("/v1/responses", json=body | {"input": reference}, headers=headers)
+    return response.status_code
+
+
+@pytest.mark.parametrize(
+    ("way", "most"), [("answer", 1), ("stream", 1), ("response", 1), ("items", OWN), ("chain", OWN), ("reference", 1)]
+)
+async def test_one_client_reads_an_answer_a_few_times_at_once(
+    gateway: RunningGateway, store: HeldStore, way: str, most: int
+) -> None:
+    id_ = await ask(gateway)
+    store.gate.clear()
+    reading = [asyncio.create_task(read(gateway, way, id_)) for _ in range(COUNT)]
+    await until(lambda: store.waiting == most)
+    # All of them have come when these have.
+    await asyncio.gather(*(gateway.client.get("/healthz") for _ in range(COUNT)))
+    assert store.most == most
+    store.gate.set()
+    assert await asyncio.gather(*reading) == [200] * COUNT
+
+
+@pytest.mark.parametrize("way", ["items", "chain"])
+async def test_another_client_has_a_place_beside_it(gateway: RunningGateway, store: HeldStore, way: str) -> None:
+    id_ = await ask(gateway)
+    store.gate.clear()
+    reading = [asyncio.create_task(read(gateway, way, id_)) for _ in range(COUNT)]
+    await until(lambda: store.waiting == OWN)
+    other = asyncio.create_task(read(gateway, way, id_, OTHER))
+    await until(lambda: store.waiting == OWN + 1)
+    store.gate.set()
+    await asyncio.gather(*reading, other)
