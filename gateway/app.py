@@ -220,7 +220,7 @@ def _drop_in(
     api = LegacyApi(questions, clients, bodies, settings.question_limit)
     answers = AnswerEndpoints(relay, clients)
     legacy = SocketEndpoints(questions, sessions, clients, settings)
-    v2 = V2Endpoint(questions, clients, settings, reader)
+    v2 = V2Endpoint(questions, reads, settings, reader)
     return [
         Route("/api", api.api, methods=METHODS),
         Route("/api_stream", api.api_stream, methods=METHODS),

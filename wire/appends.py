@@ -1,4 +1,6 @@
-"""Appends of events to answers' logs: those of one turn of the loop leave in as few calls as their bounds allow.
+"""Appends of events to answers' logs: what arrives in a turn of the loop leaves in as few calls as their bounds allow.
+
+While a call is out, what arrives leaves with its reply: the busier Redis is, the more each call carries.
 
 A log that is closed takes no more, and a job never changes its worker before its log is. So most appends look at
 nothing but the log. What the log can't show is that Redis has lost some of it, which happens only with a connection or
@@ -50,6 +52,8 @@ class Appends:
         self._fast = False
         self._store = store
         self._waiting: list[_Append] = []
+        # How many calls are out.
+        self._out = 0
 
     def allow_fast(self, closed: bool) -> None:
         """Say whether the log of each answer that has ended is `closed`, whoever has ended it."""
@@ -65,7 +69,7 @@ class Appends:
         """
         loop = asyncio.get_running_loop()
         reply: asyncio.Future[Appended] = loop.create_future()
-        if not self._waiting:
+        if not self._waiting and not self._out:
             loop.call_soon(self._send)
         self._waiting.append(_Append(shard, lease, answer, seq, event, last, reply))
         return reply
@@ -75,6 +79,9 @@ class Appends:
         link, earliest = self._store.link, asyncio.get_running_loop().time() - _SILENCE
         by_shard = defaultdict[str, list[_Append]](list)
         for append in waiting:
+            if append.reply.done():
+                # Its turn was broken off.
+                continue
             last = append.last
             append.careful = not self._fast or last is None or last.link != link or last.at < earliest
             by_shard[append.shard].append(append)
@@ -89,14 +96,21 @@ class Appends:
             arguments += (append.answer, append.seq, append.event, append.lease)
         key = keys.log_key(appends[0].answer)
         call = self._store.start("append", key, *arguments, read=partial(self._confirm, appends))
-        call.add_done_callback(partial(_fail, appends))
+        self._out += 1
+        call.add_done_callback(partial(self._on_reply, appends))
+
+    def _on_reply(self, appends: Sequence[_Append], call: "asyncio.Future[None]") -> None:
+        _fail(appends, call)
+        self._out -= 1
+        if self._waiting and not self._out:
+            self._send()
 
     def _confirm(self, appends: Sequence[_Append], replies: list[int]) -> None:
         appended = Appended(self._store.link, asyncio.get_running_loop().time())
         for append, reply in zip(appends, replies, strict=True):
             if append.reply.done():
                 continue
-            if reply == append.seq:
+            if reply == 0:
                 append.reply.set_result(appended)
             else:
                 append.reply.set_exception(_refusal(reply))

@@ -8,6 +8,7 @@ from bench.clients.spread import Spread, spread
 from bench.errors import BenchError
 from bench.measure import redis_stats
 from bench.measure.cases import Case
+from bench.measure.first_text import FirstText, measure_first_text
 from bench.measure.rounds import Round, read_memory, run_round
 from bench.systems.path import System
 
@@ -26,6 +27,7 @@ class IdleFigures(msgspec.Struct, frozen=True):
 
     redis_round_trip_ms: Spread
     first_delta_ms: dict[str, Spread]
+    first_text: FirstText
     standalone: Round
 
 
@@ -44,13 +46,14 @@ async def first_deltas(systems: list[System], times: int = _QUESTIONS) -> dict[s
 
 
 async def measure_idle(path: System, floor: System, standalone: System) -> IdleFigures:
-    """Measure all of it; about 20 s."""
+    """Measure all of it; about 25 s."""
     await first_deltas([path, floor, standalone], _WARM_QUESTIONS)
     trips = spread(await redis_stats.round_trips(path.redis, _PINGS))
     assert trips is not None
     first = await first_deltas([path, floor]) | await first_deltas([standalone])
+    steps = await measure_first_text(path)
     plan = Case(standalone, _STREAMS, _RATE, _WINDOW).plan
-    return IdleFigures(trips, first, await run_round(standalone, plan, read_memory(standalone.roles)))
+    return IdleFigures(trips, first, steps, await run_round(standalone, plan, read_memory(standalone.roles)))
 
 
 def _ignore(_: str) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bench.measure.first_text import STEPS
 from bench.report.cell import cell
 from bench.report.goal import Goal
 from bench.report.goals import path_goals, sitting_goals
@@ -26,6 +27,8 @@ def path_table(document: Document) -> str:
     for name, title in (("compared", "Side by side"), ("grown", "By the number of answers at once")):
         if document[name]:
             parts.append(f"### {title}\n\n{_sides(document[name])}")
+    if document["rest"]:
+        parts.append(f"### First text at rest\n\n{_first_text(document['rest']['first_text'])}")
     if document["saturation"]:
         parts.append(f"### Until it is full\n\n{_saturation(document['saturation'])}")
     return "\n\n".join(parts) + "\n"
@@ -41,6 +44,13 @@ def sitting_table(document: Document) -> str:
     if served:
         parts.append(served_table(served, document["machine"]["peers"]))
     return "\n\n".join(parts) + "\n"
+
+
+def _first_text(first_text: Mapping[str, Any]) -> str:
+    rows = ["| from the arrival of | µs to the next | what happens |", "| --- | --- | --- |"]
+    rows += [f"| `{name}` | {took} | {STEPS[name]} |" for name, took in first_text["steps_us"].items()]
+    rows.append(f"| before and after | {first_text['rest_us']} | the client, the gateway, and what Redis publishes |")
+    return "\n".join(rows)
 
 
 def _machine(document: Document, asked: str) -> str:

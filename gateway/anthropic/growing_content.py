@@ -100,7 +100,9 @@ class GrowingContent:
 
     def add(self, piece: Piece) -> list[SseFrame]:
         """Return the events of a piece."""
-        self._block = extend(self._block, piece)
+        # Of what is shown nobody needs the text again, and to copy it for each piece takes quadratic time.
+        if piece.extra or not self.shown:
+            self._block = extend(self._block, piece)
         match piece.kind:
             case "text" | "refusal":
                 deltas: list[ContentDelta] = [TextDelta(piece.text)] if piece.text else []

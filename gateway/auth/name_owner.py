@@ -15,8 +15,10 @@ from gateway.auth.clients import read_api_key
 from wire.jobs import Client
 
 # The cookie that browsers get with the page (RFC 6265). It comes before any question, and with no answer: a program
-# that keeps cookies would repeat a question whose answer broke off as somebody else.
+# that keeps cookies would repeat a question whose answer broke off as somebody else. Where there is TLS it has the
+# prefix that no page of another name below the same domain can set (RFC 6265bis, 4.1.3.2).
 COOKIE = "bing-chat-names"
+TLS_COOKIE = f"__Host-{COOKIE}"
 _BYTES = 24
 _VALUE = re.compile(r"[\w-]{32}", re.ASCII)
 # Seconds for which browsers keep a cookie at most (RFC 6265bis, 5.5).
@@ -31,7 +33,7 @@ def find_owner(connection: HTTPConnection, client: Client) -> str:
     """
     if client.holder:
         return ""
-    if browser := _read_cookie(connection):
+    if browser := _read_cookie(connection, TLS_COOKIE) or _read_cookie(connection, COOKIE):
         return f"browser:{_digest(browser)}"
     credentials = _read_credentials(connection)
     return f"{client.name} {_digest(credentials)}" if credentials else ""
@@ -39,13 +41,14 @@ def find_owner(connection: HTTPConnection, client: Client) -> str:
 
 def give_cookie(connection: HTTPConnection, response: Response, *, secure: bool) -> None:
     """Add the cookie to a page's response: the browser's own one, which so lives on, or a new one."""
-    value = _read_cookie(connection) or secrets.token_urlsafe(_BYTES)
-    response.set_cookie(COOKIE, value, max_age=_MAX_AGE, secure=secure, httponly=True, samesite="lax")
+    name = TLS_COOKIE if secure else COOKIE
+    value = _read_cookie(connection, name) or secrets.token_urlsafe(_BYTES)
+    response.set_cookie(name, value, max_age=_MAX_AGE, secure=secure, httponly=True, samesite="lax")
     response.headers["cache-control"] = "private, no-cache"
 
 
-def _read_cookie(connection: HTTPConnection) -> str:
-    value = connection.cookies.get(COOKIE, "")
+def _read_cookie(connection: HTTPConnection, name: str) -> str:
+    value = connection.cookies.get(name, "")
     return value if _VALUE.fullmatch(value) else ""
 
 

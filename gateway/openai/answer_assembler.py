@@ -25,10 +25,12 @@ class AnswerAssembler:
         self._stops = StopSequences(stops)
         self._list_sources = list_sources
         self._sources: tuple[Source, ...] = ()
-        self.blocks: list[Block] = []
+        self._blocks: list[Block] = []
         # The same list, for as long as they are the same.
-        self.sent = self.blocks
-        self._upstream: list[Block] = [] if stops else self.blocks
+        self._sent = self._blocks
+        self._upstream: list[Block] = [] if stops else self._blocks
+        # What the last block has more, while all three are the same: to copy it for each event takes quadratic time.
+        self._grown: list[str] = []
         self._replaced = 0
         self.finished = False
         self.broken = False
@@ -37,6 +39,18 @@ class AnswerAssembler:
         self.usage: Usage | None = None
         self.model = ""
         self.extra: dict[str, object] = {}
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The answer."""
+        self._settle()
+        return self._blocks
+
+    @property
+    def sent(self) -> list[Block]:
+        """All that was sent."""
+        self._settle()
+        return self._sent
 
     @property
     def cut(self) -> bool:
@@ -81,6 +95,10 @@ class AnswerAssembler:
         self.finished = self.finished or self.cut
         return new
 
+    def is_custom(self, number: int) -> bool:
+        """Return whether a block of what was sent is a call of a custom tool."""
+        return self._sent[number].custom
+
     def locate_citations(self, text: str) -> list[Citation]:
         """Return the citations of a text: of what was sent, or of the answer."""
         return locate_citations(self._sources, text, in_text=self._list_sources)
@@ -92,6 +110,10 @@ class AnswerAssembler:
         """Return what may be sent now of a piece of the upstream's."""
         if self.cut:
             return []
+        if self._continues(piece):
+            self._grown.append(piece.text)
+            return [piece] if piece.text else []
+        self._settle()
         begins = piece.block == len(self._upstream)
         if self._upstream is not self.blocks:
             add_piece(self._upstream, piece)
@@ -102,6 +124,17 @@ class AnswerAssembler:
             if shown is not piece.text:
                 piece = msgspec.structs.replace(piece, text=shown)
         return [*held, self._put(piece)] if begins or piece.text or piece.extra else held
+
+    def _continues(self, piece: Piece) -> bool:
+        """Return whether a piece adds nothing but text to the last block, which is sent as it comes."""
+        if not (self._upstream is self._blocks is self._sent) or piece.extra or piece.block != len(self._blocks) - 1:
+            return False
+        return self._blocks[-1].kind == piece.kind
+
+    def _settle(self) -> None:
+        if self._grown:
+            grown, self._grown = "".join(self._grown), []
+            add_piece(self._blocks, Piece(len(self._blocks) - 1, self._blocks[-1].kind, grown))
 
     def _flush(self) -> list[Piece]:
         """Return the text that was held back."""
@@ -121,8 +154,8 @@ class AnswerAssembler:
         self._stops.discard()
         self._replaced = _text_place(self.sent)
         same = self._upstream is self.blocks
-        self.blocks = []
-        self._upstream = self.blocks if same else []
+        self._blocks = []
+        self._upstream = self._blocks if same else []
         return self._add_text(text)
 
     def _end(self, event: Final) -> list[Piece]:
@@ -139,6 +172,7 @@ class AnswerAssembler:
 
     def _rest(self, event: Final) -> list[Piece]:
         """Return what the end adds to the pieces before it."""
+        self._settle()
         before, blocks = self._upstream, event.all_blocks
         if event.stopped and not event.blocks and not is_text(before):
             # Only the text was known to who stopped it.
@@ -159,7 +193,7 @@ class AnswerAssembler:
         """Drop a last call that isn't whole."""
         if self.blocks and self.blocks[-1].kind == "tool_call":
             self.broken = True
-            self.sent = list(self.sent)
+            self._sent = list(self.sent)
             for blocks in {id(each): each for each in (self.blocks, self._upstream)}.values():
                 del blocks[-1]
 

@@ -259,7 +259,7 @@ class CompletionChunks:
             # The old form has room for one call.
             old = self._calls == 1
             return [ChunkDelta(function_call=part) for part in _old_parts(piece) if old]
-        index, custom = self._calls - 1, self._answer.sent[piece.block].custom
+        index, custom = self._calls - 1, self._answer.is_custom(piece.block)
         calls = [AnswerCall(index=index, **part) for part in _call_parts(piece, custom=custom)]
         if calls and begins:
             calls[0].id, calls[0].type = piece.id, "custom" if custom else "function"

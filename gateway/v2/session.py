@@ -12,9 +12,9 @@ from gateway.answering.idempotency import RequestKey
 from gateway.answering.models import Models
 from gateway.answering.relay import AnswerSubscription
 from gateway.answering.submit import Questions
-from gateway.auth.clients import Clients
 from gateway.auth.name_owner import find_owner
 from gateway.errors import ClientGoneError, DrainingError, SocketFullError
+from gateway.http.answer_reads import AnswerReads
 from gateway.http.error_metrics import ErrorMetrics
 from gateway.http.fields import parse_object
 from gateway.http.streaming import detach
@@ -34,6 +34,8 @@ from wire.shared_read import SharedRead
 # How many answers one socket may follow at the same time.
 _MAX_ANSWERS = 32
 _ENDPOINT = "/ws_stream"
+# For how many seconds an answer that is resumed holds its place without a first event.
+_FIRST_EVENT = 2.0
 
 
 class V2Session:
@@ -46,6 +48,7 @@ class V2Session:
         model_reader: SharedRead[ModelTable],
         settings: GatewaySettings,
         client: Client,
+        reads: AnswerReads,
         origin: str = "",
     ) -> None:
         self._request_id = socket.state.request_id
@@ -59,6 +62,7 @@ class V2Session:
             socket, self._cancel, last_send_limit=self._relay.timings.last_send_limit
         )
         self._client = client
+        self._reads = reads
         self._owner = find_owner(socket, client)
         self._question_limit = settings.question_limit
         # The tasks, with the answers that they follow.
@@ -129,7 +133,7 @@ class V2Session:
     async def _resume(self, frames: V2Frames, after: int) -> None:
         self._check_room()
         token = await self._relay.answers.read_token(frames.answer, self._client.holder)
-        await self._follow(frames, token, self._relay.subscribe(frames.answer, after))
+        await self._follow(frames, token, self._relay.subscribe(frames.answer, after), resumed=True)
 
     async def _stop(self, frames: V2Frames) -> None:
         """Stop an answer. Its end is sent here only if no task of this socket follows it."""
@@ -143,10 +147,12 @@ class V2Session:
         if len(self._followed) >= _MAX_ANSWERS:
             raise SocketFullError
 
-    async def _follow(self, frames: V2Frames, token: str, subscription: AnswerSubscription) -> None:
+    async def _follow(
+        self, frames: V2Frames, token: str, subscription: AnswerSubscription, *, resumed: bool = False
+    ) -> None:
         """Confirm the answer, and start a task that follows it."""
         await self._connection.send_last(frames.render_accepted(token))
-        task = asyncio.create_task(self._relay_answer(frames, subscription))
+        task = asyncio.create_task(self._relay_answer(frames, subscription, resumed=resumed))
         self._followed[task] = frames.answer
         task.add_done_callback(self._remove)
 
@@ -154,21 +160,30 @@ class V2Session:
         del self._followed[task]
         self._settle()
 
-    async def _relay_answer(self, frames: V2Frames, subscription: AnswerSubscription) -> None:
-        """Send one answer up to its end. A client that is cut off in a drain resumes at another gateway."""
+    async def _relay_answer(self, frames: V2Frames, subscription: AnswerSubscription, *, resumed: bool) -> None:
+        """Send one answer up to its end. A client that is cut off in a drain resumes at another gateway.
+
+        What there is of a `resumed` one already is read, and held until the client has taken it, a few at a time.
+        """
         try:
             async with (
                 self._relay.active_requests.track(self._relay.time_limit, accepted=True),
                 subscription as events,
+                contextlib.AsyncExitStack() as place,
             ):
-                await self._send_events(frames, events)
+                if resumed:
+                    await place.enter_async_context(self._reads.place(self._client))
+                    if await events.peek(_FIRST_EVENT) is None:
+                        await place.aclose()
+                await self._send_events(frames, events, place)
         except (ClientGoneError, DrainingError):
             return
         except Exception as error:  # noqa: BLE001 - the socket survives every error
             with contextlib.suppress(ClientGoneError):
                 await self._connection.send_last(frames.render_error(self._error_metrics.record(error, self._english)))
 
-    async def _send_events(self, frames: V2Frames, events: AnswerReader) -> None:
+    async def _send_events(self, frames: V2Frames, events: AnswerReader, place: contextlib.AsyncExitStack) -> None:
+        """Send the events. `place` is given back with the last one of those that were there."""
         async with background(self._send_places(frames)):
             entry = await anext(events, None)
         # None: the answer had ended before `after`, but the client still has to get an end.
@@ -176,6 +191,8 @@ class V2Session:
             await self._connection.send(frames.render(entry))
             if isinstance(entry.event, TERMINAL):
                 return
+            if not entry.more:
+                await place.aclose()
             entry = await anext(events, None)
         try:
             end = await self._end(frames.answer)
@@ -209,14 +226,14 @@ class V2Endpoint:
     """/ws_stream under the subprotocol."""
 
     questions: Questions
-    clients: Clients
+    reads: AnswerReads
     settings: GatewaySettings
     model_reader: SharedRead[ModelTable]
 
     async def ws_stream(self, socket: WebSocket) -> None:
         """Serve a session."""
-        if (client := await identify_or_deny(self.clients, socket)) is not None:
+        if (client := await identify_or_deny(self.reads.clients, socket)) is not None:
             await socket.accept(messages.SUBPROTOCOL)
-            origin = self.clients.find_origin(socket)
-            session = V2Session(socket, self.questions, self.model_reader, self.settings, client, origin)
+            origin = self.reads.clients.find_origin(socket)
+            session = V2Session(socket, self.questions, self.model_reader, self.settings, client, self.reads, origin)
             await detach(socket.scope, session.run)

@@ -114,6 +114,27 @@ async def test_a_client_is_an_address_or_network_also_behind_a_named_proxy(port:
             assert received.startswith(b"HTTP/1.1 %d " % status), address
 
 
+@pytest.mark.parametrize(
+    "port",
+    [
+        (
+            "limit_conn_status 429;",
+            "limit_conn_status 429; limit_req_zone $client zone=requests:1m rate=1r/m; "
+            "limit_req zone=requests burst=10 nodelay; limit_req_status 429;",
+        )
+    ],
+    indirect=True,
+)
+async def test_an_operator_can_limit_one_clients_rate(port: int) -> None:
+    """By the lines that the guide to compose names."""
+    statuses = [await ask(port, GREEDY) for _ in range(12)]
+    assert statuses == [200] * 11 + [429]
+    async with AsyncExitStack() as stack:
+        refused = await send(await connect(stack, port), "GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert json.loads(refused.partition(b"\r\n\r\n")[2])["error"]["code"] == "rate_limit_exceeded"
+    assert await ask(port) == 200
+
+
 async def test_connections_that_send_nothing_are_given_up_for_others(port: int) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(300):

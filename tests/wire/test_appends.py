@@ -24,8 +24,13 @@ class CountingStore(Store):
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.calls: list[tuple[int, int]] = []
+        self.fails = False
 
     def start(self, script: str, key: str, *args: Any, read: Any) -> "asyncio.Future[Any]":
+        if self.fails:
+            failed: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            failed.set_exception(StoreUnavailableError("away"))
+            return failed
         self.calls.append(((len(args) - 2) // 4, args[1]))
         return super().start(script, key, *args, read=read)
 
@@ -72,6 +77,38 @@ async def test_the_appends_of_a_turn_of_the_loop_leave_in_one_call(scenario: Sce
     assert store.calls == [(3, 0)]
     for task, _ in turns:
         assert await scenario.events(task.answer) == [Delta("1 "), Delta("2 "), Delta("3")]
+
+
+async def test_what_arrives_while_a_call_is_out_leaves_with_its_reply(scenario: Scenario, store: CountingStore) -> None:
+    turns = [await begun(scenario) for _ in range(3)]
+    store.calls.clear()
+    (first, first_last), *others = turns
+    replies = [scenario.sessions.append(first, 3, Delta("3"), first_last)]
+    await asyncio.sleep(0)
+    replies += [scenario.sessions.append(task, 3, Delta("3"), last) for task, last in others]
+    await asyncio.gather(*replies)
+    assert store.calls == [(1, 0), (2, 0)]
+
+
+async def test_what_its_turn_has_given_up_does_not_leave(scenario: Scenario, store: CountingStore) -> None:
+    (one, one_last), (other, other_last) = await begun(scenario), await begun(scenario)
+    store.calls.clear()
+    scenario.sessions.append(other, 3, Delta("3"), other_last).cancel()
+    await scenario.sessions.append(one, 3, Delta("3"), one_last)
+    assert store.calls == [(1, 0)]
+    assert len(await scenario.events(other.answer)) == 2
+
+
+async def test_what_waits_for_a_call_that_fails_is_sent_all_the_same(scenario: Scenario, store: CountingStore) -> None:
+    (one, one_last), (other, other_last) = await begun(scenario), await begun(scenario)
+    store.fails = True
+    failed = scenario.sessions.append(one, 3, Delta("3"), one_last)
+    await asyncio.sleep(0)
+    store.fails = False
+    whole = scenario.sessions.append(other, 3, Delta("3"), other_last)
+    with pytest.raises(StoreUnavailableError):
+        await failed
+    assert isinstance(await whole, Appended)
 
 
 async def test_careful_ones_leave_with_the_fast_and_each_gets_its_own_reply(

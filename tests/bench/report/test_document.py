@@ -3,6 +3,7 @@
 import json
 
 from bench.clients.spread import Spread
+from bench.measure.first_text import FirstText
 from bench.measure.idle import IdleFigures
 from bench.measure.rounds import AnswerCounts, Round
 from bench.options import read_options
@@ -54,9 +55,6 @@ def test_a_document_is_complete_only_when_the_standalone_process_answered_all_to
     rounds = {"path sse 300": [make_round(50, 1)]}
     first = {"path": Spread(3, 4), "floor": Spread(1, 2), "standalone": Spread(9, 10)}
     assert is_complete(make_document(read_options([]), None, rounds, {}, {}, {}, {}))
-    assert is_complete(
-        make_document(read_options([]), IdleFigures(Spread(1, 1), first, make_round(1, 1)), rounds, {}, {}, {}, {})
-    )
-    assert not is_complete(
-        make_document(read_options([]), IdleFigures(Spread(1, 1), first, make_round(1, 1, BAD)), rounds, {}, {}, {}, {})
-    )
+    for answers in (GOOD, BAD):
+        idle = IdleFigures(Spread(1, 1), first, FirstText({}, 1), make_round(1, 1, answers))
+        assert is_complete(make_document(read_options([]), idle, rounds, {}, {}, {}, {})) == (answers is GOOD)

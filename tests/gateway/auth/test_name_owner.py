@@ -14,7 +14,7 @@ import httpx
 import pytest
 from starlette.requests import HTTPConnection
 
-from gateway.auth.name_owner import COOKIE, find_owner
+from gateway.auth.name_owner import COOKIE, TLS_COOKIE, find_owner
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, closing_gate, running, settings
 from wire import keys
@@ -237,7 +237,22 @@ async def test_a_cookie_that_no_gateway_gave_is_none(gateway: RunningGateway, va
 async def test_behind_tls_the_cookie_is_for_tls(store: Store, tmp_path: Path) -> None:
     async with paired(store, tmp_path, trusted_proxies="127.0.0.1") as pair:
         response = await pair.first.client.get("/", headers={"x-forwarded-proto": "https"})
-        assert "; Secure" in response.headers["set-cookie"]
+        name, *attributes = response.headers["set-cookie"].split("; ")
+        assert name.startswith(f"{TLS_COOKIE}=")
+        # What browsers want of a cookie with that prefix: else they drop it.
+        assert {"Secure", "Path=/"} <= set(attributes)
+        assert not any(attribute.startswith("Domain") for attribute in attributes)
+
+
+async def test_behind_tls_a_cookie_that_another_name_can_set_does_not_count(store: Store, tmp_path: Path) -> None:
+    """A page below the same domain can set one without the prefix for all names of that domain."""
+    foreign = COOKIES["a"]["cookie"]
+    async with paired(store, tmp_path, trusted_proxies="127.0.0.1") as pair:
+        headers = {"x-forwarded-proto": "https", "cookie": foreign}
+        given = (await pair.first.client.get("/", headers=headers)).headers["set-cookie"].partition(";")[0]
+        assert "a" * 32 not in given
+        ids = await pair.answer_ids("/api", {"cookie": f"{given}; {foreign}"}, COOKIES["a"], {"cookie": given})
+        assert [ids.index(id_) for id_ in ids] == [0, 1, 0]
 
 
 @pytest.mark.parametrize("scheme", ["Digest", "Negotiate", "NTLM", "AWS4-HMAC-SHA256"])

@@ -1,14 +1,19 @@
 """Whoever reads long answers again and again does so a few at a time, and others read theirs meanwhile."""
 
 import asyncio
+import json
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from gateway.http.listener import SOCKET_OPTIONS
+from gateway.v2.messages import SUBPROTOCOL
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, running, settings
 from tests.support.gateway.openai_client import MODEL
+from wire.messages import Delta, Final
 from wire.redis.connection import Argument
 from wire.redis.store import Store
 
@@ -23,12 +28,13 @@ class HeldStore(Store):
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
-        self.gate, self.waiting, self.most = asyncio.Event(), 0, 0
+        self.gate, self.waiting, self.most, self.logs_read = asyncio.Event(), 0, 0, 0
         self.gate.set()
 
     async def execute(self, *command: Argument) -> Any:
         """See Store."""
         if command[0] == "XRANGE":
+            self.logs_read += 1
             await self._wait()
         return await super().execute(*command)
 
@@ -113,3 +119,33 @@ async def test_another_client_has_a_place_beside_it(gateway: RunningGateway, sto
     await until(lambda: store.waiting == OWN + 1)
     store.gate.set()
     await asyncio.gather(*reading, other)
+
+
+# More bytes than the kernel holds for a client that doesn't read.
+PIECE, PIECES, BUFFER = "x" * 10_000, 100, 4096
+
+
+async def test_a_socket_that_takes_nothing_resumes_a_few_answers_at_once(store: HeldStore) -> None:
+    """What there is of each is held in memory until its client has taken it."""
+    small = (*SOCKET_OPTIONS, ("SOL_SOCKET", "SO_SNDBUF", BUFFER))
+    async with running(store, socket_options=small) as gateway:
+        gateway.worker.scripts["hi"] = [*[Delta(PIECE)] * PIECES, Final(PIECE * PIECES)]
+        answer = (await ask(gateway)).removeprefix("resp_")
+        read_before = store.logs_read
+        connection = socket.socket()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+        connection.connect(("127.0.0.1", gateway.port))
+        sent: dict[str, Any] = {"subprotocols": [SUBPROTOCOL], "max_queue": 1, "sock": connection, "max_size": None}
+        async with gateway.socket("/ws_stream", **sent) as slow:
+            # All are accepted before the first one's text fills the connection.
+            store.gate.clear()
+            for number in range(COUNT):
+                await slow.send(json.dumps({"type": "resume", "id": str(number), "answer": answer, "after": 0}))
+                assert json.loads(await slow.recv())["type"] == "accepted"
+            store.gate.set()
+            await until(lambda: store.logs_read == read_before + OWN)
+            await asyncio.gather(*(gateway.client.get("/healthz") for _ in range(COUNT)))
+            assert store.logs_read == read_before + OWN
+            ended = 0
+            while ended < COUNT:
+                ended += json.loads(await slow.recv())["type"] == "final"

@@ -118,6 +118,31 @@ async def test_many_messages_at_once_leave_others_their_turn(stage: Any, sent: s
     await line.close()
 
 
+async def test_a_handshake_that_is_redirected_elsewhere_takes_no_cookies_along() -> None:
+    heads: list[bytes] = []
+
+    async def note(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.close()
+
+    async def redirect(_: web.Request) -> web.StreamResponse:
+        raise web.HTTPFound(f"http://localhost:{elsewhere.sockets[0].getsockname()[1]}/chat")
+
+    elsewhere = await asyncio.start_server(note, "127.0.0.1", 0)
+    bing = web.AppRunner(app := web.Application())
+    app.router.add_get("/chat", redirect)
+    await bing.setup()
+    await web.TCPSite(bing, "127.0.0.1", 0).start()
+    line = line_to(f"http://127.0.0.1:{bing.addresses[0][1]}")
+    with pytest.raises(UpstreamError):
+        await line.open({})
+    await line.close()
+    await bing.cleanup()
+    elsewhere.close()
+    assert heads
+    assert not any(b"cookie" in head.lower() for head in heads)
+
+
 async def test_messages_without_end_are_cut_off(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bing_socket, "MOST_MESSAGES", 50)
 
