@@ -251,7 +251,7 @@ def _openai(
     chat = completions.CompletionEndpoint(service, bodies, settings)
     texts = text_completions.TextCompletionEndpoint(service, bodies, settings)
     replies = openai_responses.ResponseEndpoints(service, bodies, settings)
-    pictures = images.ImageEndpoint(service.questions, service.clients, bodies, store)
+    pictures = images.ImageEndpoint(service.questions, service.clients, bodies, store, service.reads.sending)
     messages = anthropic.MessageEndpoints(service, calls, bodies, settings)
     listed = ModelDialects(models.ModelEndpoints(service.clients, service.model_reader))
     response_path, bound = "/v1/responses/{response}", service.reads.bound
@@ -275,7 +275,7 @@ def _embeddings(settings: GatewaySettings, service: QuestionService, calls: Call
     """Return the route of embeddings, whose bodies have a limit of their own."""
     largest, limit = min(settings.max_body, embeddings.MAX_BODY), service.questions.relay.timings.body_limit
     bodies = BodyReader(largest, limit, room, service.clients)
-    endpoint = embeddings.EmbeddingEndpoint(calls, service.clients, bodies, service.model_reader)
+    endpoint = embeddings.EmbeddingEndpoint(calls, service.clients, bodies, service.model_reader, service.reads.sending)
     return Route("/v1/embeddings", endpoint.embeddings, methods=embeddings.METHODS)
 
 

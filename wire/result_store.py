@@ -29,6 +29,11 @@ class ResultStore:
         """Write the result of a call that is about to end. A repeat writes the same."""
         await write_string(self.store, keys.result_key(answer), result, RESULT_TTL)
 
+    async def size(self, answer: str) -> int:
+        """Return how many bytes the result of a call has; 0 if it is no longer kept."""
+        size: int = await self.store.execute("STRLEN", keys.result_key(answer))
+        return size
+
     async def read(self, answer: str) -> bytes:
         """Return the result of a call; nothing if it is no longer kept."""
         return await read_string(self.store, keys.result_key(answer))

@@ -1,6 +1,7 @@
 """Calls: requests whose result is read once, by the request itself, from where their worker has left it."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -44,8 +45,17 @@ class Calls:
     results: ResultStore
     count_limit: float = COUNT_LIMIT
 
-    async def read_end(self, submission: Submission, receive: Receive, *, repeatable: bool) -> CallEnd:
+    async def read_end(
+        self,
+        submission: Submission,
+        receive: Receive,
+        *,
+        repeatable: bool,
+        make_room: Callable[[int], Awaitable[None]] | None = None,
+    ) -> CallEnd:
         """Wait for the end of a call and return it; the client's leaving stops the call, unless it is `repeatable`.
+
+        `make_room` is called with a result's bytes, and returns when there is room for them; None where they are few.
 
         KeySpentError if it was repeated after its result is no longer kept. AnswerLostError, DeadlineError,
         DrainingError, StoreUnavailableError.
@@ -59,6 +69,8 @@ class Calls:
             event = await relay.read_end(events)
             if isinstance(event, Failed):
                 return CallEnd(event)
+            if make_room is not None:
+                await make_room(await self.results.size(answer))
             result = await self.results.read(answer)
         if not result:
             raise AnswerLostError if submission.new else KeySpentError("the key's result is no longer kept")

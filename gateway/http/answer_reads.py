@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from gateway.auth.clients import Clients
 from gateway.http.body import BodyRoom
+from gateway.http.response_room import ResponseRoom
 from wire.jobs import Client
 
 # How many of them read at a time. Each may take several times MAX_BODY.
@@ -18,9 +19,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class AnswerReads:
-    """The places for such requests. However many one client has, it leaves as many as it takes."""
+    """The places for such requests. However many one client has, it leaves as many as it takes.
+
+    `sending` is the room for what they, and others, make of what they read.
+    """
 
     clients: Clients
+    sending: ResponseRoom = field(default_factory=ResponseRoom, init=False)
     _room: BodyRoom = field(default_factory=lambda: BodyRoom(_AT_ONCE), init=False)
 
     def place(self, client: Client) -> AbstractAsyncContextManager[None]:

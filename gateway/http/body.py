@@ -18,8 +18,8 @@ from gateway.auth.clients import Clients
 from gateway.errors import BodyEncodingError
 from wire.threads import LARGE, run_sized
 
-# Bytes a second below which a large body is given up.
-_SLOWEST = 64 * 1024
+# Bytes a second below which a large body is given up, whoever sends it.
+SLOWEST = 64 * 1024
 # The longest part of an encoding's name that its error contains.
 _LONGEST_NAME = 64
 T = TypeVar("T")
@@ -108,7 +108,7 @@ class BodyReader:
                     if len(body) > self.max_bytes:
                         raise HTTPException(413)
                     # Neither silent nor so slow that its memory is held for long.
-                    timeout.reschedule(min(loop.time(), begun + len(body) / _SLOWEST) + self.time_limit)
+                    timeout.reschedule(min(loop.time(), begun + len(body) / SLOWEST) + self.time_limit)
         except TimeoutError:
             raise _slow() from None
         return bytes(body)

@@ -17,6 +17,7 @@ from gateway.auth.name_owner import find_owner
 from gateway.http import responses
 from gateway.http.body import BodyReader
 from gateway.http.fields import idempotency_key, preferred_wait
+from gateway.http.response_room import ResponseRoom
 from gateway.openai import validation
 from gateway.openai.errors import AnswerFailedError, InvalidRequestError
 from gateway.openai.json_fields import Fields, read_field, rest_of
@@ -101,6 +102,7 @@ class EmbeddingEndpoint:
     clients: Clients
     bodies: BodyReader
     model_reader: SharedRead[ModelTable]
+    sending: ResponseRoom
 
     async def embeddings(self, request: Request) -> Response:
         """Return the embeddings of texts, as a server sends them."""
@@ -118,11 +120,14 @@ class EmbeddingEndpoint:
             attempt=self.clients.read_attempt(request),
         )
         request.state.answer = submission.answer_id
-        end = await self.calls.read_end(submission, request.receive, repeatable=key is not None)
-        request.state.provider = end.event.provider
-        if isinstance(end.event, Failed):
-            raise AnswerFailedError(end.event)
-        return responses.ok(end.result)
+        async with self.sending.hold(client) as held:
+            end = await self.calls.read_end(
+                submission, request.receive, repeatable=key is not None, make_room=held.take
+            )
+            request.state.provider = end.event.provider
+            if isinstance(end.event, Failed):
+                raise AnswerFailedError(end.event)
+            return held.respond(end.result)
 
     async def _work(self, request: Request, client: Client, name: object, body: bytes) -> Call:
         """Return the work of a request. InvalidRequestError, OutdatedWorkerError, ModelAwayError."""

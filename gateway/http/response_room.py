@@ -1,0 +1,93 @@
+"""Large responses that are whole: each has room in this process's memory from before it is made until it is taken.
+
+A client that reads nothing on hundreds of connections would otherwise have as many of them there.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from gateway.answering.timings import TIMINGS
+from gateway.errors import ClientGoneError
+from gateway.http import responses
+from gateway.http.body import SLOWEST, BodyRoom
+from wire.jobs import Client
+from wire.threads import LARGE
+
+# Bytes of all that are made or sent: four of the largest, which are pictures in base64, or 24 results of calls.
+_ROOM = 192 * 1024 * 1024
+# Bytes that are handed to the connection at a time.
+_PIECE = 64 * 1024
+
+
+class HeldRoom:
+    """The room of one response. A context manager: what no response has got is given back at its end."""
+
+    def __init__(self, room: BodyRoom, client: str, time_limit: float) -> None:
+        self._room = room
+        self._client = client
+        self._time_limit = time_limit
+        self._held = AsyncExitStack()
+
+    async def __aenter__(self) -> "HeldRoom":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._held.aclose()
+
+    async def take(self, size: int) -> None:
+        """Wait until there is room for `size` bytes; little needs none."""
+        if size > LARGE:
+            await self._held.enter_async_context(self._room.take(self._client, size))
+
+    def respond(self, body: bytes) -> Response:
+        """Return a success, which takes the room over if it is large."""
+        return (
+            responses.ok(body) if len(body) <= LARGE else _LargeResponse(body, self._held.pop_all(), self._time_limit)
+        )
+
+
+@dataclass(frozen=True)
+class ResponseRoom:
+    """Room for all of them. However much one client has, it leaves as much as it takes.
+
+    A client has `time_limit` seconds to take one, and more for each byte: it may be slow, but not stop.
+    """
+
+    time_limit: float = TIMINGS.body_limit
+    _room: BodyRoom = field(default_factory=lambda: BodyRoom(_ROOM), init=False)
+
+    def hold(self, client: Client) -> HeldRoom:
+        """Return what holds the room of one response to a client."""
+        return HeldRoom(self._room, client.name, self.time_limit)
+
+
+class _LargeResponse(Response):
+    """A success that is sent piece by piece, and gives its room back behind the last one."""
+
+    def __init__(self, body: bytes, held: AsyncExitStack, time_limit: float) -> None:
+        plain = responses.ok(body)
+        super().__init__(body)
+        self.raw_headers = plain.raw_headers
+        self._held = held
+        self._time_limit = time_limit + len(body) / SLOWEST
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Serve ASGI. ClientGoneError for a client that is too slow."""
+        async with self._held:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            try:
+                async with asyncio.timeout(self._time_limit):
+                    for piece in self._pieces():
+                        await send({"type": "http.response.body", "body": piece, "more_body": True})
+            except TimeoutError:
+                raise ClientGoneError from None
+            await send({"type": "http.response.body", "body": b""})
+
+    def _pieces(self) -> Iterator[bytes]:
+        for offset in range(0, len(self.body), _PIECE):
+            yield bytes(self.body[offset : offset + _PIECE])

@@ -1,0 +1,172 @@
+"""Large responses have room until their clients have taken them, and what is over waits, unmade."""
+
+import asyncio
+import base64
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from starlette.types import Message, Receive
+
+from gateway.errors import ClientGoneError
+from gateway.http.response_room import ResponseRoom
+from tests.support.conditions import until
+from tests.support.gateway.harness import RunningGateway, running, settings
+from wire.jobs import Client
+from wire.messages import Final
+from wire.pictures import PictureStore, StoredPicture, new_picture_id, picture_path
+from wire.redis.connection import Argument
+from wire.redis.store import Store
+from wire.result_store import MAX_RESULT
+from wire.threads import LARGE
+
+pytestmark = pytest.mark.anyio
+
+KEY = {"Idempotency-Key": "0123456789abcdef"}
+OTHER = {"x-forwarded-for": "192.0.2.2"}
+# How many requests of one client come at once, and how many of them are made: half of 192 MiB.
+COUNT = 30
+OWN_RESULTS = 12
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(6 * 1024 * 1024)
+OWN_PICTURES = 6
+MEBIBYTE = 1024 * 1024
+
+
+class CountedStore(Store):
+    """A store that counts the answers whose bytes are read from their beginning."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.begun = 0
+
+    async def transfer(self, *command: Argument) -> Any:
+        """See Store."""
+        if command[0] == "GETRANGE" and command[2] == 0:
+            self.begun += 1
+        return await super().transfer(*command)
+
+
+@pytest.fixture
+async def store(store_url: str) -> AsyncIterator[CountedStore]:
+    store = CountedStore(store_url)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def gateway(store: CountedStore) -> AsyncIterator[RunningGateway]:
+    async with running(store, settings(trusted_proxies="127.0.0.1")) as gateway:
+        yield gateway
+
+
+async def no_message() -> Message:
+    raise AssertionError
+
+
+async def serve(room: ResponseRoom, client: str, size: int, send: Any, receive: Receive = no_message) -> None:
+    async with room.hold(Client(client)) as held:
+        await held.take(size)
+        response = held.respond(bytes(size))
+    await response({"type": "http"}, receive, send)
+
+
+async def test_a_large_response_arrives_in_pieces_with_its_length() -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await serve(ResponseRoom(), "a", MEBIBYTE, send)
+    assert (b"content-length", b"%d" % MEBIBYTE) in sent[0]["headers"]
+    assert (b"content-type", b"application/json") in sent[0]["headers"]
+    assert b"".join(message["body"] for message in sent[1:]) == bytes(MEBIBYTE)
+    assert max(len(message["body"]) for message in sent[1:]) == 64 * 1024
+
+
+async def test_who_takes_nothing_counts_as_gone_and_gives_the_room_back() -> None:
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            await asyncio.Event().wait()
+
+    room, size = ResponseRoom(time_limit=0.01), 96 * MEBIBYTE
+    async with room.hold(Client("a")) as held:
+        await held.take(size)
+        response = held.respond(bytes(LARGE + 1))
+    with pytest.raises(ClientGoneError):
+        await response({"type": "http"}, no_message, send)
+    async with room.hold(Client("a")) as held:
+        await held.take(2 * size)
+
+
+async def test_an_error_before_the_response_gives_the_room_back() -> None:
+    async def fail() -> None:
+        async with room.hold(Client("a")) as held:
+            await held.take(192 * MEBIBYTE)
+            raise KeyError
+
+    room = ResponseRoom()
+    with pytest.raises(KeyError):
+        await fail()
+    async with room.hold(Client("b")) as held:
+        await held.take(192 * MEBIBYTE)
+
+
+async def send_unread(stack: AsyncExitStack, gateway: RunningGateway, path: str, body: bytes) -> None:
+    """Send the same request on many connections that are never read from."""
+    loop = asyncio.get_running_loop()
+    head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\nidempotency-key: {KEY['Idempotency-Key']}\r\n"
+    for _ in range(COUNT):
+        connection = stack.enter_context(socket.socket())
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.setblocking(False)
+        await loop.sock_connect(connection, ("127.0.0.1", gateway.port))
+        await loop.sock_sendall(connection, head.encode() + b"content-length: %d\r\n\r\n%b" % (len(body), body))
+
+
+async def let_all_come(gateway: RunningGateway) -> None:
+    """Return once what was sent before has been read."""
+    await asyncio.gather(*(gateway.client.get("/healthz") for _ in range(COUNT)))
+
+
+async def test_unread_results_of_one_client_leave_room_for_others(gateway: RunningGateway, store: CountedStore) -> None:
+    await gateway.announce("a", "embed", calls=("embeddings",))
+    gateway.worker.results["embed"] = b"1" * MAX_RESULT
+    gateway.worker.scripts["embed"] = [Final("", model="embed")]
+    path, body = "/v1/embeddings", {"model": "embed", "input": "hi"}
+    assert (await gateway.client.post(path, json=body, headers=KEY)).status_code == 200
+    store.begun = 0
+    async with AsyncExitStack() as stack:
+        await send_unread(stack, gateway, path, json.dumps(body).encode())
+        await until(lambda: store.begun == OWN_RESULTS)
+        await let_all_come(gateway)
+        assert store.begun == OWN_RESULTS
+        other = await gateway.client.post(path, json=body, headers=OTHER)
+        assert len(other.content) == MAX_RESULT
+
+
+async def test_unread_pictures_of_one_client_leave_room_for_others(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, read = 0, PictureStore.read
+
+    def counted(store: PictureStore, picture: StoredPicture) -> AsyncIterator[bytes]:
+        nonlocal begun
+        begun += 1
+        return read(store, picture)
+
+    id_ = new_picture_id()
+    await PictureStore(gateway.store).write(id_, PICTURE, 60)
+    gateway.worker.scripts["a cat"] = [Final("", images=(picture_path(id_),))]
+    path, body = "/v1/images/generations", {"prompt": "a cat", "response_format": "b64_json"}
+    assert (await gateway.client.post(path, json=body, headers=KEY)).status_code == 200
+    monkeypatch.setattr(PictureStore, "read", counted)
+    async with AsyncExitStack() as stack:
+        await send_unread(stack, gateway, path, json.dumps(body).encode())
+        await until(lambda: begun == OWN_PICTURES)
+        await let_all_come(gateway)
+        assert begun == OWN_PICTURES
+        other = await gateway.client.post(path, json=body, headers=OTHER)
+        assert other.json()["data"][0]["b64_json"] == base64.b64encode(PICTURE).decode()
