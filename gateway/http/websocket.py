@@ -149,6 +149,8 @@ class WebSocketConnection:
             while (message := await self._receive())["type"] != "websocket.disconnect":
                 # A binary frame is answered like any other that holds nothing readable.
                 self._inbox.put(message.get("text") or "")
+                # Hundreds may have arrived at once: others have their turn before the next one.
+                await asyncio.sleep(0)
                 await self._inbox.wait_for_room()
         finally:
             self._leave()

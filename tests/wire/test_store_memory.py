@@ -141,6 +141,21 @@ async def test_an_answer_counts_instead_of_its_question(scenario: Scenario) -> N
     assert 10_000 < await counted(scenario, ":alice") == await counted(scenario) < 30_000
 
 
+@pytest.mark.parametrize("stopped", [False, True])
+async def test_what_is_left_of_a_question_behind_its_answer_counts(scenario: Scenario, stopped: bool) -> None:
+    """Its instructions, and what its transcript was to get: 90 kB of a question once counted as 1 kB for ten minutes."""
+    await scenario.hire("w1")
+    answer, work = new_answer_id(), Chat("balanced", "x" * 50_000, instructions="y" * 4096)
+    await scenario.jobs.submit(answer, work, new_token(), create=True, client=ALICE)
+    task = await scenario.take("w1")
+    await scenario.sessions.mark_sent(task, 1, 1, fresh=True, stateless=StatelessSession(b"{}", begins=True))
+    if stopped:
+        await scenario.jobs.stop(answer)
+    await scenario.finish(task)
+    left = sum(map(len, (await scenario.redis.hgetall(keys.job_key(answer))).values()))
+    assert 4096 < left < await counted(scenario, ":alice")
+
+
 async def test_what_expires_by_itself_counts_until_the_next_beat(scenario: Scenario) -> None:
     for _ in range(21):
         await scenario.ask()

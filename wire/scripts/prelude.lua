@@ -216,7 +216,13 @@ local function end_job(job, state, event, answer_ttl, reached, spent, written, r
   if streams then close_log(job) end
   if state ~= 'DONE' then forget_response_end(job) end
   redis.call('HSET', key('job', job), 'state', state, 'seq', seq)
-  local bytes = JOB_BYTES + EVENT_BYTES * seq + (written or log_bytes(job))
+  local bytes = JOB_BYTES + EVENT_BYTES * seq + (written or log_bytes(job)) + redis.call('HSTRLEN', key('job', job), 'about')
+  if state == 'STOPPED' then
+    -- The conversation gets it once the turn is over.
+    bytes = bytes + redis.call('HSTRLEN', key('job', job), 'asked')
+  else
+    redis.call('HDEL', key('job', job), 'asked')
+  end
   if redis.call('HDEL', key('job', job), 'short_work') == 0 then
     redis.call('DEL', key('work', job))
     -- One that processes of version 0.1 read keeps it.

@@ -131,3 +131,27 @@ async def test_a_frame_after_the_closing_meets_nobody() -> None:
     await connection._close(1012)
     with pytest.raises(ClientGoneError):
         await connection.send(b"late")
+
+
+async def test_messages_that_have_all_arrived_leave_others_their_turn_between_two_of_them() -> None:
+    arrived: list[Message] = [{"type": "websocket.connect"}]
+    arrived += [{"type": "websocket.receive", "text": "{}"}] * 100 + [{"type": "websocket.disconnect"}]
+    line, turns, handled = Line(), 0, 0
+
+    async def receive() -> Message:
+        return arrived.pop(0)
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    line._receive = receive  # type: ignore[method-assign]
+    connection = await line.accepted()
+    others = asyncio.create_task(take_turns())
+    async with connection.messages() as messages:
+        async for _ in messages:
+            handled += 1
+    others.cancel()
+    assert turns >= handled >= 99
