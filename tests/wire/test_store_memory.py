@@ -143,7 +143,7 @@ async def test_an_answer_counts_instead_of_its_question(scenario: Scenario) -> N
 
 @pytest.mark.parametrize("stopped", [False, True])
 async def test_what_is_left_of_a_question_behind_its_answer_counts(scenario: Scenario, stopped: bool) -> None:
-    """Its instructions, and what its transcript was to get: 90 kB of a question once counted as 1 kB for ten minutes."""
+    """Its instructions, and what its transcript was to get: 90 kB once counted as 1 kB for ten minutes."""
     await scenario.hire("w1")
     answer, work = new_answer_id(), Chat("balanced", "x" * 50_000, instructions="y" * 4096)
     await scenario.jobs.submit(answer, work, new_token(), create=True, client=ALICE)
