@@ -222,7 +222,7 @@ def _drop_in(
     legacy = SocketEndpoints(questions, sessions, clients, settings)
     v2 = V2Endpoint(questions, reads, settings, reader)
     return [
-        Route("/api", api.api, methods=METHODS),
+        Route("/api", reads.sent(api.api), methods=METHODS),
         Route("/api_stream", api.api_stream, methods=METHODS),
         Route("/image", api.image, methods=METHODS),
         Route("/answers/{answer}", reads.bound(answers.answer), methods=ANSWER_METHODS),
@@ -254,19 +254,19 @@ def _openai(
     pictures = images.ImageEndpoint(service.questions, service.clients, bodies, store, service.reads.sending)
     messages = anthropic.MessageEndpoints(service, calls, bodies, settings)
     listed = ModelDialects(models.ModelEndpoints(service.clients, service.model_reader))
-    response_path, bound = "/v1/responses/{response}", service.reads.bound
+    response_path, bound, sent = "/v1/responses/{response}", service.reads.bound, service.reads.sent
     return [
-        Route("/v1/chat/completions", chat.completions, methods=completions.METHODS),
-        Route("/v1/completions", texts.completions, methods=text_completions.METHODS),
+        Route("/v1/chat/completions", sent(chat.completions), methods=completions.METHODS),
+        Route("/v1/completions", sent(texts.completions), methods=text_completions.METHODS),
         Route("/v1/models", listed.models, methods=models.METHODS),
         Route("/v1/models/{model:path}", listed.model, methods=models.METHODS),
         Route("/v1/images/generations", pictures.generations, methods=images.METHODS),
-        Route("/v1/responses", replies.create, methods=openai_responses.METHODS),
+        Route("/v1/responses", sent(replies.create), methods=openai_responses.METHODS),
         Route(response_path, bound(replies.one), methods=openai_responses.ONE_METHODS),
         Route(f"{response_path}/cancel", bound(replies.cancel), methods=openai_responses.METHODS),
         Route(f"{response_path}/input_items", bound(replies.input_items), methods=openai_responses.LIST_METHODS),
         _embeddings(settings, service, calls, room),
-        Route(MESSAGES, messages.create, methods=anthropic.METHODS),
+        Route(MESSAGES, sent(messages.create), methods=anthropic.METHODS),
         Route(f"{MESSAGES}/count_tokens", messages.count_tokens, methods=anthropic.METHODS),
     ]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from starlette.requests import Request
+from starlette.responses import Response
 
 from gateway.auth.clients import Clients
 from gateway.http.body import BodyRoom
@@ -32,11 +33,20 @@ class AnswerReads:
         """Wait for a place for a client's request, and hold it during the body."""
         return self._room.take(client.name, 1)
 
-    def bound(self, endpoint: Callable[[Request], Awaitable[T]]) -> Callable[[Request], Awaitable[T]]:
-        """Return an endpoint that has a place until its response is made, and not while that is sent."""
+    def bound(self, endpoint: Callable[[Request], Awaitable[T]]) -> Callable[[Request], Awaitable[T | Response]]:
+        """Return an endpoint that has a place until its response is made, and then room until that is taken."""
 
-        async def bounded(request: Request) -> T:
+        async def bounded(request: Request) -> T | Response:
             async with self.place(self.clients.identify(request)):
-                return await endpoint(request)
+                return await self.sent(endpoint)(request)
 
         return bounded
+
+    def sent(self, endpoint: Callable[[Request], Awaitable[T]]) -> Callable[[Request], Awaitable[T | Response]]:
+        """Return an endpoint whose response, if it is whole and large, has room until its client has taken it."""
+
+        async def sending(request: Request) -> T | Response:
+            made = await endpoint(request)
+            return self.sending.admit(self.clients.identify(request), made) if isinstance(made, Response) else made
+
+        return sending

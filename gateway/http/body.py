@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -16,10 +16,13 @@ from starlette.types import Receive, Scope, Send
 from gateway.answering.timings import TIMINGS
 from gateway.auth.clients import Clients
 from gateway.errors import BodyEncodingError
+from wire.errors import ClientFullError
 from wire.threads import LARGE, run_sized
 
 # Bytes a second below which a large body is given up, whoever sends it.
 SLOWEST = 64 * 1024
+# Seconds after which a client that took all of its room may come back.
+_COME_BACK = 1
 # The longest part of an encoding's name that its error contains.
 _LONGEST_NAME = 64
 T = TypeVar("T")
@@ -42,6 +45,17 @@ class BodyRoom:
         while not self._fits(client, size):
             self._given_back.clear()
             await self._given_back.wait()
+        with self._hold(client, size):
+            yield
+
+    def take_now(self, client: str, size: int) -> AbstractContextManager[None]:
+        """Hold so much room for a client during the body. ClientFullError if what it has already leaves too little."""
+        if self._taken[client] and not self._fits(client, size):
+            raise ClientFullError(_COME_BACK)
+        return self._hold(client, size)
+
+    @contextmanager
+    def _hold(self, client: str, size: int) -> Iterator[None]:
         self._taken[client] += size
         self._left -= size
         try:

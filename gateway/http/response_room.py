@@ -46,9 +46,8 @@ class HeldRoom:
 
     def respond(self, body: bytes) -> Response:
         """Return a success, which takes the room over if it is large."""
-        return (
-            responses.ok(body) if len(body) <= LARGE else _LargeResponse(body, self._held.pop_all(), self._time_limit)
-        )
+        plain = responses.ok(body)
+        return _LargeResponse(plain, self._held.pop_all(), self._time_limit) if _is_large(plain) else plain
 
 
 @dataclass(frozen=True)
@@ -65,16 +64,30 @@ class ResponseRoom:
         """Return what holds the room of one response to a client."""
         return HeldRoom(self._room, client.name, self.time_limit)
 
+    def admit(self, client: Client, made: Response) -> Response:
+        """Return a response that is made already, with room if it is large.
+
+        ClientFullError if the client has too many that it doesn't take; it may always have one.
+        """
+        if not _is_large(made):
+            return made
+        held = AsyncExitStack()
+        held.enter_context(self._room.take_now(client.name, len(made.body)))
+        return _LargeResponse(made, held, self.time_limit)
+
+
+def _is_large(response: Response) -> bool:
+    return len(response.body) > LARGE
+
 
 class _LargeResponse(Response):
-    """A success that is sent piece by piece, and gives its room back behind the last one."""
+    """A response that is sent piece by piece, and gives its room back behind the last one."""
 
-    def __init__(self, body: bytes, held: AsyncExitStack, time_limit: float) -> None:
-        plain = responses.ok(body)
-        super().__init__(body)
+    def __init__(self, plain: Response, held: AsyncExitStack, time_limit: float) -> None:
+        super().__init__(plain.body, plain.status_code)
         self.raw_headers = plain.raw_headers
         self._held = held
-        self._time_limit = time_limit + len(body) / SLOWEST
+        self._time_limit = time_limit + len(plain.body) / SLOWEST
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Serve ASGI. ClientGoneError for a client that is too slow."""

@@ -8,13 +8,17 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
+import httpx
 import pytest
+from starlette.responses import Response
 from starlette.types import Message, Receive
 
 from gateway.errors import ClientGoneError
 from gateway.http.response_room import ResponseRoom
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, running, settings
+from tests.support.gateway.openai_client import MODEL
+from wire.errors import ClientFullError
 from wire.jobs import Client
 from wire.messages import Final
 from wire.pictures import PictureStore, StoredPicture, new_picture_id, picture_path
@@ -62,6 +66,10 @@ async def gateway(store: CountedStore) -> AsyncIterator[RunningGateway]:
         yield gateway
 
 
+def made(size: int) -> Response:
+    return Response(bytes(size), 201, {"x-other": "1"})
+
+
 async def no_message() -> Message:
     raise AssertionError
 
@@ -101,6 +109,31 @@ async def test_who_takes_nothing_counts_as_gone_and_gives_the_room_back() -> Non
         await held.take(2 * size)
 
 
+def test_what_is_made_needs_room_beside_what_its_client_has_not_taken() -> None:
+    room, half = ResponseRoom(), made(96 * MEBIBYTE)
+    held = [room.admit(Client("a"), half)]
+    with pytest.raises(ClientFullError):
+        room.admit(Client("a"), made(LARGE + 1))
+    small = made(LARGE)
+    assert room.admit(Client("a"), small) is small
+    # The first one of each, however large, and however much others have.
+    held += [room.admit(Client("b"), half), room.admit(Client("c"), half)]
+
+
+async def test_what_is_made_arrives_with_its_own_head_and_leaves_its_room() -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    room, whole = ResponseRoom(), made(192 * MEBIBYTE)
+    await room.admit(Client("a"), whole)({"type": "http"}, no_message, send)
+    assert (sent[0]["status"], sent[0]["headers"]) == (201, whole.raw_headers)
+    again = room.admit(Client("a"), whole)
+    with pytest.raises(ClientFullError):
+        room.admit(Client("a"), again)
+
+
 async def test_an_error_before_the_response_gives_the_room_back() -> None:
     async def fail() -> None:
         async with room.hold(Client("a")) as held:
@@ -114,16 +147,19 @@ async def test_an_error_before_the_response_gives_the_room_back() -> None:
         await held.take(192 * MEBIBYTE)
 
 
-async def send_unread(stack: AsyncExitStack, gateway: RunningGateway, path: str, body: bytes) -> None:
+async def send_unread(
+    stack: AsyncExitStack, gateway: RunningGateway, path: str, body: bytes = b"", method: str = "POST"
+) -> None:
     """Send the same request on many connections that are never read from."""
     loop = asyncio.get_running_loop()
-    head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\nidempotency-key: {KEY['Idempotency-Key']}\r\n"
+    head = f"{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+    head += f"idempotency-key: {KEY['Idempotency-Key']}\r\ncontent-length: {len(body)}\r\n\r\n"
     for _ in range(COUNT):
         connection = stack.enter_context(socket.socket())
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.setblocking(False)
         await loop.sock_connect(connection, ("127.0.0.1", gateway.port))
-        await loop.sock_sendall(connection, head.encode() + b"content-length: %d\r\n\r\n%b" % (len(body), body))
+        await loop.sock_sendall(connection, head.encode() + body)
 
 
 async def let_all_come(gateway: RunningGateway) -> None:
@@ -170,3 +206,44 @@ async def test_unread_pictures_of_one_client_leave_room_for_others(
         assert begun == OWN_PICTURES
         other = await gateway.client.post(path, json=body, headers=OTHER)
         assert other.json()["data"][0]["b64_json"] == base64.b64encode(PICTURE).decode()
+
+
+# So that fewer than COUNT are half of 192 MiB.
+TEXT = "x" * (4 * MEBIBYTE)
+
+
+async def until_refused(gateway: RunningGateway, method: str, path: str, body: Any) -> httpx.Response:
+    """Return the first refusal; what isn't refused is read to its end."""
+    while True:
+        response = await gateway.client.request(method, path, json=body, headers=KEY)
+        if response.status_code != 200:
+            return response
+
+
+@pytest.mark.parametrize("way", ["chat", "text", "response", "message", "api", "answer", "kept", "items"])
+async def test_unread_answers_of_one_client_are_no_more_than_its_share(gateway: RunningGateway, way: str) -> None:
+    question = TEXT if way == "items" else "hi"
+    gateway.worker.scripts[question] = [Final("yes" if way == "items" else TEXT)]
+    asked = await gateway.client.post("/v1/responses", json={"model": MODEL, "input": question})
+    id_ = asked.json()["id"]
+    messages = [{"role": "user", "content": "hi"}]
+    method, path, body = {
+        "chat": ("POST", "/v1/chat/completions", {"model": MODEL, "messages": messages}),
+        "text": ("POST", "/v1/completions", {"model": MODEL, "prompt": "hi"}),
+        "response": ("POST", "/v1/responses", {"model": MODEL, "input": "hi"}),
+        "message": ("POST", "/v1/messages", {"model": MODEL, "messages": messages, "max_tokens": 9}),
+        "api": ("POST", "/api", {"question": "hi", "style": "balanced"}),
+        "answer": ("GET", f"/answers/{id_.removeprefix('resp_')}", None),
+        "kept": ("GET", f"/v1/responses/{id_}", None),
+        "items": ("GET", f"/v1/responses/{id_}/input_items", None),
+    }[way]
+    assert (await gateway.client.request(method, path, json=body, headers=KEY)).status_code == 200
+    async with AsyncExitStack() as stack, asyncio.timeout(30):
+        sent = json.dumps(body).encode() if body else b""
+        await send_unread(stack, gateway, path, sent, method)
+        refused = await until_refused(gateway, method, path, body)
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+        other = await gateway.client.request(method, path, json=body, headers=OTHER)
+        assert other.status_code == 200
+        assert len(other.content) > len(TEXT)
+    assert (await gateway.client.request(method, path, json=body, headers=KEY)).status_code == 200
