@@ -133,8 +133,7 @@ def _text(exchange: Exchange) -> Iterator[Violation]:
 def _spent(question: str, turns: Sequence[Turn]) -> Iterator[Violation]:
     """A question reaches the upstream once; again only after an explicit refusal before any text."""
     for turn in turns[:-1]:
-        allowed = SERVER_REFUSALS if turn.get("api") == "openai" else REFUSALS
-        if turn["outcome"] not in allowed or turn["length"]:
+        if not _is_declined(turn):
             yield Violation("doubled", f"{question!r} was asked again after {turn['outcome']!r}")
 
 
@@ -200,6 +199,12 @@ def _order(chain: Sequence[Exchange], turns_by_question: Mapping[str, Sequence[T
             yield Violation(kind, f"{later.question!r} began during {earlier.question!r}")
 
 
+def _is_declined(turn: Turn) -> bool:
+    """Whether the upstream has declined the question, before any text."""
+    allowed = SERVER_REFUSALS if turn.get("api") == "openai" else REFUSALS
+    return turn["outcome"] in allowed and not turn["length"]
+
+
 def _resets(exchange: Exchange) -> bool:
     """Whether the client knows, or has to expect, that the conversation begins afresh."""
     end = exchange.end
@@ -207,12 +212,15 @@ def _resets(exchange: Exchange) -> bool:
 
 
 def _conversations(chain: Sequence[Exchange], turns_by_question: Mapping[str, Sequence[Turn]]) -> Iterator[Violation]:
-    """A token's conversation changes only where its client learns of it, or to one that has the whole history."""
+    """A token's conversation changes only where its client learns of it, or to one that has the whole history.
+
+    A question that was declined is in none.
+    """
     last: str | None = None
     may_change = True
     questions: list[str] = []
     for exchange in chain:
-        turns = turns_by_question.get(exchange.question)
+        turns = [turn for turn in turns_by_question.get(exchange.question, ()) if not _is_declined(turn)]
         reset = _resets(exchange)
         if not turns:
             may_change = may_change or reset

@@ -152,6 +152,21 @@ def test_a_conversation_changes_only_where_the_client_gets_a_reset(
     assert kinds(exchanges, [turn("q", 0, 1), turn("r", 2, 3, conversation="d")]) == expected
 
 
+def test_a_declined_question_is_in_no_conversation() -> None:
+    names = ("first", "declined", "third")
+    exchanges = [
+        exchange(failed(120, 1) if name == "declined" else final("", 1), question=name, began=at, ended=at + 1)
+        for at, name in enumerate(names)
+    ]
+    declined = turn("declined", 1, 1.5, conversation="d", outcome="Throttled", length=0)
+    turns = [turn("first", 0, 0.5), declined, turn("third", 2, 2.5, invocation="4")]
+    assert kinds(exchanges, turns) == []
+    assert kinds(exchanges[1:], [declined, turn("third", 2, 2.5, conversation="e")]) == []
+    retold = turn("third", 2, 2.5, conversation="e", context="first")
+    assert kinds(exchanges, [*turns[:2], retold]) == []
+    assert kinds(exchanges, [*turns[:2], retold | {"context": ""}]) == ["moved"]
+
+
 @pytest.mark.parametrize(("context", "expected"), [("first, second", []), ("second", ["moved"]), ("", ["moved"])])
 def test_a_conversation_may_change_to_one_that_got_the_whole_history(context: str, expected: list[str]) -> None:
     exchanges = [
