@@ -198,7 +198,8 @@ end
 -- bytes its events take, where that is known; `rest`, an event to write ahead ('' or nil for none). If events are lost ahead
 -- of that, or of a whole answer, nothing is written, and the seq is -1.
 local function end_job(job, state, event, answer_ttl, reached, spent, written, rest)
-  local fields = redis.call('HMGET', key('job', job), 'state', 'seq', 'client', 'attempts', 'accepted')
+  local fields =
+    redis.call('HMGET', key('job', job), 'state', 'seq', 'client', 'attempts', 'accepted', 'about', 'stateless')
   local before = { state = fields[1], attempts = fields[4], accepted = tonumber(fields[5] or '') }
   local has_rest, streams = rest and rest ~= '', fields[1] == 'STREAMING'
   if not fields[1] then return has_rest and -1 or 0, before end
@@ -216,11 +217,11 @@ local function end_job(job, state, event, answer_ttl, reached, spent, written, r
   if streams then close_log(job) end
   if state ~= 'DONE' then forget_response_end(job) end
   redis.call('HSET', key('job', job), 'state', state, 'seq', seq)
-  local bytes = JOB_BYTES + EVENT_BYTES * seq + (written or log_bytes(job)) + redis.call('HSTRLEN', key('job', job), 'about')
-  if state == 'STOPPED' then
-    -- The conversation gets it once the turn is over.
+  local bytes = JOB_BYTES + EVENT_BYTES * seq + (written or log_bytes(job)) + #(fields[6] or '')
+  if fields[7] and state == 'STOPPED' then
+    -- The conversation gets what was asked once the turn is over.
     bytes = bytes + redis.call('HSTRLEN', key('job', job), 'asked')
-  else
+  elseif fields[7] then
     redis.call('HDEL', key('job', job), 'asked')
   end
   if redis.call('HDEL', key('job', job), 'short_work') == 0 then
