@@ -60,6 +60,8 @@ class MessageEndpoints:
         answer = AnswerAssembler(question.about.stops, list_sources=self.settings.sources_in_text)
         if wanted.stream:
             return stream_response(request, question, MessageEvents(question, answer, request.state.request_id))
+        # A body may have megabytes, and an answer takes minutes.
+        del fields, wanted
         await question.collect(request, answer)
         return responses.ok(encode_message(question, answer))
 

@@ -34,6 +34,8 @@ class CompletionEndpoint:
         answer = AnswerAssembler(question.about.stops, list_sources=self.settings.sources_in_text)
         if wanted.stream:
             return stream_response(request, question, chunks.CompletionChunks(question, answer))
+        # A body may have megabytes, and an answer takes minutes.
+        del fields, wanted
         await question.collect(request, answer)
         return responses.ok(chunks.encode_completion(question, answer))
 

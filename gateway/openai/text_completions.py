@@ -77,6 +77,8 @@ class TextCompletionEndpoint:
         answer = AnswerAssembler(question.about.stops, list_sources=self.settings.sources_in_text)
         if wanted.stream:
             return stream_response(request, question, TextCompletionChunks(question, answer))
+        # A body may have megabytes, and an answer takes minutes.
+        del fields, wanted
         await question.collect(request, answer)
         return responses.ok(encode_text_completion(question, answer))
 

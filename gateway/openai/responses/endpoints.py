@@ -71,6 +71,8 @@ class ResponseEndpoints:
             return await self._read(request, question)
         if wanted.stream:
             return stream_response(request, question, ResponseEvents(question, answer, body))
+        # A body may have megabytes, and an answer takes minutes.
+        del fields, wanted, answers
         await question.collect(request, answer)
         return _ok(body.build_whole(answer, answer.blocks))
 

@@ -1,6 +1,7 @@
 """How questions of /v1 reach the conversation that they continue."""
 
 import asyncio
+import gc
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.openai.requests import CompletionRequest
+from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, running, settings
 from tests.support.gateway.openai_client import (
     COMPLETIONS,
@@ -389,3 +392,28 @@ async def test_a_model_that_is_unknown_or_away_is_not_asked(
     assert (response.status_code, response.json()["error"]["code"]) == (status, code)
     assert ("retry-after" in response.headers) == (status == 503)
     assert gateway.worker.asked == []
+
+
+# Memory
+
+
+@pytest.mark.parametrize(
+    ("path", "given"),
+    [
+        ("chat/completions", {"messages": [{"role": "user", "content": "slow"}]}),
+        ("completions", {"prompt": "slow"}),
+        ("responses", {"input": "slow"}),
+        ("messages", {"messages": [{"role": "user", "content": "slow"}], "max_tokens": 9}),
+    ],
+)
+async def test_nothing_of_a_request_is_held_while_its_answer_is_awaited(
+    gateway: RunningGateway, path: str, given: dict[str, Any]
+) -> None:
+    """Dozens may be awaited at a time, and each body may have megabytes."""
+    gate = asyncio.Event()
+    gateway.worker.scripts["slow"] = [gate, Final("yes")]
+    asking = asyncio.create_task(gateway.client.post(f"/v1/{path}", json={"model": MODEL, **given}))
+    await until(lambda: bool(gateway.worker.asked))
+    await until(lambda: not any(isinstance(one, CompletionRequest) for one in gc.get_objects()))
+    gate.set()
+    assert (await asking).status_code == 200
