@@ -28,11 +28,12 @@ class WaitingJob:
 
 
 class QueueKeepAlive:
-    """Renews the interest in all waiting jobs of a process, in one task while there are any.
+    """Renews the interest in all waiting jobs of a process: by one timer while there are any, and a task once due.
 
-    One task per answer would dominate the memory of an open stream. A job may wait for `queue_timeout` seconds; one
-    that runs by then is left alone. A job's interest is renewed every `renew_every` seconds, and `away_pause` seconds
-    after Redis was unavailable. Where the workers' `presence` is known, no job waits while they are absent.
+    One task per answer would dominate the memory of an open stream, and most wait for too short a time to need any. A
+    job may wait for `queue_timeout` seconds; one that runs by then is left alone. A job's interest is renewed every
+    `renew_every` seconds, and `away_pause` seconds after Redis was unavailable. Where the workers' `presence` is known,
+    no job waits while they are absent.
     """
 
     def __init__(
@@ -49,7 +50,9 @@ class QueueKeepAlive:
         self._presence = presence
         self._renew_every = renew_every
         self._away_pause = away_pause
+        self._interval = min(away_pause, renew_every, queue_timeout)
         self._waiting: set[WaitingJob] = set()
+        self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
     def add(self, job: WaitingJob) -> None:
@@ -58,26 +61,43 @@ class QueueKeepAlive:
         job.expires = now + self._queue_timeout
         job.due = min(now + self._renew_every, job.expires)
         self._waiting.add(job)
-        if self._task is None:
-            # It serves many requests, so it logs without the context of the one that starts it.
-            self._task = asyncio.create_task(self._run(), context=contextvars.Context())
+        self._schedule()
 
     def remove(self, job: WaitingJob) -> None:
-        """Stop keeping `job` alive. The task ends with the last job."""
+        """Stop keeping `job` alive. Nothing is scheduled after the last one."""
         self._waiting.discard(job)
-        if not self._waiting and self._task is not None:
+        if self._waiting:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._task is not None:
             self._task.cancel()
             self._task = None
 
-    async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(min(self._away_pause, self._renew_every, self._queue_timeout))
+    def _schedule(self) -> None:
+        """Look after the jobs once the interval is over, unless that is due already."""
+        if self._timer is None and self._task is None:
+            # It serves many requests, so it logs without the context of the one that starts it.
+            loop, context = asyncio.get_running_loop(), contextvars.Context()
+            self._timer = loop.call_later(self._interval, self._begin, context=context)
+
+    def _begin(self) -> None:
+        self._timer, self._task = None, asyncio.create_task(self._look_after())
+
+    async def _look_after(self) -> None:
+        try:
             if self._presence is not None and await self._presence.is_absent():
                 await self._expire_all()
-            due = [job for job in self._waiting if job.due <= loop.time()]
+            now = asyncio.get_running_loop().time()
+            due = [job for job in self._waiting if job.due <= now]
             for first in range(0, len(due), _BATCH):
                 await asyncio.gather(*map(self._update, due[first : first + _BATCH]))
+        finally:
+            if self._task is asyncio.current_task():
+                self._task = None
+                if self._waiting:
+                    self._schedule()
 
     async def _expire_all(self) -> None:
         """End all jobs that wait: no worker will take them."""

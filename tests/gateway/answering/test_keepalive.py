@@ -53,15 +53,41 @@ async def test_one_that_fails_does_not_end_the_others(store: Store, monkeypatch:
         keep_alive.remove(job)
 
 
-async def test_at_rest_there_is_no_task(store: Store) -> None:
+async def test_at_rest_there_is_no_task_and_no_timer(store: Store) -> None:
     before = asyncio.all_tasks()
     keep_alive = QueueKeepAlive(Scenario(store).jobs, 60)
     one, other = WaitingJob("s0-a"), WaitingJob("s0-b")
     for job in (one, other):
         keep_alive.add(job)
-    (task,) = asyncio.all_tasks() - before
+    timer = keep_alive._timer
+    assert timer is not None
     keep_alive.remove(one)
-    assert asyncio.all_tasks() - before == {task}
+    assert not timer.cancelled()
     keep_alive.remove(other)
-    await asyncio.wait([task])
+    assert timer.cancelled()
     assert asyncio.all_tasks() == before
+
+
+async def test_the_task_that_looks_after_jobs_ends_with_the_last_of_them(store: Store) -> None:
+    before = asyncio.all_tasks()
+    keep_alive = QueueKeepAlive(Scenario(store).jobs, 60, away_pause=0.01)
+    job = WaitingJob("s0-a")
+    looks = 0
+
+    async def look(answer: str) -> bool:
+        assert answer == job.answer
+        nonlocal looks
+        looks += 1
+        await asyncio.Event().wait()
+        return True
+
+    keep_alive._jobs.keep_alive = look  # type: ignore[method-assign]
+    keep_alive.add(job)
+    job.due = 0.0
+    await until(lambda: has(looks == 1))
+    keep_alive.remove(job)
+    await until(lambda: has(asyncio.all_tasks() == before))
+
+
+async def has(condition: bool) -> bool:
+    return condition
