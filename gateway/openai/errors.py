@@ -23,6 +23,8 @@ from wire.reasons import Reason
 
 # The longest pause in seconds that the SDKs keep to before they try again.
 _LONGEST_PAUSE = 60
+# Characters of an error's sentence, and of the name of a parameter.
+_LONGEST_WORDS = 2000
 _LIMITED = "All accounts are limited for the moment."
 _TIMEOUTS = ("timeout.", ".timeout")
 # What no client repeats within a stream: the type of an error there, the codes of a response's error, and both of
@@ -101,7 +103,8 @@ class InvalidRequestError(Exception):
 
     def __init__(self, message: str, param: str | None = None, code: str | None = None, status: int = 400) -> None:
         super().__init__(message)
-        self.fault = Fault(status, message, code=code, param=param)
+        # Some have words of the request in them, which may have megabytes.
+        self.fault = Fault(status, message[:_LONGEST_WORDS], code=code, param=param and param[:_LONGEST_WORDS])
 
 
 class AnswerFailedError(Exception):

@@ -180,3 +180,13 @@ def test_what_cost_nothing_may_be_repeated_by_clients_that_read_streams(reason: 
 def test_a_stream_that_is_cut_is_not_repeated_since_its_question_was_accepted() -> None:
     assert errors.fault_of(DrainingError()).repeatable
     assert not errors.fault_in_stream(DrainingError()).repeatable
+
+
+async def test_an_error_has_little_of_a_request_that_has_megabytes(gateway: RunningGateway) -> None:
+    """Whoever doesn't read them would have each of them in memory."""
+    tool = {"type": "function", "function": {"name": "f"}}
+    choice = {"type": "function", "function": {"name": "x" * 1_000_000}}
+    response = await gateway.client.post(PATH, json=chat("hi") | {"tools": [tool], "tool_choice": choice})
+    assert (response.status_code, response.json()["error"]["param"]) == (400, "tool_choice")
+    assert "isn't there: 'xxx" in response.text
+    assert len(response.content) < 4096
