@@ -13,7 +13,6 @@ import msgspec
 
 from wire import keys
 from wire.errors import StoreUnavailableError
-from wire.redis.errors import translate_errors
 from wire.redis.store import Store
 from wire.reporter import REPORT_INTERVAL, ProcessLoad
 from wire.shared_read import SharedRead
@@ -65,13 +64,15 @@ class OutdatedProcesses:
         await self._loads.close()
 
     async def _look(self) -> dict[str, ProcessLoad]:
-        with translate_errors():
-            async with self._store.commands.pipeline(transaction=False) as pipe:
-                pipe.hgetall(keys.processes_key())
-                pipe.hgetall(keys.facts_key())
-                states, loads = await pipe.execute()
+        states = _entries(await self._store.execute("HGETALL", keys.processes_key()))
+        loads = _entries(await self._store.execute("HGETALL", keys.facts_key()))
         living = [name for name, state in states.items() if not state.endswith(_GONE)]
         return {name.decode(): _decode(loads.get(name, b"")) for name in living}
+
+
+def _entries(reply: list[bytes]) -> dict[bytes, bytes]:
+    """Return what HGETALL replies, the fields by their names."""
+    return dict(zip(reply[::2], reply[1::2], strict=True))
 
 
 def _decode(facts: bytes) -> ProcessLoad:
