@@ -14,9 +14,9 @@ from worker.providers.content_encoding import decode_body
 
 # Encodings that are undone here, and must be asked for: httpx would ask for others too, if it could undo them.
 ACCEPTED_ENCODINGS = "gzip, deflate"
-# Of the body as it came, not of what httpx is handed.
 # What a piece counts at least: thousands of chunks of one byte cost more than they have.
 _LEAST = 256
+# Of the body as it came, not of what httpx is handed.
 _REPLACED = frozenset({b"content-encoding", b"content-length"})
 
 
