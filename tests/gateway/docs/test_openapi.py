@@ -46,6 +46,7 @@ OF_HTTP = {
     "sec-fetch-dest",
     "sec-fetch-mode",
     "sec-fetch-site",
+    "user-agent",
     "x-forwarded-for",
     "x-forwarded-proto",
     "x-attempt-id",
