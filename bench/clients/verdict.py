@@ -42,7 +42,7 @@ def judge(status: int, events: Sequence[bytes], rest: bytes, pieces: int) -> str
 
 
 def judge_chunks(status: int, events: Sequence[bytes], rest: bytes, pieces: int) -> str:
-    """Judge an answer in OpenAI's chunks; see judge."""
+    """Judge an answer in OpenAI's chunks, between which comments may be; see judge."""
     if status == 0:
         return UNFINISHED
     if status != 200:
@@ -50,7 +50,8 @@ def judge_chunks(status: int, events: Sequence[bytes], rest: bytes, pieces: int)
     if not events or events[-1].strip() != b"data: [DONE]":
         return UNFINISHED
     try:
-        chunks = [json.loads(event.strip().removeprefix(_DATA)) for event in events[:-1]]
+        data = [event.strip() for event in events[:-1] if not event.startswith(b":")]
+        chunks = [json.loads(event.removeprefix(_DATA)) for event in data]
         text = "".join(choice["delta"].get("content") or "" for chunk in chunks for choice in chunk["choices"])
     except (ValueError, KeyError, TypeError):
         return "not the chunks of an answer"

@@ -69,6 +69,7 @@ CHUNKS = [*map(chunk, PIECES), chunk(None), b"data: [DONE]"]
 
 def test_chunks_with_all_pieces_are_complete() -> None:
     assert judge_chunks(200, CHUNKS, b"", 2) == COMPLETE
+    assert judge_chunks(200, [CHUNKS[0], b": ping\n\n", *CHUNKS[1:]], b"", 2) == COMPLETE
 
 
 @pytest.mark.parametrize(
