@@ -236,7 +236,8 @@ class CompletionStream:
         content = message.get("content")
         if not self._has_delta:
             text = _text(content)
-            repeats = self._finish is not None and self._answer.has_begun and self._repeats(text)
+            begun = self._finish is not None and self._answer.has_begun
+            repeats = begun and self._repeats(text) and self._text_size > 0
             self._read_message({**message, "content": text[self._text_size :]} if repeats else message, logprobs)
             return
         seen = self._answer.kinds
@@ -258,7 +259,7 @@ class CompletionStream:
             return False
         text = self.text
         self._text_size = len(text)
-        return bool(text) and whole.startswith(text)
+        return whole.startswith(text)
 
     def _read_message(self, fields: dict[str, Any], logprobs: Any) -> bool:
         """Read a message or a part of one, in the order in which models answer. Return whether it has any content."""

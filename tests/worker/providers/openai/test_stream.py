@@ -260,6 +260,12 @@ def test_each_field_becomes_a_block(deltas: list[dict[str, Any]], blocks: list[B
     assert found == blocks
 
 
+def test_the_whole_text_of_an_end_behind_nothing_but_thoughts_is_the_answer() -> None:
+    thought = with_delta(reasoning_content="Hm.")
+    end = {"choices": [{"index": 0, "message": {"content": "42"}, "finish_reason": "stop"}]}
+    assert read(thought, end, DONE).text == "42"
+
+
 def test_a_whole_completion_is_read_like_its_parts() -> None:
     message = {"role": "assistant", "content": "a", "reasoning_content": "hm", "tool_calls": [CALL], "refusal": None}
     ended = read_all({"choices": [{"message": message, "finish_reason": "tool_calls", "logprobs": {"content": [1]}}]})
