@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from gateway.auth.clients import Clients
 from gateway.http.body import BodyRoom
-from gateway.http.response_room import ResponseRoom
+from gateway.http.response_room import ResponseRoom, is_large
 from wire.jobs import Client
 
 # How many of them read at a time. Each may take several times MAX_BODY.
@@ -47,6 +47,8 @@ class AnswerReads:
 
         async def sending(request: Request) -> T | Response:
             made = await endpoint(request)
-            return self.sending.admit(self.clients.identify(request), made) if isinstance(made, Response) else made
+            if not isinstance(made, Response) or not is_large(made):
+                return made
+            return self.sending.admit(self.clients.identify(request), made)
 
         return sending

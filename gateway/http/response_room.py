@@ -47,7 +47,7 @@ class HeldRoom:
     def respond(self, body: bytes) -> Response:
         """Return a success, which takes the room over if it is large."""
         plain = responses.ok(body)
-        return _LargeResponse(plain, self._held.pop_all(), self._time_limit) if _is_large(plain) else plain
+        return _LargeResponse(plain, self._held.pop_all(), self._time_limit) if is_large(plain) else plain
 
 
 @dataclass(frozen=True)
@@ -69,14 +69,15 @@ class ResponseRoom:
 
         ClientFullError if the client has too many that it doesn't take; it may always have one.
         """
-        if not _is_large(made):
+        if not is_large(made):
             return made
         held = AsyncExitStack()
         held.enter_context(self._room.take_now(client.name, len(made.body)))
         return _LargeResponse(made, held, self.time_limit)
 
 
-def _is_large(response: Response) -> bool:
+def is_large(response: Response) -> bool:
+    """Return whether a whole response needs room."""
     return len(response.body) > LARGE
 
 
