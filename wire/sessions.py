@@ -327,7 +327,7 @@ class Sessions:
     def append(
         self, job: ClaimedJob, seq: int, event: Event, last: Appended | None = None
     ) -> "asyncio.Future[Appended]":
-        """Append the event that must get `seq`: sent at once, together with all others of this turn of the loop.
+        """Append the event that must get `seq`, together with those of other answers; see wire.appends.
 
         `last` is the confirmation of the one before, if the caller has it. LeaseLostError, AnswerEndedError,
         StateLostError.

@@ -11,6 +11,7 @@ import httpx
 # How many bytes may wait to be read, and how many may arrive without any of a body: a head, or what is around chunks.
 _MOST_WAITING = 256 * 1024
 _MOST_AROUND = 100 * 1024
+# How many parts that wait are read one by one.
 _MANY_PARTS = 64
 # How many headers a response may have, with those of what comes before it.
 _MOST_HEADERS = 256
