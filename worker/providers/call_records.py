@@ -70,6 +70,11 @@ def call_keys(prompt: Prompt) -> list[str]:
     return [*(key for key in older if key not in known), *keys]
 
 
+def has_calls(blocks: Iterable[Block]) -> bool:
+    """Return whether an answer calls tools: only then its place, for which a whole message is read, is needed."""
+    return any(block.kind == "tool_call" for block in blocks)
+
+
 def find_place(prompt: Prompt) -> str:
     """Return the place of a prompt's answer."""
     return next((_digest_place(message) for message in reversed(prompt.messages) if message.role != "assistant"), "")

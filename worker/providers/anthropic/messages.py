@@ -13,6 +13,7 @@ from urllib.parse import quote
 import msgspec
 import structlog
 
+from wire.call_memory import CallRecord
 from wire.messages import Operation, Style
 from wire.prompt import Message, Prompt, PromptRole, Text
 from wire.reasons import Reason
@@ -32,7 +33,7 @@ from worker.providers.anthropic.token_count import (
     parse_count,
     write_count_request,
 )
-from worker.providers.call_records import find_place, put_back
+from worker.providers.call_records import find_place, has_calls, put_back
 from worker.providers.envelope import Envelopes
 from worker.providers.openai.call_refusals import excuse_lacking
 from worker.providers.openai.client import (
@@ -71,7 +72,7 @@ _MOST_PAGES = 10
 class _MessageRequest:
     """A request for an answer. `headers` are its client's, and `sent` is what a refusal may be about.
 
-    `place` is its answer's; see worker.providers.call_records.
+    `asked` is what calls of its answer are known by; see worker.providers.call_records.
     """
 
     model: str
@@ -81,7 +82,7 @@ class _MessageRequest:
     headers: Mapping[bytes, bytes]
     envelopes: Envelopes | None = None
     custom: frozenset[str] = frozenset()
-    place: str = ""
+    asked: Prompt | None = None
 
 
 class AnthropicProvider:
@@ -135,7 +136,9 @@ class AnthropicProvider:
         _learn_answer(server, request)
         if pieces := answer.take():
             yield Growth(pieces)
-        records = make_records(ended.blocks, ANTHROPIC, request.model, request.place) if request.envelopes else {}
+        records: dict[str, CallRecord] = {}
+        if request.asked is not None and has_calls(ended.blocks):
+            records = make_records(ended.blocks, ANTHROPIC, request.model, find_place(request.asked))
         yield replace(ended, model=request.model, records=records)
 
     async def check(self, account: Account) -> None:
@@ -186,7 +189,7 @@ class AnthropicProvider:
             return _as_learnt(self._style_prompt(server, style, question, history), server, model, habits, None)
         envelopes = Envelopes(history.secret, ANTHROPIC, model)
         opened = envelopes.open_prompt(put_back(keep_own_fields(prompt), history.records, ANTHROPIC, model))
-        return replace(_as_learnt(opened, server, model, habits, envelopes), place=find_place(prompt))
+        return replace(_as_learnt(opened, server, model, habits, envelopes), asked=prompt)
 
     def _style_prompt(self, server: ServerAccount, style: Style, question: str, history: History) -> Prompt:
         """Return the prompt of a question in text, for a style."""

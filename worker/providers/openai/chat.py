@@ -11,13 +11,14 @@ from typing import Any
 import msgspec
 import structlog
 
+from wire.call_memory import CallRecord
 from wire.messages import Operation, Style
 from wire.prompt import Prompt, without_extra
 from wire.reasons import Reason
 from worker.accounts.account import Account, ServerAccount
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend, CallResult, Completion, Growth, SavedConversation, require_server
-from worker.providers.call_records import find_place, make_records, put_back
+from worker.providers.call_records import find_place, has_calls, make_records, put_back
 from worker.providers.envelope import Envelopes
 from worker.providers.openai.chat_request import RequestForm, earlier_fields, render_prompt
 from worker.providers.openai.client import ERROR_TIMEOUT, FailureReasons, ServerClient, excuse_account, time_limit
@@ -46,7 +47,8 @@ class _Request:
 
     The values of the fields in `own` are lists and objects, of which any part may be refused. Extra fields of the
     answer leave as `seal` returns them. `trial` is how a request is sent that was refused before. `sent` are the fields
-    that its client sent under the same names. `place` is the answer's; see worker.providers.call_records.
+    that its client sent under the same names. `asked` is what calls of its answer are known by; see
+    worker.providers.call_records.
     """
 
     model: str
@@ -58,7 +60,7 @@ class _Request:
     sent: frozenset[str] = frozenset()
     trial: Trial = FIRST
     seal: Seal | None = None
-    place: str = ""
+    asked: Prompt | None = None
 
 
 class OpenAIProvider:
@@ -110,11 +112,10 @@ class OpenAIProvider:
             habits.beginning = thoughts.beginning
         if pieces := completion.take():
             yield Growth(pieces)
-        records = (
-            make_records(ended.blocks, OPENAI, request.model, completion.reasoning_field, request.place)
-            if request.seal
-            else {}
-        )
+        records: dict[str, CallRecord] = {}
+        if request.asked is not None and has_calls(ended.blocks):
+            place = find_place(request.asked)
+            records = make_records(ended.blocks, OPENAI, request.model, completion.reasoning_field, place)
         yield replace(ended, model=request.model, records=records)
 
     async def check(self, account: Account) -> None:
@@ -149,7 +150,7 @@ class OpenAIProvider:
             prompt = envelopes.open_prompt(put_back(own, history.records, OPENAI, model))
             prompt = msgspec.structs.replace(prompt, model=model)
             request = _as_learnt(habits, lambda trial: _from_prompt(prompt, server, habits, trial, envelopes.seal))
-            return replace(request, place=find_place(own))
+            return replace(request, asked=own)
         messages = build_messages(
             self._styles.system(style), history, question, self._settings.openai_history, placement=server.system
         )
