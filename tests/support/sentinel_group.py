@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class SentinelGroup:
         option = f"?sentinel_password={self._sentinel_password}" if self._sentinel_password else ""
         return f"redis+sentinel://{credentials}{hosts}/{SERVICE}{option}"
 
-    def client(self, port: int) -> "Redis":
+    def client(self, port: int) -> Any:
         """Return a client of a server or a sentinel."""
         password = self._sentinel_password if port in self.sentinels else self._password
         return Redis(port=port, password=password or None, socket_timeout=2)
@@ -51,7 +52,7 @@ class SentinelGroup:
             path.write_text("\n".join(self._sentinel_settings(number)) + "\n")
             self._run(port, [str(path), "--sentinel"])
         for port in self.sentinels:
-            wait_until(lambda port=port: self._knows_all(port), "the sentinels know everybody")
+            wait_until(partial(self._knows_all, port), "the sentinels know everybody")
 
     def start_server(self, port: int, *, replica: bool = False) -> None:
         """Start one of the servers, as it would come up by itself."""

@@ -6,6 +6,7 @@ connection's beginning, never of a command.
 
 import asyncio
 import contextlib
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -83,7 +84,8 @@ class SingleNode:
 class ReplicatedNodes:
     """Servers of which each shard has one as its primary, and another one after a fail-over.
 
-    All connections are made one after the other, and the pauses between attempts that fail are common to them.
+    The connections of a shard are made one after the other, and the pauses between attempts that fail are common to
+    them.
     """
 
     def __init__(
@@ -93,8 +95,8 @@ class ReplicatedNodes:
         self._locator = locator
         self._timeout = timeout
         self._check_interval = check_interval
-        self._failures = _Failures()
-        self._turn = asyncio.Lock()
+        self._failures = defaultdict[str, _Failures](_Failures)
+        self._turns = defaultdict[str, asyncio.Lock](asyncio.Lock)
         # The connections that are open: of which shard, at which server, and whether for pub/sub.
         self._open: dict[RedisConnection, tuple[str, Endpoint, bool]] = {}
         self._watch: asyncio.Task[None] | None = None
@@ -103,15 +105,16 @@ class ReplicatedNodes:
         """Connect to the shard's primary; see Nodes."""
         if self._watch is None:
             self._watch = asyncio.create_task(self._run())
-        async with self._turn:
-            await self._failures.pause()
+        failures = self._failures[shard]
+        async with self._turns[shard]:
+            await failures.pause()
             try:
                 endpoint = await self._locator.locate(shard)
                 connection = await self._connect_to(endpoint, shard, on_message)
             except StoreUnavailableError as error:
-                self._failures.record(str(error))
+                failures.record(str(error))
                 raise
-        self._failures.watch(connection)
+        failures.watch(connection)
         self._open[connection] = (shard, endpoint, on_message is not None)
         connection.lost.add_done_callback(lambda _: self._open.pop(connection, None))
         return connection
@@ -131,7 +134,8 @@ class ReplicatedNodes:
             try:
                 async with asyncio.timeout(self._check_interval):
                     await self._locator.changed.wait()
-                self._failures.clear()
+                for failures in self._failures.values():
+                    failures.clear()
             except TimeoutError:
                 pass
             self._locator.changed.clear()

@@ -13,6 +13,7 @@ from fakeredis import FakeAsyncRedis, FakeRedis, FakeServer
 
 from wire import keys, scripts
 from wire.redis.address import RedisAddress
+from wire.redis.cluster_map import ClusterMap
 from wire.redis.connection import Argument, RedisConnection
 from wire.redis.memory import MemoryConnection, MemoryPipeline
 from wire.redis.nodes import Nodes, ReplicatedNodes, SingleNode
@@ -147,4 +148,6 @@ def _shard_named(argument: Argument) -> str:
 def _make_nodes(address: RedisAddress) -> Nodes:
     if address.kind == "sentinel":
         return ReplicatedNodes(address, Sentinels(address), _COMMAND_TIMEOUT)
+    if address.kind == "cluster":
+        return ReplicatedNodes(address, ClusterMap(address), _COMMAND_TIMEOUT)
     return SingleNode(address.url, _COMMAND_TIMEOUT)

@@ -1,5 +1,7 @@
 """Addresses of one server, of sentinels and of a cluster."""
 
+from typing import Any
+
 import pytest
 from redis.asyncio.connection import parse_url
 
@@ -24,10 +26,8 @@ def test_sentinels_have_a_port_and_each_server_the_database() -> None:
 def test_redis_and_its_sentinels_each_have_their_own_user() -> None:
     url = "rediss+sentinel://me:p%40ss@one/bing?sentinel_username=s&sentinel_password=%2Fx&ssl_cert_reqs=none"
     address = RedisAddress.parse(url)
-    server, sentinel = (
-        parse_url(address.server_url(Endpoint("h", 1))),
-        parse_url(address.sentinel_url(Endpoint("s", 2))),
-    )
+    server: dict[str, Any] = dict(parse_url(address.server_url(Endpoint("h", 1))))
+    sentinel: dict[str, Any] = dict(parse_url(address.sentinel_url(Endpoint("s", 2))))
     assert (server.pop("username"), server.pop("password"), server.pop("db")) == ("me", "p@ss", 0)
     assert (sentinel.pop("username"), sentinel.pop("password")) == ("s", "/x")
     for options, host, port in ((server, "h", 1), (sentinel, "s", 2)):

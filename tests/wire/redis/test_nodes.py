@@ -37,7 +37,7 @@ async def store(group: SentinelGroup, anyio_backend: str) -> AsyncIterator[Store
 
 async def writes(store: Store) -> bool:
     try:
-        return await store.execute("SET", KEY, "x") == b"OK"
+        return bool(await store.execute("SET", KEY, "x") == b"OK")
     except StoreUnavailableError:
         return False
 

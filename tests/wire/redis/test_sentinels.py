@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any, cast
 
 import hiredis
 import pytest
@@ -13,6 +14,12 @@ from wire.redis.sentinels import Sentinels
 
 pytestmark = pytest.mark.anyio
 FIRST, SECOND = Endpoint("10.0.0.1", 6379), Endpoint("10.0.0.2", 6379)
+
+
+def pack(*parts: str) -> bytes:
+    """Return an array of strings, as Redis sends it."""
+    packed: bytes = hiredis.pack_command(cast(Any, parts))
+    return packed
 
 
 class ScriptedSentinel:
@@ -42,11 +49,11 @@ class ScriptedSentinel:
         if self.silent:
             return
         endpoint = self.endpoint
-        writer.write(hiredis.pack_command((endpoint.host, str(endpoint.port))) if endpoint else b"*-1\r\n")
+        writer.write(pack(endpoint.host, str(endpoint.port)) if endpoint else b"*-1\r\n")
 
     def publish(self, content: str) -> None:
         for listener in self.listeners:
-            listener.write(hiredis.pack_command(("message", "+switch-master", content)))
+            listener.write(pack("message", "+switch-master", content))
 
 
 @asynccontextmanager
