@@ -96,11 +96,15 @@ class SentinelGroup:
                 yield f"sentinel known-sentinel {SERVICE} 127.0.0.1 {port} {other:0>{_RUN_ID}}"
 
     def _knows_all(self, port: int) -> bool:
+        """Whether a sentinel has heard of the primary and the replica what it needs for a fail-over."""
         try:
-            raw: Any = self.client(port).execute_command("SENTINEL", "CKQUORUM", SERVICE)
-        except RedisError:
+            self.client(port).execute_command("SENTINEL", "CKQUORUM", SERVICE)
+            (replica,) = self.client(port).sentinel_slaves(SERVICE)
+            others = self.client(port).sentinel_sentinels(SERVICE)
+        except (RedisError, ValueError):
             return False
-        return b"OK" in raw if isinstance(raw, bytes) else bool(raw)
+        connected = not any(other["is_disconnected"] or other["is_sdown"] for other in (replica, *others))
+        return connected and len(others) == 2 and replica["master-link-status"] == "ok"
 
     def _info(self, port: int) -> dict[str, Any]:
         try:

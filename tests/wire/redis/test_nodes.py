@@ -63,8 +63,7 @@ async def test_a_planned_fail_over_ends_all_connections_to_the_old_primary(group
     link = store.link(keys.SHARD)
     assert link
     group.fail_over()
-    async with asyncio.timeout(20):
-        await pubsub.lost
+    await until(pubsub.lost.done, "the connection for pub/sub is ended")
     await until(lambda: writes(store))
     assert store.link(keys.SHARD) not in (0, link)
     assert group.client(group.ports[1]).get(KEY) == b"x"
