@@ -24,8 +24,8 @@ Reply = Any
 T = TypeVar("T")
 # Seconds beyond its timeout that a reply may take, since a busy loop of our own may not have read it yet.
 _GRACE = 0.05
-# Errors of a server that isn't the primary of what it was asked for.
-MISPLACED = ("READONLY", "MASTERDOWN", "MOVED", "CLUSTERDOWN")
+# Errors of a server that isn't the primary of what it was asked for, or only of a part: it hands over key by key.
+MISPLACED = ("READONLY", "MASTERDOWN", "MOVED", "CLUSTERDOWN", "ASK", "TRYAGAIN")
 # Errors after which the whole connection is replaced.
 _OUTDATED = ("NOSCRIPT", "LOADING", "NOAUTH", *MISPLACED)
 _NUMBERS = itertools.count(1)

@@ -217,7 +217,7 @@ async def _check_primary(connection: RedisConnection, endpoint: Endpoint, shard:
         raise StoreUnavailableError(f"{endpoint} doesn't say whether it is the primary: {role}")
     if role[0] != b"master":
         raise StoreUnavailableError(f"{endpoint} is a replica, not the primary")
-    if isinstance(slot, StoreUnavailableError):
+    if isinstance(slot, StoreUnavailableError) and str(slot).startswith(MISPLACED):
         raise StoreUnavailableError(f"{endpoint} doesn't serve the keys of {shard}: {slot}")
 
 
