@@ -22,9 +22,9 @@ class ClusterMap:
     """Finder of primaries by the nodes of a cluster; see wire.redis.nodes.Locator.
 
     The nodes are asked in turn, those of the address and all that these know, since one may be cut off and have an old
-    map. So nothing is sure before the node itself has been asked: it says MOVED if it isn't the one. Slots must move as a
-    whole: while one moves key by key its node isn't used, and ASK is never followed, since a script could meet half of
-    its keys.
+    map. So nothing is sure before the node itself has been asked: it says MOVED if it isn't the one. Slots must move as
+    a whole: while one moves key by key its node isn't used, and ASK is never followed, since a script could meet half
+    of its keys.
     """
 
     def __init__(self, address: RedisAddress) -> None:
