@@ -153,18 +153,21 @@ class ReplicatedNodes:
                 connection.end(f"the primary is {primary} now, no longer {endpoint}")
             elif not listens:
                 checks.append(self._check_open(connection, endpoint, shard))
-        await asyncio.gather(*checks)
+        misplaced = set(await asyncio.gather(*checks))
         # A connection for pub/sub can't ask; it shares the lot of the others.
         servers = {endpoint for of, endpoint, listens in self._open.values() if of == shard and not listens}
         for connection, (of, endpoint, listens) in list(self._open.items()):
-            if of == shard and listens and servers and endpoint not in servers:
+            if of == shard and listens and (endpoint in misplaced or (servers and endpoint not in servers)):
                 connection.end(f"{endpoint} is no longer the primary")
 
-    async def _check_open(self, connection: RedisConnection, endpoint: Endpoint, shard: str) -> None:
+    async def _check_open(self, connection: RedisConnection, endpoint: Endpoint, shard: str) -> Endpoint | None:
+        """End the connection if its server isn't the shard's primary any more, and return which server that is."""
         try:
             await _check_primary(connection, endpoint, shard)
         except StoreUnavailableError as error:
             connection.end(str(error))
+            return endpoint
+        return None
 
     async def close(self) -> None:
         """See Nodes."""

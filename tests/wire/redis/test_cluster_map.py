@@ -101,7 +101,7 @@ async def test_a_slot_that_moves_key_by_key_is_refused(cluster: SmallCluster, st
 
 async def test_a_cluster_that_lacks_a_slot_takes_nothing(tmp_path: Path) -> None:
     """Not even for the shard that it has."""
-    config = {"cluster-enabled": "yes", "save": "", "cluster-require-full-coverage": "no"}
+    config = {"cluster-enabled": "yes", "cluster-port": free_port(), "save": "", "cluster-require-full-coverage": "no"}
     with ValkeyServer(host="127.0.0.1", port=free_port(), data_dir=tmp_path, config=config) as server:
         server.client().execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 12000)
         store = Store(f"redis+cluster://127.0.0.1:{server.port}")

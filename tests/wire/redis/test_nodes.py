@@ -14,6 +14,9 @@ from tests.support.processes import free_port
 from tests.support.sentinel_group import SentinelGroup, sentinel_group
 from wire import keys
 from wire.errors import StoreUnavailableError
+from wire.redis.address import Endpoint, RedisAddress
+from wire.redis.connection import RedisConnection
+from wire.redis.nodes import ReplicatedNodes
 from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -132,7 +135,7 @@ async def test_a_server_that_becomes_a_replica_is_not_asked_more_than_some_times
 
 async def test_a_node_without_slots_is_refused_by_one_sentence(tmp_path: Path) -> None:
     """Nothing may be accepted on a half-formed cluster: it could not be claimed."""
-    config = {"cluster-enabled": "yes", "save": ""}
+    config = {"cluster-enabled": "yes", "cluster-port": free_port(), "save": ""}
     with ValkeyServer(host="127.0.0.1", port=free_port(), data_dir=tmp_path, config=config) as server:
         store = Store(f"redis://127.0.0.1:{server.port}/0")
         with pytest.raises(StoreUnavailableError, match="REDIS_URL is one node of a cluster that lacks slots"):
@@ -143,3 +146,50 @@ async def test_a_node_without_slots_is_refused_by_one_sentence(tmp_path: Path) -
         server.client().execute_command("CLUSTER", "ADDSLOTSRANGE", 12001, 16383)
         await until(lambda: writes(store))
         await store.close()
+
+
+class ScriptedLocator:
+    """Says what the test sets."""
+
+    def __init__(self, primary: Endpoint) -> None:
+        self.changed = asyncio.Event()
+        self.primary = primary
+
+    async def locate(self, _: str, /) -> Endpoint:
+        return self.primary
+
+    async def confirm(self, _: str, /) -> Endpoint:
+        return self.primary
+
+    async def close(self) -> None:
+        pass
+
+
+async def connected(locator: ScriptedLocator, interval: float) -> tuple[ReplicatedNodes, list[RedisConnection]]:
+    """Return nodes with a connection for commands and one for pub/sub."""
+    address = RedisAddress.parse("redis+sentinel://127.0.0.1/bing")
+    nodes = ReplicatedNodes(address, locator, 0.8, interval)
+    return nodes, [await nodes.connect(keys.SHARD), await nodes.connect(keys.SHARD, lambda _: None)]
+
+
+async def test_news_end_connections_to_a_primary_that_lives_on(valkey: ValkeyServer, anyio_backend: str) -> None:
+    """Such as an old primary on the wrong side of a split network."""
+    with ValkeyServer(host="127.0.0.1", port=free_port()) as other:
+        locator = ScriptedLocator(Endpoint("127.0.0.1", valkey.port))
+        nodes, connections = await connected(locator, interval=60)
+        locator.primary = Endpoint("127.0.0.1", other.port)
+        locator.changed.set()
+        reasons = await asyncio.gather(*(connection.lost for connection in connections))
+        assert all(f"the primary is 127.0.0.1:{other.port} now" in reason for reason in reasons)
+        await nodes.close()
+
+
+async def test_a_primary_that_becomes_a_replica_is_noticed_while_nothing_is_sent(anyio_backend: str) -> None:
+    with ValkeyServer(host="127.0.0.1", port=free_port()) as server:
+        locator = ScriptedLocator(Endpoint("127.0.0.1", server.port))
+        nodes, connections = await connected(locator, interval=0.05)
+        server.client().replicaof("127.0.0.1", free_port())
+        await asyncio.gather(*(connection.lost for connection in connections))
+        with pytest.raises(StoreUnavailableError, match="is a replica, not the primary"):
+            await nodes.connect(keys.SHARD)
+        await nodes.close()
