@@ -2,10 +2,8 @@
 
 import secrets
 from pathlib import Path
-from typing import Any
 
 from wire import keys
-from wire.redis.errors import translate_errors
 from wire.redis.store import Store
 
 _SHORTEST = 32
@@ -36,13 +34,14 @@ class HmacSecret:
         """
         if self._own is not None:
             return self._own
-        with translate_errors():
-            # Without a write first: it is known also while Redis is full.
-            known: Any = await self._store.commands.get(keys.secret_key())
-            if known:
-                return bytes(known)
-            async with self._store.commands.pipeline(transaction=True) as pipe:
-                pipe.set(keys.secret_key(), secrets.token_bytes(32), nx=True)
-                pipe.get(keys.secret_key())
-                replies: Any = await pipe.execute()
-        return bytes(replies[1])
+        # Without a write first: it is known also while Redis is full.
+        known: bytes | None = await self._store.execute("GET", keys.secret_key())
+        if known:
+            return known
+        return await self._make()
+
+    async def _make(self) -> bytes:
+        _, secret = await self._store.transact(
+            ("SET", keys.secret_key(), secrets.token_bytes(32), "NX"), ("GET", keys.secret_key())
+        )
+        return bytes(secret)

@@ -78,6 +78,13 @@ def prefix(shard: str = SHARD) -> str:
     return f"bing:{{{shard}}}:"
 
 
+def shard_of_name(name: str) -> str:
+    """Return the shard that a key or channel says in its hash tag; nothing for a text that is neither."""
+    if not name.startswith("bing:{"):
+        return ""
+    return name[len("bing:{") : name.index("}")]
+
+
 def shard_of(token: str) -> str:
     """Return the shard of a token's keys."""
     del token  # one shard for now; the one place to spread tokens over more

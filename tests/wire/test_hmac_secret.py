@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.redis_client import redis_client
 from wire import keys
 from wire.hmac_secret import HmacSecret, load_secret
 from wire.redis.store import Store
@@ -20,14 +21,14 @@ async def test_all_get_the_one_that_was_made_first(store: Store) -> None:
 async def test_after_a_loss_of_data_all_get_the_new_one(store: Store) -> None:
     before = HmacSecret(store)
     old = await before.read()
-    await store.commands.flushall()
+    await redis_client(store).flushall()
     new = await HmacSecret(store).read()
     assert await before.read() == new != old
 
 
 async def test_a_secret_of_ones_own_is_not_sent_to_redis(store: Store) -> None:
     assert await HmacSecret(store, b"own").read() == b"own"
-    assert await store.commands.exists(keys.secret_key()) == 0
+    assert await redis_client(store).exists(keys.secret_key()) == 0
 
 
 def test_a_file_holds_it_without_white_space(tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ import structlog
 from wire import keys
 from wire.errors import StoreUnavailableError
 from wire.redis.connection import RedisConnection
-from wire.redis.errors import translate_errors
 from wire.redis.memory import MemoryConnection
 from wire.redis.store import Store
 
@@ -254,8 +253,7 @@ class Subscriptions:
             if silent > _DEAD_AFTER:
                 raise StoreUnavailableError("no answer to the probe")
             if silent > _PROBE_AFTER / 2:
-                with translate_errors():
-                    await self._store.commands.publish(self._probe, b"")
+                await self._store.execute("PUBLISH", self._probe, b"")
 
     def _on_message(self, message: Any) -> None:
         """Pass a message to the channel's followers. ValueError if it is not one of ours."""

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from gateway.settings import GatewaySettings
 from tests.support.patched_store import PatchedStore
+from tests.support.redis_client import redis_client
 from tests.support.wire.model import Model, Seen
 from wire import keys
 from wire.errors import StoreUnavailableError, WireError
@@ -66,7 +67,7 @@ class CheckedStore(PatchedStore):
 
     async def begin(self) -> None:
         """With nothing."""
-        await self.commands.flushall()
+        await redis_client(self).flushall()
         self.model = Model(self._limits)
         self.late.clear()
         await self.look_after_queue()
@@ -74,7 +75,7 @@ class CheckedStore(PatchedStore):
 
     async def look_after_queue(self) -> None:
         """Gateways look after the queue all the time."""
-        redis: Any = self.commands
+        redis: Any = redis_client(self)
         await redis.hset(keys.looks_key(), mapping={"since": 1, "last": _NEVER})
         await redis.persist(keys.looks_key())
 
@@ -132,7 +133,7 @@ class CheckedStore(PatchedStore):
         self.model.check(self.seen)
 
     async def _look(self) -> Seen:
-        commands: Any = self.commands
+        commands: Any = redis_client(self)
         seen: Seen = {kind: {} for kind in _LOOKS}
         with translate_errors():
             names = sorted(name.decode() for name in await commands.keys("*"))
