@@ -22,7 +22,7 @@ class RedisNode(Node):
     """A Valkey process with the address `127.0.0.1:port`, its line's; `client` reaches it without the line.
 
     Its configuration is the files that a deployment has, with the directives of `own` in place of theirs, where
-    {port} is the line's port. Valkey may rewrite the file.
+    {port} is the line's port. Valkey may rewrite the file, `configuration`.
     """
 
     def __init__(
@@ -36,8 +36,8 @@ class RedisNode(Node):
     ) -> None:
         data = folder / name
         data.mkdir()
-        configuration = data / "redis.conf"
-        super().__init__(name, [str(get_binary_path()), str(configuration), *options], {}, folder)
+        self.configuration = data / "redis.conf"
+        super().__init__(name, [str(get_binary_path()), str(self.configuration), *options], {}, folder)
         direct = free_port()
         self.line = network.add(self, direct)
         self.port = self.line.port
@@ -46,7 +46,7 @@ class RedisNode(Node):
         )
         place = {"bind": "127.0.0.1", "port": direct, "dir": data}
         filled = {key: str(value).format(port=self.port) for key, value in {**place, **own}.items()}
-        configuration.write_text(_configuration(files, filled))
+        self.configuration.write_text(_configuration(files, filled))
 
     def end(self) -> None:
         self.client.close()

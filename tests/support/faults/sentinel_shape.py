@@ -18,11 +18,14 @@ SERVICE = "bing"
 MAX_LAG = 2
 # Seconds of silence until a sentinel takes a server for dead: by then one that is alone refuses writes.
 DOWN_AFTER = 4
+# Half of the seconds until another attempt to fail over.
+_FAILOVER_TIMEOUT = 3
 _DEPLOY = ROOT / "deploy"
 # Milliseconds between two of a sentinel's messages of a kind, as they are and while a test only waits for all to agree.
 _USUAL_PACE = {"info-period": 10000, "publish-period": 2000, "ping-period": 1000, "tilt-period": 30000}
 _QUICK_PACE = {"info-period": 300, "publish-period": 100, "ping-period": 200, "tilt-period": 300}
 
+_SETTINGS = ("down-after-milliseconds", "failover-timeout", "parallel-syncs")
 # What a sentinel calls a server or another sentinel that it doesn't reach.
 _DOWN = {"s_down", "o_down", "disconnected"}
 
@@ -46,6 +49,7 @@ class SentinelShape:
         own = {
             f"sentinel monitor {SERVICE}": f"127.0.0.1 {self.servers[0].port} 2",
             f"sentinel down-after-milliseconds {SERVICE}": DOWN_AFTER * 1000,
+            f"sentinel failover-timeout {SERVICE}": _FAILOVER_TIMEOUT * 1000,
             "sentinel announce-ip": "127.0.0.1",
             "sentinel announce-port": "{port}",
         }
@@ -71,6 +75,8 @@ class SentinelShape:
         for sentinel in self.sentinels:
             wait_until(sentinel.answers, f"{sentinel.name} answers, see {sentinel.log}")
         with self._hurried():
+            wait_until(self._is_calm, "no sentinel is about to fail over")
+            self._correct()
             wait_until(self.is_whole, "all agree on a primary that has all its replicas")
 
     def restore(self) -> None:
@@ -148,6 +154,29 @@ class SentinelShape:
     def _begins_fail_over(self) -> bool:
         return any(s.ask("SENTINEL", "FAILOVER", SERVICE, "COORDINATED") is not None for s in self.sentinels)
 
+    def _is_calm(self) -> bool:
+        """Return whether a majority names a primary and no sentinel is at a fail-over, which may name another then."""
+        records = [self._record(sentinel) for sentinel in self.sentinels]
+        busy = any("failover_in_progress" in record.get("flags", "failover_in_progress") for record in records)
+        return not busy and self._acting_primary() is not None
+
+    def _record(self, sentinel: RedisNode) -> dict[str, str]:
+        return sentinel.ask("SENTINEL", "MASTER", SERVICE) or {}
+
+    def _correct(self) -> None:
+        """Let sentinels that name another primary than the majority watch that one.
+
+        One that was still at a fail-over when the others had the next behind them never learns of it.
+        """
+        primary = self.agreed_primary()
+        for sentinel in self.sentinels:
+            if self._named_by(sentinel) != str(primary.port):
+                record = self._record(sentinel)
+                settings = [word for name in _SETTINGS for word in (name, record[name])]
+                sentinel.ask("SENTINEL", "REMOVE", SERVICE)
+                sentinel.ask("SENTINEL", "MONITOR", SERVICE, "127.0.0.1", primary.port, 2)
+                sentinel.ask("SENTINEL", "SET", SERVICE, *settings)
+
     def promote(self, replica: RedisNode) -> None:
         """Make a replica a primary by hand, beside whatever other there is, without a word to the sentinels."""
         replica.ask("REPLICAOF", "NO", "ONE")
@@ -168,7 +197,7 @@ class SentinelShape:
     def is_whole(self) -> bool:
         """Return whether all sentinels and servers are up and agree on the primary, which takes writes."""
         primary = self._acting_primary()
-        if primary is None or not primary.accepts_writes():
+        if primary is None or not self._is_calm() or not primary.accepts_writes():
             return False
         others = [server for server in self.servers if server is not primary]
         known = all(self._knows_all(sentinel, primary) for sentinel in self.sentinels)

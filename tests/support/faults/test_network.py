@@ -134,6 +134,16 @@ def test_a_split_replaces_the_one_before(network: Network, server: RedisNode, cl
     assert reply(client) == b"+PONG\r\n"
 
 
+def test_a_split_that_was_healed_does_not_come_back(
+    network: Network, server: RedisNode, replica: RedisNode, client: socket.socket
+) -> None:
+    network.split(server)
+    network.heal()
+    network.hold(replica, server.line)
+    client.sendall(b"PING\r\n")
+    assert reply(client) == b"+PONG\r\n"
+
+
 def test_a_reader_that_is_held_gets_nothing_while_others_do(
     network: Network, server: RedisNode, replica: RedisNode, client: socket.socket
 ) -> None:

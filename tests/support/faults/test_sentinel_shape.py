@@ -110,6 +110,18 @@ def test_nothing_fails_over_while_the_sentinels_are_gone(shape: SentinelShape) -
     assert shape.successor(old) is not old
 
 
+def test_a_sentinel_that_names_another_server_than_the_rest_is_corrected(shape: SentinelShape) -> None:
+    """Of the same epoch as the others it believes none of them."""
+    first, primary, (replica, _) = shape.sentinels[0], shape.agreed_primary(), shape.replicas()
+    first.kill()
+    right = first.configuration.read_text()
+    wrong = right.replace(f"monitor {SERVICE} 127.0.0.1 {primary.port}", f"monitor {SERVICE} 127.0.0.1 {replica.port}")
+    assert wrong != right
+    first.configuration.write_text(wrong)
+    shape.restore()
+    assert first.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)[1] == str(shape.agreed_primary().port)
+
+
 def test_a_shape_that_was_hurt_is_whole_again(shape: SentinelShape) -> None:
     shape.sentinels[0].freeze()
     shape.servers[1].kill()
