@@ -62,7 +62,7 @@ async def test_an_answer_whose_end_is_lost_is_there_for_a_repeat(fail_over: Fail
 
 async def test_a_question_whose_mark_is_lost_with_its_worker_is_asked_once(fail_over: FailOverScenario) -> None:
     """Fault 7: the replica that is promoted doesn't know that a question was sent, and who sent it is dead."""
-    fail_over.system.script(account="*", create={"outcome": "slow=0.3", "times": 1})
+    fail_over.system.script(account="*", create={"outcome": "slow=0.7", "times": 1})
     exchange = fail_over.clients.start("eventsource", unique("!deltas=60 !rate=20"))
     await until(lambda: fail_over.system.ledger()["creates"], "a conversation is being opened")
     holder = await fail_over.holder(exchange)
@@ -81,11 +81,12 @@ async def test_a_question_whose_mark_is_lost_with_its_worker_is_asked_once(fail_
 
 async def test_a_split_asks_nobody_twice(fail_over: FailOverScenario) -> None:
     """Fault 5: the primary is split off with a gateway, and with a worker that is about to send a question."""
-    fail_over.system.script(account="*", create={"outcome": "slow=0.3", "times": 1})
+    fail_over.system.script(account="*", create={"outcome": "slow=0.7", "times": 1})
     shard, gateway = fail_over.system.shard(), fail_over.system.gateways[0]
+    old = await asyncio.to_thread(shard.agreed_primary)
     exchange = fail_over.clients.start("eventsource", unique("!deltas=60 !rate=20"), gateway=fail_over.system.urls[0])
     await until(lambda: fail_over.system.ledger()["creates"], "a conversation is being opened")
-    holder, old = await fail_over.holder(exchange), await asyncio.to_thread(shard.agreed_primary)
+    holder = await fail_over.holder(exchange)
     fail_over.system.shape.network.split(old, holder, gateway)
     await asyncio.to_thread(shard.successor, old)
     elsewhere = await fail_over.answered()

@@ -30,6 +30,7 @@ async def test_running_answers_outlive_a_primary_that_is_killed(fail_over: FailO
     await fail_over.verify()
 
 
+@pytest.mark.parametrize("replicated_system", ["cluster"], indirect=True)
 async def test_running_answers_outlive_the_primary_of_the_accounts(fail_over: FailOverScenario) -> None:
     """Fault 2: the primary of the accounts' ledger is killed under load; new questions wait for the next one."""
     async with fail_over.load(2):
