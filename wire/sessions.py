@@ -294,7 +294,8 @@ class Sessions:
 
         `sent` counts the conversation's questions with this one. `stateless` where the upstream remembers nothing: the
         conversation then continues, whatever becomes of the answer. LeaseLostError or AnswerEndedError when the
-        question must not be sent.
+        question must not be sent. UnconfirmedError: it is marked, but a fail-over might undo that, so that it must not
+        be sent before `take_back_mark`, and another mark.
         """
         rules = {"begins": stateless.begins, "limit": self.transcript_limit} if stateless else None
         arguments = self._encode_arguments(
@@ -302,8 +303,13 @@ class Sessions:
         )
         asked = encode_asked(job.work, begins=stateless.begins, limit=self.transcript_limit) if stateless else b""
         session = stateless.session if stateless else b""
-        reply = await self._run_for(job.lease, "mark_sent", arguments, session, asked)
+        key, prefix = keys.token_key(job.lease.token), keys.prefix(keys.shard_of(job.lease.token))
+        reply: Any = await self.store.run_confirmed("mark_sent", key, prefix, arguments, session, asked)
         _raise_unless(reply, b"sent")
+
+    async def take_back_mark(self, job: ClaimedJob, attempt: int) -> None:
+        """Take back the mark of the `attempt`-th sending, which never began, if Redis still has it."""
+        await self._run("refused", job.lease, job.answer, _mark(job, attempt), "unsent")
 
     async def record_refusal(self, job: ClaimedJob, attempt: int) -> None:
         """Allow another sending, since the upstream refused the `attempt`-th. LeaseLostError, AnswerEndedError."""
