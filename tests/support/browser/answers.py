@@ -66,7 +66,8 @@ An autolink: javascript:window.hurt=2 and https://example.org/auto
 
 Right-to-left \u202egnp.exe\u202c and isolates \u2067abc\u2069 end here.
 
-By number &#x202E;gnp.exe&#8236;, `&#x202E;` and <https://example.org/%E2%80%AEgnp.exe> [x](https://example.org "&#x2067;y").
+By number &#x202E;gnp.exe&#8236;, `&#x202E;` and <https://example.org/%E2%80%AEgnp.exe>
+[x](https://example.org "&#x2067;y").
 
 </div></article></main><h1 id="title">broken out</h1><form action="/api"><input name="question"></form>
 
