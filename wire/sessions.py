@@ -13,6 +13,7 @@ import msgspec
 from wire import keys
 from wire.appends import Appended, Appends
 from wire.errors import AnswerEndedError, BadMessageError, LeaseLostError, StateLostError
+from wire.hmac_secret import HmacSecret
 from wire.messages import Chat, Delta, Event, Failed, Final, HistoryMessage, Replace, Work, decode_work, encode
 from wire.prompt_text import fill_text
 from wire.reasons import Reason
@@ -150,11 +151,13 @@ class Sessions:
     memory: StoreMemory = field(init=False)
     works: WorkStore = field(init=False)
     appends: Appends = field(init=False)
+    secret: HmacSecret = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "memory", StoreMemory(self.store, self.limits.store_bytes))
         object.__setattr__(self, "works", WorkStore(self.store))
         object.__setattr__(self, "appends", Appends(self.store))
+        object.__setattr__(self, "secret", HmacSecret(self.store))
 
     async def beat(self, worker: str, *, free: int = 0, takes_work: bool = True) -> HeartbeatReply:
         """Renew the worker's heartbeat, and with it all its leases. Without an account it takes no work.
@@ -294,7 +297,8 @@ class Sessions:
 
         `sent` counts the conversation's questions with this one. `stateless` where the upstream remembers nothing: the
         conversation then continues, whatever becomes of the answer. LeaseLostError or AnswerEndedError when the
-        question must not be sent.
+        question must not be sent. UnconfirmedError: it is marked, but a fail-over might undo that, so that it must not
+        be sent before `take_back_mark`, and another mark.
         """
         rules = {"begins": stateless.begins, "limit": self.transcript_limit} if stateless else None
         arguments = self._encode_arguments(
@@ -302,8 +306,13 @@ class Sessions:
         )
         asked = encode_asked(job.work, begins=stateless.begins, limit=self.transcript_limit) if stateless else b""
         session = stateless.session if stateless else b""
-        reply = await self._run_for(job.lease, "mark_sent", arguments, session, asked)
+        key, prefix = keys.token_key(job.lease.token), keys.prefix(keys.shard_of(job.lease.token))
+        reply: Any = await self.store.run_confirmed("mark_sent", key, prefix, arguments, session, asked)
         _raise_unless(reply, b"sent")
+
+    async def take_back_mark(self, job: ClaimedJob, attempt: int) -> None:
+        """Take back the mark of the `attempt`-th sending, which never began, if Redis still has it."""
+        await self._run("refused", job.lease, job.answer, _mark(job, attempt), "unsent")
 
     async def record_refusal(self, job: ClaimedJob, attempt: int) -> None:
         """Allow another sending, since the upstream refused the `attempt`-th. LeaseLostError, AnswerEndedError."""

@@ -18,6 +18,7 @@ import hiredis
 from redis.asyncio.connection import SSLConnection, parse_url
 
 from wire.errors import StoreFullError, StoreUnavailableError
+from wire.redis.replicas import Replicas
 
 Argument = str | bytes | int | float
 Reply = Any
@@ -25,7 +26,7 @@ T = TypeVar("T")
 # Seconds beyond its timeout that a reply may take, since a busy loop of our own may not have read it yet.
 _GRACE = 0.05
 # Errors of a server that isn't the primary of what it was asked for, or only of a part: it hands over key by key.
-MISPLACED = ("READONLY", "MASTERDOWN", "MOVED", "CLUSTERDOWN", "ASK", "TRYAGAIN")
+MISPLACED = ("READONLY", "MASTERDOWN", "UNBLOCKED", "MOVED", "CLUSTERDOWN", "ASK", "TRYAGAIN")
 # Errors after which the whole connection is replaced.
 _OUTDATED = ("NOSCRIPT", "LOADING", "NOAUTH", *MISPLACED)
 _NUMBERS = itertools.count(1)
@@ -36,13 +37,14 @@ class RedisConnection(asyncio.Protocol):
 
     `lost` is done when the connection has ended, with the reason as its result. Every failure of it is a
     StoreUnavailableError, and so is a reply that takes longer than `reply_timeout`, in seconds. `number` is its alone
-    among all connections of the process, and never 0.
+    among all connections of the process, and never 0. `replicas` is what is known of its server's.
     """
 
     def __init__(self, reply_timeout: float, on_message: Callable[[Reply], None] | None = None) -> None:
         loop = asyncio.get_running_loop()
         self.lost: asyncio.Future[str] = loop.create_future()
         self.number = next(_NUMBERS)
+        self.replicas = Replicas()
         self._loop = loop
         self._on_message = on_message
         self._reply_timeout = reply_timeout

@@ -59,6 +59,7 @@ class MemoryPipeline:
     """Runner of scripts and commands; see wire.redis.pipeline.Pipeline. Its link never breaks."""
 
     link = 1
+    expects_replicas = False
 
     def __init__(self, client: "Redis", sources: Mapping[str, str]) -> None:
         self._client = client

@@ -41,6 +41,12 @@ class Pipeline:
         connection = self._usable()
         return connection.number if connection else 0
 
+    @property
+    def expects_replicas(self) -> bool:
+        """Whether its server has replicas, or had some lately; False while there is no connection."""
+        connection = self._usable()
+        return connection is not None and connection.replicas.are_expected
+
     def start(self, script: str, key: str, *args: Argument, read: Callable[[Any], T]) -> "asyncio.Future[T]":
         """Start a script; the future gets what `read` returns for its reply, or raises. StoreUnavailableError."""
         return self._start(lambda connection: self._send(connection, script, key, *args, read=read))

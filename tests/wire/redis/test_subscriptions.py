@@ -175,6 +175,7 @@ async def test_a_half_open_connection_is_noticed_and_replaced(valkey: ValkeyServ
 
 
 async def test_leaving_closes_the_connection_and_ends_the_tasks(valkey_store: Store) -> None:
+    await valkey_store.execute("PING")
     tasks = asyncio.all_tasks()
     async with Subscriptions(valkey_store, silence=PATIENT) as subscriptions:
         await gap(subscriptions.add(keys.channel("s0-a")))

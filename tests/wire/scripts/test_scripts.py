@@ -157,7 +157,7 @@ async def test_all_keys_of_a_life_share_one_tag(store: Store) -> None:
         "listing",
         "blame",
     }
-    elsewhere = {"channel", "bell", "probe", "processes", "facts", "minute", "events"} | of_the_ledger
+    elsewhere = {"confirmed", "channel", "bell", "probe", "processes", "facts", "minute", "events"} | of_the_ledger
     kinds = {name for kind, name in keys.NAMES.items() if kind not in elsewhere}
     assert {kind for kind in kinds if not any(key.startswith(f"bing:{{s0}}:{kind}".encode()) for key in names)} == set()
 
