@@ -8,6 +8,7 @@ from typing import Any, cast
 import hiredis
 import pytest
 
+from tests.support.conditions import until
 from wire.errors import StoreUnavailableError
 from wire.redis.address import Endpoint, RedisAddress
 from wire.redis.sentinels import Sentinels
@@ -51,9 +52,9 @@ class ScriptedSentinel:
         endpoint = self.endpoint
         writer.write(pack(endpoint.host, str(endpoint.port)) if endpoint else b"*-1\r\n")
 
-    def publish(self, content: str) -> None:
+    def publish(self, content: str, channel: str = "+switch-master") -> None:
         for listener in self.listeners:
-            listener.write(pack("message", "+switch-master", content))
+            listener.write(pack("message", channel, content))
 
 
 @asynccontextmanager
@@ -76,10 +77,11 @@ async def test_what_most_say_is_sure() -> None:
         assert await sentinels.confirm("s0") == SECOND
 
 
-async def test_one_alone_says_where_to_look_but_nothing_that_is_sure() -> None:
+async def test_without_a_majority_nothing_is_sure() -> None:
     async with running(FIRST, FIRST, FIRST) as (sentinels, scripted):
         scripted[1].silent = scripted[2].silent = True
-        assert await sentinels.locate("s0") == FIRST
+        with pytest.raises(StoreUnavailableError, match="only 1 of 3 sentinels answers, which is no majority"):
+            await sentinels.locate("s0")
         assert await sentinels.confirm("s0") is None
 
 
@@ -92,7 +94,7 @@ async def test_sentinels_that_disagree_are_reported() -> None:
 
 async def test_a_name_that_they_do_not_know_is_reported() -> None:
     async with running(None, None, None) as (sentinels, _):
-        with pytest.raises(StoreUnavailableError, match="the sentinels know no primary named bing"):
+        with pytest.raises(StoreUnavailableError, match="most sentinels know no primary named bing"):
             await sentinels.locate("s0")
 
 
@@ -101,7 +103,9 @@ async def test_that_none_answers_is_reported_in_time() -> None:
         for sentinel in scripted:
             sentinel.silent = True
         async with asyncio.timeout(5):
-            with pytest.raises(StoreUnavailableError, match="no sentinel answers: no answer in time"):
+            with pytest.raises(
+                StoreUnavailableError, match="no sentinel answers, which is no majority: no answer in time"
+            ):
                 await sentinels.locate("s0")
 
 
@@ -118,3 +122,38 @@ async def test_a_switch_of_this_primary_wakes_who_waits_and_one_of_another_does_
         scripted.publish("other 10.0.0.1 6379 10.0.0.2 6379")
         await sentinels.confirm("s0")
         assert not sentinels.changed.is_set()
+
+
+async def test_a_replica_that_one_promotes_is_looked_at_before_the_others_have_heard_of_it() -> None:
+    """What its primary takes from then on is thrown away."""
+    async with running(FIRST, FIRST, FIRST) as (sentinels, scripted):
+        await sentinels.locate("s0")
+        await until(lambda: scripted[0].listeners, "it listens")
+        for service in ("other", "bing"):
+            content = f"slave of {SECOND.host} {SECOND.port} @ {service} {FIRST.host} {FIRST.port}"
+            scripted[0].publish(content, "+failover-state-send-slaveof-noone")
+        await until(lambda: points_to(sentinels, SECOND))
+        assert await sentinels.confirm("s0") == SECOND
+        for sentinel in scripted:
+            sentinel.endpoint = SECOND
+        assert await sentinels.locate("s0") == SECOND
+        for sentinel in scripted:
+            sentinel.endpoint = FIRST
+        assert await sentinels.locate("s0") == FIRST, "most say so, after the switch"
+
+
+async def test_a_promotion_that_the_others_do_not_agree_to_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wire.redis.sentinels._PROMOTION", -1.0)
+    async with running(FIRST) as (sentinels, (scripted,)):
+        await sentinels.locate("s0")
+        await until(lambda: scripted.listeners, "it listens")
+        await sentinels.changed.wait()
+        sentinels.changed.clear()
+        content = f"slave of {SECOND.host} {SECOND.port} @ bing {FIRST.host} {FIRST.port}"
+        scripted.publish(content, "+failover-state-send-slaveof-noone")
+        await sentinels.changed.wait()
+        assert await sentinels.locate("s0") == FIRST
+
+
+async def points_to(sentinels: Sentinels, endpoint: Endpoint) -> bool:
+    return await sentinels.locate("s0") == endpoint
