@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -17,6 +17,8 @@ from tests.support.faults.system_scenario import SystemScenario
 from wire import keys
 
 _USERS = 6
+# Two seconds, and what a busy machine takes to notice.
+_REFUSED = 2.5
 _KINDS: tuple[Kind, ...] = ("eventsource", "eventsource", "naive", "whole")
 
 
@@ -57,6 +59,38 @@ class FailOverScenario(SystemScenario):
             if exchange.answered:
                 return exchange
             await asyncio.sleep(0.05)
+
+    async def fail(self) -> None:
+        """Let the primary of the answers fail and another take its place, whatever that lacks."""
+        shard = self.system.shard()
+        old = await asyncio.to_thread(shard.agreed_primary)
+        old.kill()
+        await asyncio.to_thread(shard.successor, old)
+
+    async def refused(self) -> Exchange:
+        """Ask a question that must be refused within two seconds, with a word on when to come back, and unspent."""
+        exchange = await self.clients.ask("whole", unique("hello"))
+        assert (exchange.code, "retry-after" in exchange.headers) == (503, True)
+        assert exchange.ended is not None
+        assert exchange.ended - exchange.began < _REFUSED
+        assert not self.system.turns(exchange.question)
+        return exchange
+
+    def refusals(self, since: Mapping[str, int]) -> dict[str, set[str]]:
+        """Why gateways can't use Redis, as each has logged it beyond so many records, of those that have."""
+        causes = {
+            node.name: {
+                str(record["cause"])
+                for record in list(node.says())[since[node.name] :]
+                if record["event"] == "redis can't be used"
+            }
+            for node in self.system.gateways
+        }
+        return {name: each for name, each in causes.items() if each}
+
+    def logged(self) -> dict[str, int]:
+        """How many records each gateway has logged."""
+        return {node.name: len(list(node.says())) for node in self.system.gateways}
 
     async def no_slot_in_use(self) -> None:
         """Wait until the ledger has no account's slot in use."""
