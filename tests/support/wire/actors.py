@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, TypeVar
 
-from tests.support.wire.checked_store import CheckedStore, Fate, Judge
+from tests.support.wire.checked_store import CheckedStore, Fate, Judge, Judges
 from tests.support.wire.scenario import Scenario
 from tests.support.wire.tokens import Job
 from wire import keys
@@ -17,6 +17,7 @@ from wire.jobs import Client, IdempotencyKey
 from wire.messages import Chat, Delta, Failed, Final, HistoryMessage, apply_to_blocks
 from wire.sessions import ClaimedJob, Lease, State, StatelessSession, Turns
 from wire.terminal_events import INTERRUPTED, INTERRUPTED_ONLY
+from worker.turns.sent_mark import SentMark
 
 # What a gateway does; and what a worker does, where it fits: else it continues a turn, or takes turns.
 Wish = Literal["ask", "expire", "stop", "abandon", "end session", "sweep"]
@@ -50,7 +51,7 @@ class Call:
     """
 
     make: Callable[[], Awaitable[Any]]
-    judge: Judge
+    judge: Judge | Judges
     then: Callable[[Any], None]
     give_up: Callable[[], None] | None
     heard: bool
@@ -73,7 +74,7 @@ class Process:
     async def call(
         self,
         make: Callable[[], Awaitable[Any]],
-        judge: Judge,
+        judge: Judge | Judges,
         fate: Fate,
         then: Callable[[Any], None] = nothing,
         give_up: Callable[[], None] | None = nothing,
@@ -175,6 +176,7 @@ class Turn:
 
     task: ClaimedJob
     short: bytes
+    mark: SentMark
     stage: Literal["taken", "claimed", "sent", "ends", "over"] = "taken"
     attempt: int = 0
     asked: int = 0
@@ -299,7 +301,7 @@ class Worker(Process):
                 self._seen = outcome.number
                 for job, short in outcome.jobs:
                     self.idle.pop(job.lease.token, None)
-                    self.turns.append(Turn(job, short))
+                    self.turns.append(Turn(job, short, SentMark(self.scenario.sessions, job)))
 
         self._taking = fate == "slow"
         judge = partial(self.store.model.take, self.name, number, seen, free, running)
@@ -367,6 +369,7 @@ class Worker(Process):
             turn.waits = False
             if isinstance(read, ClaimedJob):
                 turn.task, turn.stage = read, "claimed"
+                turn.mark = SentMark(self.scenario.sessions, read)
             else:
                 turn.stage = "over"
                 self._must_reassert |= read is not None
@@ -393,7 +396,7 @@ class Worker(Process):
         self,
         turn: Turn,
         make: Callable[[], Awaitable[Any]],
-        judge: Judge,
+        judge: Judge | Judges,
         fate: Fate,
         then: Callable[[Any], None] = nothing,
     ) -> None:
@@ -429,17 +432,23 @@ class Worker(Process):
         def make() -> Awaitable[None]:
             nonlocal lapses
             lapses = self.lapses
-            return self.scenario.sessions.mark_sent(task, attempt, sent, fresh=fresh, stateless=stateless)
+            return turn.mark.try_write(sent, fresh=fresh, stateless=stateless)
+
+        def judge_of(script: str) -> Judge:
+            if script == "refused":
+                return partial(self.store.model.refused, task.lease, task.answer, turn.mark.number, unsent=True)
+            number = turn.mark.number
+            return partial(self.store.model.mark_sent, task.lease, task.answer, number, sent, fresh, stateless)
 
         def then(_: Any) -> None:
             if self.frozen or self.lapses != lapses:
                 self._break_off(turn)
             else:
                 turn.stage, turn.asked = "sent", sent
-                self.store.model.ask_upstream(task.answer, (task.lease.fence, attempt))
+                self.store.model.ask_upstream(task.answer, (task.lease.fence, turn.mark.number))
 
-        judge = partial(self.store.model.mark_sent, task.lease, task.answer, attempt, sent, fresh, stateless)
-        await self._turn_call(turn, make, judge, fate, then)
+        turn.mark.begin()
+        await self._turn_call(turn, make, Judges(judge_of), fate, then)
 
     async def _stream(self, turn: Turn, fate: Fate) -> None:
         turn.seq += 1
@@ -456,14 +465,14 @@ class Worker(Process):
         await self._turn_call(turn, make, judge, fate, then)
 
     async def _refuse(self, turn: Turn, fate: Fate) -> None:
-        task, attempt = turn.task, turn.attempt
+        task, number = turn.task, turn.mark.number
         self.store.model.upstream.refuse(task.answer)
 
         def then(_: Any) -> None:
             turn.stage, turn.asked = "claimed", 0
 
-        judge = partial(self.store.model.refused, task.lease, task.answer, attempt)
-        await self._turn_call(turn, lambda: self.scenario.sessions.record_refusal(task, attempt), judge, fate, then)
+        judge = partial(self.store.model.refused, task.lease, task.answer, number)
+        await self._turn_call(turn, lambda: self.scenario.sessions.record_refusal(task, number), judge, fate, then)
 
     async def _go_back(self, turn: Turn, fate: Fate) -> None:
         """Drain the worker: what it has not sent goes to others."""

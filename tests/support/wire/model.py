@@ -388,7 +388,7 @@ class Model:
             return True
         return False
 
-    def refused(self, lease: Lease, answer: str, attempt: int, reply: bytes) -> bool:
+    def refused(self, lease: Lease, answer: str, attempt: int, reply: bytes, *, unsent: bool = False) -> bool:
         job, token = self.jobs[answer], self._held(lease)
         if token is None:
             assert reply == b"stale"
@@ -398,7 +398,8 @@ class Model:
             assert reply == b"stale"
         else:
             assert reply == b"claimed"
-            job.state, job.stateless = "CLAIMED", False
+            if job.state != "CLAIMED":
+                job.state, job.stateless, job.marks = "CLAIMED", False, job.marks - unsent
             return True
         return False
 
