@@ -27,9 +27,11 @@ from worker.errors import UpstreamError
 from worker.providers import ChatUpdate, Completion, Snapshot
 from worker.providers.registry import Upstream
 from worker.providers.surrogates import join_surrogates
+from worker.turns.forgotten import Report, retry_forgotten
 from worker.turns.outcome import Outcome, interrupted
 from worker.turns.pictures import keep_pictures
 from worker.turns.publisher import Publisher
+from worker.turns.recent_events import RecentEvents, share_of
 from worker.turns.results import keep_result
 from worker.turns.routing import AttemptRouter
 from worker.turns.session_state import SessionState, encode
@@ -43,13 +45,25 @@ _LOG = structlog.get_logger()
 
 
 class Turn:
-    """One job. `may_send` is called after the SENT mark: False if the lease may have expired since."""
+    """One job. `may_send` is called after the SENT mark: False if the lease may have expired since.
 
-    def __init__(self, upstream: Upstream, sessions: Sessions, job: ClaimedJob, may_send: Callable[[], bool]) -> None:
+    `report` is awaited where Redis has forgotten what the worker holds of the job. `lost` is set if the job can't
+    continue after a report.
+    """
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        sessions: Sessions,
+        job: ClaimedJob,
+        may_send: Callable[[], bool],
+        report: Report,
+    ) -> None:
         self._upstream = upstream
         self._sessions = sessions
         self.job = job
         self._may_send = may_send
+        self._report = report
         self._began = asyncio.get_running_loop().time()
         # Until it is known which account answers; each has a limit of its own.
         longest = upstream.pool.longest_answer(upstream.settings)
@@ -57,10 +71,10 @@ class Turn:
         self._attempt = 0
         self._router = AttemptRouter(upstream.pool, sessions, job, upstream.settings.account_tries, self._deadline)
         self._sent_before = job.sent
-        self._publisher = Publisher(sessions, job, longest)
+        self._publisher = Publisher(sessions, job, longest, report, share_of(upstream.settings.worker_slots))
         # The session to keep after a failure, where the upstream that was asked last remembers nothing.
         self._stateless_session: bytes | None = None
-        self.sent = False
+        self.sent = self.lost = False
         # The account that was asked last; '' before the first.
         self.account = ""
 
@@ -68,6 +82,11 @@ class Turn:
     def seq(self) -> int:
         """The seq of the last event that was published."""
         return self._publisher.seq
+
+    @property
+    def recent(self) -> RecentEvents:
+        """The last events that were published."""
+        return self._publisher.recent
 
     @property
     def question_count(self) -> int:
@@ -171,8 +190,9 @@ class Turn:
         session, stateless = self._stateless_session, None
         if session is not None and not self._router.reset:
             stateless = StatelessSession(session, self._router.starts_transcript)
-        await retry_unavailable(
+        await retry_forgotten(
             lambda: self._sessions.mark_sent(self.job, self._attempt, count, fresh=fresh, stateless=stateless),
+            self._report,
             self._deadline,
         )
         if not self._may_send():

@@ -21,7 +21,7 @@ from gateway.settings import GatewaySettings
 from wire import keys
 from wire.errors import AnswerEndedError, StoreUnavailableError
 from wire.ledger import AccountRecord, AccountStatus, Ledger
-from wire.messages import Call, Chat, Delta, Event, Failed, Final, Image, Source, Work
+from wire.messages import Call, Chat, Delta, Event, Failed, Final, Image, Source, Work, encode
 from wire.model_table import Offer
 from wire.needs import Ability
 from wire.redis.store import Store
@@ -108,7 +108,7 @@ class ScriptedWorker:
                 return
             else:
                 seq += 1
-                await sessions.append(task, seq, step)
+                await sessions.append(task.lease, task.answer, seq, encode(step))
         raise AssertionError(f"the script of {task.work!r} has no end")
 
 

@@ -450,7 +450,7 @@ class Worker(Process):
             turn.written, turn.last = seq, appended
 
         def make() -> Awaitable[Appended]:
-            return self.scenario.sessions.append(task, seq, event, turn.last)
+            return self.scenario.append(task, seq, event, turn.last)
 
         judge = partial(self.store.model.append, task.lease, task.answer, seq, event)
         await self._turn_call(turn, make, judge, fate, then)
