@@ -5,6 +5,7 @@ import math
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import chain
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -54,6 +55,11 @@ class Lease:
     token: str
     worker: str
     fence: int
+
+    @cached_property
+    def text(self) -> str:
+        """The lease as `append` reads it, made once for all of an answer's events."""
+        return f"{self.token} {self.worker} {self.fence}"
 
 
 @dataclass(frozen=True)
@@ -377,8 +383,7 @@ class Sessions:
         `last` is the confirmation of the one before, if the caller has it. LeaseLostError, AnswerEndedError,
         StateLostError.
         """
-        described = f"{lease.token} {lease.worker} {lease.fence}"
-        return self.appends.add(keys.shard_of(lease.token), described, answer, seq, event, last)
+        return self.appends.add(keys.shard_of(lease.token), lease.text, answer, seq, event, last)
 
     async def finish(
         self,

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -248,7 +249,7 @@ async def test_whoever_waits_for_a_report_waits_until_redis_gets_it(store: Hooke
 
 
 async def test_a_beat_says_to_which_redis_it_has_reported(store: HookedStore) -> None:
-    heart, beats = heartbeat(store), list[bytes | None]()
+    heart, beats = heartbeat(store), list[Any]()
 
     async def count() -> None:
         beats.append(await store.commands.hget(keys.worker_key("w"), "reported"))

@@ -168,11 +168,11 @@ class Publisher:
         return self._sessions.append(self._job.lease, self._job.answer, self.seq + 1, event, self._last)
 
     def _on_reply(self, event: bytes, until: float, append: asyncio.Future[Appended]) -> None:
-        if not append.cancelled() and isinstance(append.exception(), _REPEATED):
+        if append.cancelled() or (error := append.exception()) is None or not isinstance(error, _REPEATED):
+            self._on_end(event, append)
+        else:
             self._append = asyncio.create_task(self._retry(event, until, append))
             self._append.add_done_callback(partial(self._on_end, event))
-        else:
-            self._on_end(event, append)
 
     async def _retry(self, event: bytes, until: float, failed: asyncio.Future[Appended]) -> Appended:
         """Repeat an append that found Redis away, or without what is ahead; its own error counts as the first try."""
@@ -181,13 +181,15 @@ class Publisher:
 
     def _on_end(self, event: bytes, append: asyncio.Future[Appended]) -> None:
         self._append = None
-        self._error = asyncio.CancelledError() if append.cancelled() else append.exception()
-        if self._error is None:
-            self.seq += 1
-            self._last = append.result()
-            self.recent.add(event, self._last.at)
-            if not self._ending and (self._pieces or self._published is not self._text):
-                self._publish()
+        try:
+            last = self._last = append.result()
+        except BaseException as error:  # noqa: BLE001 - the turn raises it
+            self._error = error
+            return
+        self.seq += 1
+        self.recent.add(event, last.at)
+        if not self._ending and (self._pieces or self._published is not self._text):
+            self._publish()
 
 
 class BlockProgress:
@@ -213,7 +215,7 @@ class BlockProgress:
             else:
                 self._begin(piece)
                 merged.append(piece)
-        text = "".join(piece.text for piece in merged if piece.kind == "text")
+        text = "".join([piece.text for piece in merged if piece.kind == "text"])
         self._texts.append(text)
         plain = Piece(plain_block, "text", text)
         return Delta(text) if merged == [plain] else Delta(text, pieces=tuple(merged))

@@ -11,18 +11,25 @@ LOST_SECONDS = 5.0
 MOST_EVENTS = 1024
 MOST_BYTES = 64 * 1024
 MOST_BYTES_OF_ALL = 32 * 1024 * 1024
+# After how many seconds it is looked again which events are too old: doing so for each would cost as much as the rest.
+_LOOK = 1.0
 
 
 class RecentEvents:
-    """The events of the last LOST_SECONDS, MOST_EVENTS and `most_bytes` at most. `last` is the seq of the newest."""
+    """The events of the last LOST_SECONDS or a little more, MOST_EVENTS and `most_bytes` at most.
 
-    __slots__ = ("_events", "_most_bytes", "_times", "last", "size")
+    `last` is the seq of the newest, and `size` the bytes of all.
+    """
+
+    __slots__ = ("_events", "_looks", "_most_bytes", "_next_look", "last", "size")
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self.last = self.size = 0
         self._most_bytes = most_bytes
         self._events: deque[bytes] = deque()
-        self._times: deque[float] = deque()
+        # When it was looked, and the last event then.
+        self._looks: deque[tuple[float, int]] = deque()
+        self._next_look = float("-inf")
 
     @property
     def first(self) -> int:
@@ -34,12 +41,25 @@ class RecentEvents:
         self.last += 1
         self.size += len(event)
         self._events.append(event)
-        self._times.append(at)
-        while self.size > self._most_bytes or self._times[0] < at - LOST_SECONDS or len(self._events) > MOST_EVENTS:
-            self._times.popleft()
-            self.size -= len(self._events.popleft())
-            if not self._events:
-                return
+        if at >= self._next_look:
+            self._forget_old(at)
+        if self.size > self._most_bytes or len(self._events) > MOST_EVENTS:
+            self._shed()
+
+    def _forget_old(self, at: float) -> None:
+        while self._looks and self._looks[0][0] < at - LOST_SECONDS:
+            _, last = self._looks.popleft()
+            while self.first <= last:
+                self._forget_first()
+        self._looks.append((at, self.last))
+        self._next_look = at + _LOOK
+
+    def _shed(self) -> None:
+        while self._events and (self.size > self._most_bytes or len(self._events) > MOST_EVENTS):
+            self._forget_first()
+
+    def _forget_first(self) -> None:
+        self.size -= len(self._events.popleft())
 
     def after(self, seq: int) -> list[tuple[int, bytes]]:
         """Return the events behind `seq` that are kept, each with its own seq."""

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -298,6 +299,7 @@ async def test_leaving_stops_an_append_that_hangs(harness: WorkerHarness) -> Non
 
 async def test_an_append_that_meets_lost_events_is_made_once_more_after_a_report(harness: WorkerHarness) -> None:
     task, reports = await harness.task(), 0
+    commands: Any = harness.client.store.commands
 
     async def report() -> None:
         nonlocal reports
@@ -310,11 +312,11 @@ async def test_an_append_that_meets_lost_events_is_made_once_more_after_a_report
             answer.update(text)
             await appended(harness, task, number)
         await until(lambda: answer.seq == 2)
-        before = await harness.client.store.commands.xrange(keys.log_key(task.answer))
-        await harness.client.store.commands.delete(keys.log_key(task.answer))
+        before = await commands.xrange(keys.log_key(task.answer))
+        await commands.delete(keys.log_key(task.answer))
         answer.update("abc")
         await answer.finish()
-    log = await harness.client.store.commands.xrange(keys.log_key(task.answer))
+    log = await commands.xrange(keys.log_key(task.answer))
     assert (log[:2], len(log), reports) == (before, 3, 1)
 
 

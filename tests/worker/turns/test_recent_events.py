@@ -20,11 +20,13 @@ def test_what_redis_has_lost_is_there_under_its_seqs() -> None:
 
 
 def test_an_event_is_there_for_as_long_as_redis_may_lose_it() -> None:
-    recent = of(b"a", at=1.0)
-    recent.add(b"b", 1.0 + LOST_SECONDS)
+    recent = of(b"a", b"b", at=1.0)
+    recent.add(b"c", 1.0 + LOST_SECONDS)
     assert recent.first == 1
-    recent.add(b"c", 1.1 + LOST_SECONDS)
-    assert (recent.first, recent.after(0), recent.size) == (2, [(2, b"b"), (3, b"c")], 2)
+    # It is forgotten a second or two later.
+    recent.add(b"d", 2.0 + LOST_SECONDS)
+    recent.add(b"e", 7.0 + LOST_SECONDS)
+    assert (recent.after(0), recent.size) == ([(4, b"d"), (5, b"e")], 2)
 
 
 def test_bytes_and_events_are_bounded_and_the_newest_are_there() -> None:
