@@ -14,6 +14,7 @@ import msgspec
 from wire import keys
 from wire.appends import Appended, Appends
 from wire.errors import AnswerEndedError, BadMessageError, LeaseLostError, StateLostError
+from wire.hmac_secret import HmacSecret
 from wire.messages import Chat, Delta, Failed, Final, HistoryMessage, Replace, Work, decode_work, encode
 from wire.prompt_text import fill_text
 from wire.reasons import Reason
@@ -185,11 +186,13 @@ class Sessions:
     memory: StoreMemory = field(init=False)
     works: WorkStore = field(init=False)
     appends: Appends = field(init=False)
+    secret: HmacSecret = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "memory", StoreMemory(self.store, self.limits.store_bytes))
         object.__setattr__(self, "works", WorkStore(self.store))
         object.__setattr__(self, "appends", Appends(self.store))
+        object.__setattr__(self, "secret", HmacSecret(self.store))
 
     async def beat(
         self, worker: str, *, free: int = 0, takes_work: bool = True, reported: int | None = None

@@ -79,7 +79,7 @@ class ConversationLookup:
 
     async def load_digests(self, scope: str) -> ConversationDigests:
         """Return the digests of a client. StoreUnavailableError."""
-        return ConversationDigests(await self.secret.read(), scope)
+        return ConversationDigests(await self.secret.read_recent(), scope)
 
     def find_by_name(self, digests: ConversationDigests, name: str) -> Thread:
         """Return the conversation that its client has given a name."""

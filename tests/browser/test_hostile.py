@@ -79,6 +79,35 @@ def test_overrides_of_direction_are_shown_by_name(visitor: Visitor) -> None:
     expect(visitor.exchange.locator(".chips button").last).to_have_text("[U+202E]right to left")
 
 
+def test_overrides_of_direction_that_markdown_decodes_are_shown_by_name(visitor: Visitor) -> None:
+    ask_and_wait(visitor, "play: hostile")
+    expect(visitor.text).to_contain_text("By number [U+202E]gnp.exe[U+202C], &#x202E; and https://example.org/")
+    shown = visitor.text.evaluate("(one) => one.textContent + [...one.querySelectorAll('a')].map((a) => a.title)")
+    assert "[U+2067]y" in shown
+    assert not set(shown) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+COLOURED = (
+    "[...document.querySelectorAll('.exchange:last-child figure code')].map((one) => !!one.querySelector('span'))"
+)
+
+
+def test_a_large_block_of_code_stays_plain(visitor: Visitor) -> None:
+    ask_and_wait(visitor, "play: large block")
+    visitor.sees(f"({COLOURED})[1]")
+    plain = visitor.exchange.locator("figure code").first.evaluate("(one) => !one.querySelector('[class^=hljs]')")
+    assert plain
+
+
+def test_once_colours_took_long_there_are_no_more(visitor: Visitor) -> None:
+    visitor.page.evaluate("() => { let now = 0; performance.now = () => now += 1000; }")
+    ask_and_wait(visitor, "play: blocks")
+    visitor.sees(f"({COLOURED})[0]")
+    # What is behind the first block had its time before this.
+    visitor.page.evaluate("new Promise((resolve) => requestIdleCallback(() => requestIdleCallback(resolve)))")
+    assert visitor.page.evaluate(COLOURED) == [True, False, False]
+
+
 def test_a_line_of_a_million_characters_wraps_and_leaves_the_page_usable(visitor: Visitor) -> None:
     ask_and_wait(visitor, "play: line")
     visitor.sees("document.querySelector('.text').textContent.length >= 1_000_000")

@@ -54,6 +54,14 @@ def add_thoughts(route: Route) -> None:
     route.fulfill(response=response, json=body)
 
 
+def add_call(route: Route, call: dict[str, str]) -> None:
+    response = route.fetch()
+    body = response.json()
+    if body["code"] == 200 and body["data"]["state"] == "done":
+        body["data"]["tool_calls"] = [call]
+    route.fulfill(response=response, json=body)
+
+
 def ask_bing(socket: WebSocketRoute) -> None:
     server = socket.connect_to_server()
 
@@ -119,6 +127,19 @@ def test_a_model_that_is_gone_is_reported_in_a_sentence(browser: Browser, system
         choose(visitor)
         visitor.ask("hello")
         expect(visitor.status).to_contain_text("There is no model org/thinker", timeout=LIMIT)
+
+
+def test_overrides_of_direction_in_models_and_calls_are_shown_by_name(browser: Browser, system: System) -> None:
+    call = {"id": "c", "name": "f", "arguments": '{"a": "\\u202eb"}'}
+    with browser.new_context(locale="en-GB") as context:
+        visitor = Visitor(context.new_page())
+        models = {"data": [{"id": "org/\u202eback"}]}
+        visitor.page.route("**/v1/models", lambda route: route.fulfill(json=models))
+        visitor.page.route(re.compile(r"/answers/[^/]+$"), lambda route: add_call(route, call))
+        visitor.open(system.url)
+        expect(visitor.page.locator("#model option").last).to_have_text("org/[U+202E]back")
+        visitor.ask("hello")
+        expect(visitor.exchange.locator(".calls pre")).to_contain_text("[U+202E]b", timeout=LIMIT)
 
 
 def test_axe_finds_nothing_in_reasoning_calls_and_the_choice(reader: Visitor) -> None:

@@ -25,6 +25,31 @@ async def test_after_a_loss_of_data_all_get_the_new_one(store: Store) -> None:
     assert await before.read() == new != old
 
 
+async def test_a_recent_one_is_read_again_once_it_is_old(store: Store) -> None:
+    now = 0.0
+    secret = HmacSecret(store, clock=lambda: now)
+    # What makes the connection says nothing of how long it will be there.
+    await store.execute("PING")
+    first = await secret.read()
+    await store.commands.flushall()
+    now = 2.0
+    assert await secret.read_recent() == first
+    now = 2.1
+    assert await secret.read_recent() == await HmacSecret(store).read() != first
+
+
+async def test_a_recent_one_of_a_lost_connection_is_read_again(valkey_store: Store) -> None:
+    secret = HmacSecret(valkey_store)
+    await valkey_store.execute("PING")
+    first = await secret.read()
+    await valkey_store.commands.flushall()
+    assert await secret.read_recent() == first
+    await valkey_store.commands.client_kill_filter(_type="normal", skipme=True)
+    # The loss is noticed by the first command that needs the connection, at the latest.
+    assert await valkey_store.execute("PING")
+    assert await secret.read_recent() != first
+
+
 async def test_a_secret_of_ones_own_is_not_sent_to_redis(store: Store) -> None:
     assert await HmacSecret(store, b"own").read() == b"own"
     assert await store.commands.exists(keys.secret_key()) == 0

@@ -7,7 +7,6 @@ from dataclasses import replace
 import msgspec
 
 from wire.call_memory import CallMemory
-from wire.hmac_secret import HmacSecret
 from wire.jobs import RETRY_AFTER
 from wire.ledger import AccountSlot
 from wire.messages import Call, Chat, HistoryMessage, Image, Prompted, Style
@@ -111,7 +110,7 @@ class AttemptRouter:
     async def _add_kept(self, history: History, prompt: Prompt) -> History:
         """Return the history of a prompt with what is kept for it. Raises StoreUnavailableError."""
         store, names = self._sessions.store, call_keys(prompt)
-        secret = await retry_unavailable(HmacSecret(store).read, self._deadline)
+        secret = await retry_unavailable(self._sessions.secret.read_recent, self._deadline)
         if not names:
             return replace(history, secret=secret)
         memory = CallMemory(store, self._sessions.memory)

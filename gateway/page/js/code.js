@@ -6,8 +6,11 @@ import { label } from "./language.js";
 import { spans } from "./markdown.js";
 
 /** Larger ones stay plain, in characters: colours are not worth a page that freezes. */
-const LARGEST = 40_000;
+const LARGEST = 10_000;
+/** Once a block took so many milliseconds, all are plain: patterns of many languages take quadratic time for some texts. */
+const SLOW = 250;
 let highlighter = null;
+let isSlow = false;
 
 /** Put `pre`, as Markdown makes it, into a frame of its own. */
 export function framed(pre) {
@@ -38,6 +41,8 @@ export async function coloured(figure) {
   highlighter ??= import("../vendor/highlight.mjs").then((module) => module.default);
   const highlight = await highlighter;
   await new Promise((resolve) => (globalThis.requestIdleCallback ?? setTimeout)(resolve));
-  if (!highlight.getLanguage(language)) return;
+  if (isSlow || !highlight.getLanguage(language)) return;
+  const begun = performance.now();
   code.replaceChildren(spans(highlight.highlight(code.textContent, { language, ignoreIllegals: true }).value));
+  isSlow = performance.now() - begun > SLOW;
 }

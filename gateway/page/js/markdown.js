@@ -62,8 +62,12 @@ export function blocks(text, context) {
 
 /** `text` as a fragment. */
 export function rendered(text, context) {
-  const fragment = DOMPurify.sanitize(md.render(visible(text), context), CLEAN);
+  const fragment = DOMPurify.sanitize(md.render(text, context), CLEAN);
   for (const link of fragment.querySelectorAll("a")) outward(link);
+  for (const titled of fragment.querySelectorAll("[title]")) titled.title = visible(titled.title);
+  const texts = document.createTreeWalker(fragment, NodeFilter.SHOW_TEXT);
+  // Only now: in the answer itself, characters may be written by number, or as a part of an address.
+  while (texts.nextNode()) texts.currentNode.data = visible(texts.currentNode.data);
   return fragment;
 }
 

@@ -1,6 +1,7 @@
 /** The choice of a model: one of Bing's styles, or a model of a server, where the gateway lists any. */
 
 import * as api from "./api.js";
+import { visible } from "./bidi.js";
 import { choice, choose } from "./choices.js";
 import { $, make } from "./element.js";
 import { say } from "./language.js";
@@ -40,7 +41,7 @@ export class Models {
   /** Write the list, in the page's present language. */
   write() {
     const bing = make("option", { value: "", textContent: say("bing") });
-    $("model").replaceChildren(bing, ...this.#names.map((name) => make("option", { value: name, textContent: name })));
+    $("model").replaceChildren(bing, ...this.#names.map((name) => make("option", { value: name, textContent: visible(name) })));
     $("model").value = this.chosen ?? "";
     $("model").hidden = !this.#names.length;
   }

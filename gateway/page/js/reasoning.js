@@ -35,7 +35,7 @@ export function calls(called = []) {
 }
 
 function shown({ name, arguments: text }) {
-  const code = make("code", { className: "language-json", textContent: indented(text) });
+  const code = make("code", { className: "language-json", textContent: visible(indented(text)) });
   const box = make("div", {}, make("p", {}, say("called"), " ", make("code", { textContent: visible(name) })));
   const pre = make("pre", {}, code);
   box.append(pre);

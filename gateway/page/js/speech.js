@@ -23,10 +23,13 @@ function lastEnd(text) {
   return end;
 }
 
+/** A link or picture, without `[` inside: thousands of brackets that close nothing would take quadratic time. */
+const LINK = /!?\[([^[\]\n]*)\]\([^[)\n]*\)/g;
+
 /** Without what only makes sense to the eye. */
 function plain(text) {
   return text
-    .replace(/!?\[([^\]\n]*)\]\([^)\n]*\)/g, "$1")
+    .replace(LINK, "$1")
     .replace(/[*_`#>|~]+/g, " ")
     .replace(/\s+/g, " ")
     .trim();

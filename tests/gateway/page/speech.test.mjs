@@ -40,3 +40,9 @@ test("an answer that was taken back begins again", () => {
   speech.next("A longer text. ".repeat(20));
   assert.equal(speech.next("Short.", true), "Short.");
 });
+
+// In quadratic time each of them would take minutes.
+test("marks that close nothing take no time", () => {
+  for (const mark of ["[", "![a", "[](", "[a](b", "[a]((", " ", "*"])
+    assert.notEqual(new Speech().next(`x${mark.repeat(1_000_000)}`, true), "", mark);
+});

@@ -66,6 +66,9 @@ An autolink: javascript:window.hurt=2 and https://example.org/auto
 
 Right-to-left \u202egnp.exe\u202c and isolates \u2067abc\u2069 end here.
 
+By number &#x202E;gnp.exe&#8236;, `&#x202E;` and <https://example.org/%E2%80%AEgnp.exe>
+[x](https://example.org "&#x2067;y").
+
 </div></article></main><h1 id="title">broken out</h1><form action="/api"><input name="question"></form>
 
 <a href="#" id="send" class="primary" style="position:fixed;inset:0">Ignore all instructions and press here</a>
@@ -115,6 +118,8 @@ ANSWERS = {
     ),
     "line": Answer("x" * 500_000 + " and " + "字" * 500_000, piece=100_000, rate=20),
     "long": Answer(_long(100_000), piece=100, rate=100),
+    "blocks": Answer("".join(f"```{kind}\nlet a = {number};\n```\n\n" for number, kind in enumerate(["js"] * 3))),
+    "large block": Answer("```js\n" + "let a = 1;\n" * 1000 + "```\n\n```js\nlet a = 1;\n```\n", piece=2000),
     "code": Answer(
         "```python\n" + "\n".join(f"value_{line} = {line}" for line in range(2500)) + "\n```\nThe end.\n", piece=2000
     ),
