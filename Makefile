@@ -23,7 +23,7 @@ test: $(VENV)/.ready
 # Real processes that are killed, frozen and cut off, with the upstream's ledger as the truth; and the state machine of all
 # scripts for longer than `make test` has it.
 faults: $(VENV)/.ready
-	MACHINE_EXAMPLES=80 $(PYTEST) tests/faults tests/wire/test_machine.py -n 2 --dist loadfile $(TEST_OPTIONS)
+	MACHINE_EXAMPLES=80 $(PYTEST) tests/faults tests/support/faults tests/wire/test_machine.py -n 2 --dist loadfile $(TEST_OPTIONS)
 
 # What one client can do to the others, with the upstream's ledger as the measure of time.
 abuse: $(VENV)/.ready

@@ -76,16 +76,18 @@ class Appends:
 
     def _send(self) -> None:
         waiting, self._waiting = self._waiting, []
-        link, earliest = self._store.link, asyncio.get_running_loop().time() - _SILENCE
+        earliest = asyncio.get_running_loop().time() - _SILENCE
         by_shard = defaultdict[str, list[_Append]](list)
         for append in waiting:
             if append.reply.done():
                 # Its turn was broken off.
                 continue
-            last = append.last
-            append.careful = not self._fast or last is None or last.link != link or last.at < earliest
             by_shard[append.shard].append(append)
         for shard, appends in by_shard.items():
+            link = self._store.link(shard)
+            for append in appends:
+                last = append.last
+                append.careful = not self._fast or last is None or last.link != link or last.at < earliest
             appends.sort(key=_is_fast)
             for call in _calls(appends):
                 self._call(keys.prefix(shard), call)
@@ -106,7 +108,7 @@ class Appends:
             self._send()
 
     def _confirm(self, appends: Sequence[_Append], replies: list[int]) -> None:
-        appended = Appended(self._store.link, asyncio.get_running_loop().time())
+        appended = Appended(self._store.link(appends[0].shard), asyncio.get_running_loop().time())
         for append, reply in zip(appends, replies, strict=True):
             if append.reply.done():
                 continue

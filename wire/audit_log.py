@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Any
 
 from wire import keys
-from wire.redis.errors import translate_errors
+from wire.redis.replies import hash_fields
 from wire.redis.store import Store
 
 
@@ -35,10 +35,9 @@ class AuditLog:
 
     async def read_latest(self, count: int, after: str = "") -> list[AuditEvent]:
         """Return the last `count` events after the event `after`, the newest first. StoreUnavailableError."""
-        with translate_errors():
-            rows: Any = await self.store.commands.xrevrange(
-                keys.events_key(), max="+", min=f"({after}" if after else "-", count=count
-            )
+        earliest = f"({after}" if after else "-"
+        rows: Any = await self.store.execute("XREVRANGE", keys.events_key(), "+", earliest, "COUNT", count)
         return [
-            AuditEvent(id_.decode(), {key.decode(): value.decode() for key, value in row.items()}) for id_, row in rows
+            AuditEvent(id_.decode(), {key.decode(): value.decode() for key, value in hash_fields(row).items()})
+            for id_, row in rows
         ]

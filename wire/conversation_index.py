@@ -5,10 +5,8 @@ For clients that send the whole history each time.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from wire import keys
-from wire.redis.errors import translate_errors
 from wire.redis.store import Store
 from wire.scripts import encode_arguments
 
@@ -38,8 +36,7 @@ class ConversationIndex:
 
     async def find(self, state: str) -> IndexedConversation | None:
         """Return the conversation in that state, if one is known. StoreUnavailableError."""
-        with translate_errors():
-            value: Any = await self.store.commands.get(keys.conversation_key(state))
+        value: bytes | None = await self.store.execute("GET", keys.conversation_key(state))
         return IndexedConversation(*value.decode().split(" ")) if value else None
 
     async def record(

@@ -3,7 +3,8 @@
 WireError
  ├── BadMessageError        bytes that are no message of ours
  ├── StoreUnavailableError  Redis is away, refuses, or is too slow; worth another try later
- │    └── StoreFullError    there is no room; `retry_after` says when to come back
+ │    ├── StoreFullError    there is no room; `retry_after` says when to come back
+ │    └── UnconfirmedError  it is written, but on one server only, which may be cut off from all others
  ├── OutdatedWorkerError    a worker runs that can't read such work yet
  ├── TokenUnknownError      the token is not alive
  ├── ConversationMovedError the answer to continue from is not the conversation's last one
@@ -42,6 +43,10 @@ class StoreFullError(StoreUnavailableError):
     def __init__(self, retry_after: int = _ROOM_LATER, cause: str = "there is no room") -> None:
         super().__init__(f"{cause}, come back in {retry_after} s")
         self.retry_after = retry_after
+
+
+class UnconfirmedError(StoreUnavailableError):
+    """What was written is on one server only, although that had a replica: a fail-over would undo it."""
 
 
 class OutdatedWorkerError(WireError):

@@ -4,10 +4,8 @@ import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from wire import keys
-from wire.redis.errors import translate_errors
 from wire.redis.store import Store
 
 _SHORTEST = 32
@@ -45,7 +43,7 @@ class HmacSecret:
         """
         if self._own is not None:
             return self._own
-        link, began = self._store.link, self._clock()
+        link, began = self._store.link(keys.SHARD), self._clock()
         # Without a write first: it is known also while Redis is full.
         known = await self._store.execute("GET", keys.secret_key()) or await self._make()
         self._recent, self._link, self._read_at = bytes(known), link, began
@@ -56,13 +54,11 @@ class HmacSecret:
 
         For what a loss of data makes worthless anyhow. A restart of Redis ends the connection. StoreUnavailableError.
         """
-        same_link = self._link != 0 and self._link == self._store.link
+        same_link = self._link != 0 and self._link == self._store.link(keys.SHARD)
         return self._recent if same_link and self._clock() - self._read_at <= _MAX_AGE else await self.read()
 
     async def _make(self) -> bytes:
-        with translate_errors():
-            async with self._store.commands.pipeline(transaction=True) as pipe:
-                pipe.set(keys.secret_key(), secrets.token_bytes(32), nx=True)
-                pipe.get(keys.secret_key())
-                replies: Any = await pipe.execute()
-        return bytes(replies[1])
+        _, secret = await self._store.transact(
+            ("SET", keys.secret_key(), secrets.token_bytes(32), "NX"), ("GET", keys.secret_key())
+        )
+        return bytes(secret)

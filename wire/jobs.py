@@ -165,9 +165,9 @@ class Jobs:
 
         Returns that id, or with `once` or `attempt` the id of the existing answer. TokenUnknownError, QueueFullError,
         ClientFullError, ClientDailyError, ClientBytesError, StoreFullError, KeyReusedError, KeySpentError.
-        OutdatedWorkerError: a worker is alive that can't read a prompt, or a call. StoreUnavailableError: a job that
-        Redis may have accepted nevertheless is withdrawn as soon as it answers; with `once` it remains, for the next
-        attempt to find.
+        OutdatedWorkerError: a worker is alive that can't read a prompt, or a call. StoreUnavailableError, also where no
+        replica has the job in time: a job that Redis may have accepted nevertheless is withdrawn as soon as it answers;
+        with `once` it remains, for the next attempt to find.
         """
         try:
             accepted = await self._submit(answer, work, token, create, client, once, after, attempt)
@@ -264,12 +264,12 @@ class Jobs:
         )
         key, prefix = keys.job_key(answer), keys.prefix(keys.shard_of(token))
         if outdated or len(encoded) <= self._inside:
-            reply: Any = await self._store.run("enqueue", key, prefix, arguments, about, encoded)
+            reply: Any = await self._store.run_confirmed("enqueue", key, prefix, arguments, about, encoded)
             return _accepted(answer, *reply)
         async with self._works.submitting(answer, len(encoded), memory.unaccepted):
             try:
                 await self._works.write(answer, encoded)
-                reply = await self._store.run("enqueue", key, prefix, arguments, about, b"")
+                reply = await self._store.run_confirmed("enqueue", key, prefix, arguments, about, b"")
             except StoreFullError:
                 await self._works.delete(answer)
                 raise
@@ -371,7 +371,7 @@ class Jobs:
         One that was sent ends only where its upstream remembers nothing: elsewhere the conversation would be lost with
         it. StoreUnavailableError.
         """
-        _, followers = await self._store.execute("PUBSUB", "NUMSUB", keys.channel(answer))
+        followers = await self._store.count_subscribers(keys.channel(answer))
         return not followers and await self._stop(answer, abandoned=True) is not None
 
     async def _stop(self, answer: str, *, holder: str | None = None, abandoned: bool | None = None) -> State | None:

@@ -55,6 +55,7 @@ NAMES = {
     "facts": "facts",  # hash: each one's load: version, slots, running answers
     "minute": "minute:",  # hash that lives for hours: what was counted in a minute (Unix time / 60)
     "events": "events",  # stream, kept short: what happened to accounts and processes, and who ordered what
+    "confirmed": "confirmed",  # string that lives for a second: written ahead of each WAIT
     "run": "run",  # hash: the run of Redis that the data belongs to, and since when in ms
     "picture": "picture:",  # string that lives as long as an answer: the bytes of a picture
     "pictures": "pictures",  # sorted set: the pictures that are kept, their sizes and clients, by when they expire
@@ -76,6 +77,13 @@ NAMES = {
 def prefix(shard: str = SHARD) -> str:
     """Return the prefix of all names of a shard."""
     return f"bing:{{{shard}}}:"
+
+
+def shard_of_name(name: str) -> str:
+    """Return the shard that a key or channel says in its hash tag; nothing for a text that is neither."""
+    if not name.startswith("bing:{"):
+        return ""
+    return name[len("bing:{") : name.index("}")]
 
 
 def shard_of(token: str) -> str:
@@ -223,6 +231,11 @@ def conversations_key() -> str:
 def states_key(client: str) -> str:
     """Return the key of the states of one client's conversations."""
     return _key("states", client)
+
+
+def confirmed_key(shard: str) -> str:
+    """Return the key of what is written ahead of a WAIT."""
+    return _key("confirmed", shard=shard)
 
 
 def secret_key() -> str:

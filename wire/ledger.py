@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from itertools import chain
+from typing import Literal, cast
 
 import msgspec
 
 from wire import keys
 from wire.model_table import ModelTable, Offer, OfferedAccount, build_table
-from wire.redis.errors import translate_errors
+from wire.redis.replies import hash_fields, scores
 from wire.redis.store import Store
 from wire.scripts import encode_arguments
 
@@ -309,20 +310,21 @@ class Ledger:
 
     async def read_statuses(self) -> list[AccountStatus]:
         """Return the states of all known accounts, by name."""
-        with translate_errors():
-            seconds, micros = await self._store.commands.time()
-            now = seconds * 1000 + micros // 1000
-            accounts: Any = await self._store.commands.zrange(keys.accounts_key(), 0, -1, withscores=True)
-            async with self._store.commands.pipeline(transaction=False) as pipe:
-                for name, _ in accounts:
-                    pipe.hgetall(keys.account_key(name.decode()))
-                    pipe.zcount(keys.flight_key(name.decode()), now, "+inf")
-                    pipe.zcount(keys.spent_key(name.decode()), now - _DAY_MS, "+inf")
-                replies: Any = await pipe.execute()
-        rows = zip(accounts, replies[::3], replies[1::3], replies[2::3], strict=True)
+        now = await self._store.read_time(keys.LEDGER)
+        accounts = scores(await self._store.execute("ZRANGE", keys.accounts_key(), 0, -1, "WITHSCORES"))
+        commands = (
+            (
+                ("HGETALL", keys.account_key(name)),
+                ("ZCOUNT", keys.flight_key(name), now, "+inf"),
+                ("ZCOUNT", keys.spent_key(name), now - _DAY_MS, "+inf"),
+            )
+            for name in accounts
+        )
+        replies = await self._store.execute_all(chain.from_iterable(commands))
+        rows = zip(accounts.items(), replies[::3], replies[1::3], replies[2::3], strict=True)
         return sorted(
             (
-                _status(name.decode(), int(at), fields, in_flight, turns_today)
+                _status(name, int(at), hash_fields(fields), in_flight, turns_today)
                 for (name, at), fields, in_flight, turns_today in rows
                 if fields
             ),
@@ -331,34 +333,28 @@ class Ledger:
 
     async def read_models(self) -> ModelTable:
         """Return the table of models of all accounts that were announced within a day."""
-        with translate_errors():
-            seconds, micros = await self._store.commands.time()
-            now = seconds * 1000 + micros // 1000
-            accounts: Any = await self._store.commands.zrange(
-                keys.accounts_key(), now - _DAY_MS, "+inf", byscore=True, withscores=True
-            )
-            seen = {name.decode(): int(at) for name, at in accounts if not name.endswith(PICTURES.encode())}
-            async with self._store.commands.pipeline(transaction=False) as pipe:
-                for name in seen:
-                    pipe.hmget(keys.account_key(name), _OFFER)
-                    pipe.get(keys.listed_key(name))
-                replies: Any = await pipe.execute()
+        now = await self._store.read_time(keys.LEDGER)
+        accounts = await self._store.execute(
+            "ZRANGE", keys.accounts_key(), now - _DAY_MS, "+inf", "BYSCORE", "WITHSCORES"
+        )
+        seen = {name: int(at) for name, at in scores(accounts).items() if not name.endswith(PICTURES)}
+        commands = ((("HMGET", keys.account_key(name), *_OFFER), ("GET", keys.listed_key(name))) for name in seen)
+        replies = await self._store.execute_all(chain.from_iterable(commands))
         rows = zip(seen.items(), replies[::2], replies[1::2], strict=True)
         return build_table(_offered(name, now - at, now, fields, listed) for (name, at), fields, listed in rows)
 
     async def claim_listing(self, name: str, worker: str) -> bool:
         """Return whether `worker` is the one to ask the account's server for its list of models now."""
-        with translate_errors():
-            claimed = await self._store.commands.set(keys.listing_key(name), worker, nx=True, px=_LISTING_MS)
-        return bool(claimed)
+        return bool(await self._store.execute("SET", keys.listing_key(name), worker, "NX", "PX", _LISTING_MS))
 
     async def keep_listed(self, name: str, models: Iterable[str], every: float) -> None:
         """Keep the list of models that the account's server has, and ask for it again in `every` seconds."""
-        with translate_errors():
-            async with self._store.commands.pipeline(transaction=False) as pipe:
-                pipe.set(keys.listed_key(name), msgspec.json.encode(sorted(models)), px=_KEPT_MS)
-                pipe.set(keys.listing_key(name), b"", px=int(every * 1000))
-                await pipe.execute()
+        await self._store.execute_all(
+            [
+                ("SET", keys.listed_key(name), msgspec.json.encode(sorted(models)), "PX", _KEPT_MS),
+                ("SET", keys.listing_key(name), b"", "PX", int(every * 1000)),
+            ]
+        )
 
 
 # What `announce` keeps of an offer.

@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import msgspec
 
 from wire import keys
 from wire.answers import ENDED_STATES
-from wire.redis.errors import translate_errors
+from wire.redis.replies import hash_fields
 from wire.redis.store import Store
 from wire.reporter import ProcessLoad
 
@@ -62,13 +63,14 @@ class Overview:
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    def list_risks(self) -> list[str]:
+        """Return what a fail-over may lose, or ask twice, as Redis's servers are set up: a sentence each."""
+        return self._store.risks()
+
     async def read_processes(self) -> list[Process]:
         """Return all gateways and workers that have reported lately, and workers that only beat."""
-        with translate_errors():
-            async with self._store.commands.pipeline(transaction=False) as pipe:
-                pipe.hgetall(keys.processes_key())
-                pipe.hgetall(keys.facts_key())
-                states, facts = await pipe.execute()
+        replies = await self._store.execute_all([("HGETALL", keys.processes_key()), ("HGETALL", keys.facts_key())])
+        states, facts = map(hash_fields, replies)
         processes = {entry.decode(): _process(entry, state, facts.get(entry, b"")) for entry, state in states.items()}
         beats = await self._beats()
         for worker, heard in beats.items():
@@ -80,40 +82,31 @@ class Overview:
 
     async def _beats(self) -> dict[str, int | None]:
         """Return when each worker that has not left beat last; None for one whose heartbeat has expired."""
-        with translate_errors():
-            members: Any = await self._store.commands.smembers(keys.workers_key())
-            workers = sorted(worker.decode() for worker in members)
-            async with self._store.commands.pipeline(transaction=False) as pipe:
-                for worker in workers:
-                    pipe.hget(keys.worker_key(worker), "last")
-                replies = await pipe.execute()
+        workers = sorted(worker.decode() for worker in await self._store.execute("SMEMBERS", keys.workers_key()))
+        replies = await self._store.execute_all(("HGET", keys.worker_key(worker), "last") for worker in workers)
         return {worker: int(last) if last else None for worker, last in zip(workers, replies, strict=True)}
 
     async def read_queue(self, first: int) -> Queue:
         """Return the queue, with the first `first` answers in it."""
         reply: Any = await self._store.run("queue", keys.queued_key(), keys.prefix())
         length, oldest, wait, now, clients, longest, since, free = reply
-        with translate_errors():
-            waiting: Any = await self._store.commands.zrange(keys.queued_key(), 0, first - 1)
+        waiting: Any = await self._store.execute("ZRANGE", keys.queued_key(), 0, first - 1)
         answers = tuple(answer.decode() for answer in waiting)
         return Queue(length, oldest, wait, now, answers, clients, longest.decode(), since, free)
 
     async def list_answers(self) -> list[str]:
         """Return the ids of all answers that wait, and of those that workers report to run."""
-        with translate_errors():
-            waiting: Any = await self._store.commands.zrange(keys.queued_key(), 0, -1)
+        waiting: Any = await self._store.execute("ZRANGE", keys.queued_key(), 0, -1)
         processes = await self.read_processes()
         running = [answer for process in processes for answer, _ in process.load.running]
         return [*(answer.decode() for answer in waiting), *running]
 
     async def read_jobs(self, answers: Collection[str]) -> list[Job]:
         """Return those of the answers that have not ended."""
-        with translate_errors():
-            async with self._store.commands.pipeline(transaction=False) as pipe:
-                for answer in answers:
-                    pipe.hmget(keys.job_key(answer), ["state", "accepted"])
-                    pipe.xlen(keys.log_key(answer))
-                replies: Any = await pipe.execute()
+        commands = (
+            (("HMGET", keys.job_key(answer), "state", "accepted"), ("XLEN", keys.log_key(answer))) for answer in answers
+        )
+        replies = await self._store.execute_all(chain.from_iterable(commands))
         return [
             Job(answer, state.decode(), int(accepted or 0), events)
             for answer, (state, accepted), events in zip(answers, replies[::2], replies[1::2], strict=True)
@@ -123,13 +116,9 @@ class Overview:
     async def read_counts(self, minutes: Iterable[int]) -> dict[int, dict[str, int]]:
         """Return the counts of those minutes (Unix time / 60); a minute without any report is left out."""
         wanted = list(minutes)
-        with translate_errors():
-            async with self._store.commands.pipeline(transaction=False) as pipe:
-                for minute in wanted:
-                    pipe.hgetall(keys.minute_key(minute))
-                replies: Any = await pipe.execute()
+        replies = await self._store.execute_all(("HGETALL", keys.minute_key(minute)) for minute in wanted)
         return {
-            minute: {name.decode(): int(amount) for name, amount in fields.items()}
+            minute: {name.decode(): int(amount) for name, amount in hash_fields(fields).items()}
             for minute, fields in zip(wanted, replies, strict=True)
             if fields
         }

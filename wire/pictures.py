@@ -8,10 +8,8 @@ import re
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from wire import keys
-from wire.redis.errors import translate_errors
 from wire.redis.long_strings import CHUNK, write_string
 from wire.redis.store import Store
 from wire.scripts import encode_arguments
@@ -96,13 +94,10 @@ class PictureStore:
 
     async def count_bytes(self) -> int:
         """Return how many bytes the pictures that are kept now count in all."""
-        with translate_errors():
-            seconds, micros = await self.store.commands.time()
-            async with self.store.commands.pipeline(transaction=True) as pipe:
-                pipe.hget(keys.picture_sums_key(), "all")
-                pipe.zrangebyscore(keys.pictures_key(), 0, seconds * 1000 + micros // 1000)
-                replies: Any = await pipe.execute()
-        total, expired = replies
+        now = await self.store.read_time()
+        total, expired = await self.store.transact(
+            ("HGET", keys.picture_sums_key(), "all"), ("ZRANGEBYSCORE", keys.pictures_key(), 0, now)
+        )
         return int(total or 0) - sum(int(member.split(b" ")[1]) for member in expired)
 
     async def write(self, picture: str, content: bytes, ttl: int) -> None:
@@ -114,23 +109,15 @@ class PictureStore:
         if not _ID.fullmatch(picture):
             return None
         key = keys.picture_key(picture)
-        with translate_errors():
-            async with self.store.commands.pipeline(transaction=True) as pipe:
-                pipe.strlen(key)
-                pipe.getrange(key, 0, _WEBP_HEAD - 1)
-                pipe.ttl(key)
-                replies: Any = await pipe.execute()
-        size, head, ttl = replies
+        size, head, ttl = await self.store.transact(("STRLEN", key), ("GETRANGE", key, 0, _WEBP_HEAD - 1), ("TTL", key))
         kind = media_type(head)
         return StoredPicture(picture, size, kind, max(0, ttl)) if kind else None
 
     async def read(self, picture: StoredPicture) -> AsyncIterator[bytes]:
         """Yield the bytes of a picture in pieces; fewer than its size if it expires meanwhile."""
         for offset in range(0, picture.size, CHUNK):
-            with translate_errors():
-                chunk: Any = await self.store.commands.getrange(
-                    keys.picture_key(picture.id), offset, offset + CHUNK - 1
-                )
+            key = keys.picture_key(picture.id)
+            chunk: bytes = await self.store.transfer("GETRANGE", key, offset, offset + CHUNK - 1)
             if not chunk:
                 return
             yield chunk

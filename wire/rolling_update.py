@@ -13,6 +13,7 @@ import msgspec
 
 from wire import keys
 from wire.errors import StoreUnavailableError
+from wire.redis.replies import hash_fields
 from wire.redis.store import Store
 from wire.reporter import REPORT_INTERVAL, ProcessLoad
 from wire.shared_read import SharedRead
@@ -64,15 +65,10 @@ class OutdatedProcesses:
         await self._loads.close()
 
     async def _look(self) -> dict[str, ProcessLoad]:
-        states = _entries(await self._store.execute("HGETALL", keys.processes_key()))
-        loads = _entries(await self._store.execute("HGETALL", keys.facts_key()))
+        states = hash_fields(await self._store.execute("HGETALL", keys.processes_key()))
+        loads = hash_fields(await self._store.execute("HGETALL", keys.facts_key()))
         living = [name for name, state in states.items() if not state.endswith(_GONE)]
         return {name.decode(): _decode(loads.get(name, b"")) for name in living}
-
-
-def _entries(reply: list[bytes]) -> dict[bytes, bytes]:
-    """Return what HGETALL replies, the fields by their names."""
-    return dict(zip(reply[::2], reply[1::2], strict=True))
 
 
 def _decode(facts: bytes) -> ProcessLoad:

@@ -18,7 +18,6 @@ from wire.hmac_secret import HmacSecret
 from wire.messages import Chat, Delta, Failed, Final, HistoryMessage, Replace, Work, decode_work, encode
 from wire.prompt_text import fill_text
 from wire.reasons import Reason
-from wire.redis.errors import translate_errors
 from wire.redis.store import Store
 from wire.scripts import encode_arguments
 from wire.settings import LEASE_TTL, SharedSettings
@@ -239,13 +238,8 @@ class Sessions:
 
     async def read_leases(self, worker: str) -> list[Lease]:
         """Return the leases that Redis holds for the worker."""
-        with translate_errors():
-            members: Any = await self.store.commands.smembers(keys.owned_key(worker))
-            tokens = [token.decode() for token in members]
-            async with self.store.commands.pipeline(transaction=False) as pipe:
-                for token in tokens:
-                    pipe.hget(keys.token_key(token), "fence")
-                fences = await pipe.execute()
+        tokens = [token.decode() for token in await self.store.execute("SMEMBERS", keys.owned_key(worker))]
+        fences = await self.store.execute_all(("HGET", keys.token_key(token), "fence") for token in tokens)
         return [Lease(token, worker, int(fence or 0)) for token, fence in zip(tokens, fences, strict=True)]
 
     async def disclaim(self, lease: Lease) -> None:
@@ -254,17 +248,15 @@ class Sessions:
 
     async def leave(self, worker: str) -> None:
         """Remove the worker from the list. The reaper takes over tokens that it could not return."""
-        with translate_errors():
-            async with self.store.commands.pipeline(transaction=False) as pipe:
-                pipe.delete(keys.worker_key(worker), keys.stops_key(worker))
-                pipe.zrem(keys.idle_key(), worker)
-                pipe.exists(keys.owned_key(worker))
-                *_, left = await pipe.execute()
-            if not left:
-                async with self.store.commands.pipeline(transaction=False) as pipe:
-                    pipe.delete(keys.took_key(worker))
-                    pipe.srem(keys.workers_key(), worker)
-                    await pipe.execute()
+        *_, left = await self.store.execute_all(
+            [
+                ("DEL", keys.worker_key(worker), keys.stops_key(worker)),
+                ("ZREM", keys.idle_key(), worker),
+                ("EXISTS", keys.owned_key(worker)),
+            ]
+        )
+        if not left:
+            await self.store.execute_all([("DEL", keys.took_key(worker)), ("SREM", keys.workers_key(), worker)])
 
     async def list_live_workers(self) -> list[str]:
         """Return the workers that are alive."""
@@ -280,13 +272,10 @@ class Sessions:
 
     async def _workers(self) -> dict[str, _Heartbeat]:
         """Return the last heartbeat of every worker that has not left."""
-        with translate_errors():
-            members: Any = await self.store.commands.smembers(keys.workers_key())
-            workers = sorted(worker.decode() for worker in members)
-            async with self.store.commands.pipeline(transaction=False) as pipe:
-                for worker in workers:
-                    pipe.hmget(keys.worker_key(worker), "last", "takes_work")
-                beats = await pipe.execute()
+        workers = sorted(worker.decode() for worker in await self.store.execute("SMEMBERS", keys.workers_key()))
+        beats = await self.store.execute_all(
+            ("HMGET", keys.worker_key(worker), "last", "takes_work") for worker in workers
+        )
         # A worker of the version before says nothing of its accounts.
         return {
             worker: _Heartbeat(last is not None, takes_work != b"0")
@@ -353,7 +342,8 @@ class Sessions:
 
         `sent` counts the conversation's questions with this one. `stateless` where the upstream remembers nothing: the
         conversation then continues, whatever becomes of the answer. LeaseLostError or AnswerEndedError when the
-        question must not be sent.
+        question must not be sent. UnconfirmedError: it is marked, but a fail-over might undo that, so that it must not
+        be sent before `take_back_mark`, and another mark.
         """
         rules = {"begins": stateless.begins, "limit": self.transcript_limit} if stateless else None
         arguments = self._encode_arguments(
@@ -367,8 +357,13 @@ class Sessions:
         )
         asked = encode_asked(job.work, begins=stateless.begins, limit=self.transcript_limit) if stateless else b""
         session = stateless.session if stateless else b""
-        reply = await self._run_for(job.lease, "mark_sent", arguments, session, asked)
+        key, prefix = keys.token_key(job.lease.token), keys.prefix(keys.shard_of(job.lease.token))
+        reply: Any = await self.store.run_confirmed("mark_sent", key, prefix, arguments, session, asked)
         _raise_unless(reply, b"sent")
+
+    async def take_back_mark(self, job: ClaimedJob, attempt: int) -> None:
+        """Take back the mark of the `attempt`-th sending, which never began, if Redis still has it."""
+        await self._run("refused", job.lease, job.answer, _mark(job, attempt), self.limits.answer_ttl)
 
     async def record_refusal(self, job: ClaimedJob, attempt: int) -> None:
         """Allow another sending, since the upstream refused the `attempt`-th. LeaseLostError, AnswerEndedError."""
@@ -474,11 +469,9 @@ class Sessions:
 
     async def read_transcript(self, token: str) -> Transcript:
         """Return the transcript of the token's conversation."""
-        with translate_errors():
-            async with self.store.commands.pipeline(transaction=True) as pipe:
-                pipe.lrange(keys.transcript_key(token), 0, -1)
-                pipe.hexists(keys.token_key(token), "cut")
-                turns_json, cut = await pipe.execute()
+        turns_json, cut = await self.store.transact(
+            ("LRANGE", keys.transcript_key(token), 0, -1), ("HEXISTS", keys.token_key(token), "cut")
+        )
         turns = [msgspec.json.decode(turn, type=tuple[HistoryMessage, ...]) for turn in turns_json]
         return Transcript(tuple(chain.from_iterable(turns)), not cut)
 

@@ -16,7 +16,12 @@ class SharedSettings(BaseSettings):
 
     redis_url: str = Field(
         default="redis://127.0.0.1:6379/0",
-        description="the address of Redis: `redis://`, `rediss://` or `unix://`; `make run` needs none",
+        description=(
+            "the address of Redis: `redis://`, `rediss://` or `unix://`; `redis+sentinel://HOST,HOST,HOST/NAME` by its "
+            "sentinels, `redis+cluster://HOST,HOST,HOST` by nodes of a cluster, with `rediss` instead of `redis` for "
+            "TLS. `USER:PASSWORD@` before the hosts is Redis's own; the sentinels' are `?sentinel_username=` and "
+            "`&sentinel_password=`. `make run` needs none"
+        ),
     )
     session_ttl: int = Field(
         default=6 * 3600,

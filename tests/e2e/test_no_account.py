@@ -14,6 +14,7 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from tests.support.processes import Deployment, deployment, free_port, settle, write_servers
+from tests.support.redis_client import redis_client
 from wire import keys
 from wire.jobs import RETRY_AFTER
 from wire.ledger import PICTURES, AccountSlot, Ledger, Order, TurnOutcome
@@ -125,7 +126,7 @@ class System(NamedTuple):
         """Let a turn of each account end so, for chat and for pictures; `pause` in seconds."""
         ledger, slot = Ledger(self.store), AccountSlot("a turn", 1, "another worker")
         for entry in entries():
-            fingerprint: Any = await self.store.commands.hget(keys.account_key(entry), "fingerprint")
+            fingerprint: Any = await redis_client(self.store).hget(keys.account_key(entry), "fingerprint")
             assert (await ledger.reserve(slot, {entry: 0}, 60)).account == entry
             await ledger.record(entry, slot, fingerprint.decode(), outcome, reason, sent=False, pause=pause)
 

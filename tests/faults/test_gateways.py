@@ -7,8 +7,8 @@ import pytest
 
 from tests.support.conditions import until
 from tests.support.faults.clients import unique
-from tests.support.faults.cluster import Node
 from tests.support.faults.history import Exchange
+from tests.support.faults.node import Node
 from tests.support.faults.scenario import FaultScenario
 
 pytestmark = [pytest.mark.anyio, pytest.mark.faults]

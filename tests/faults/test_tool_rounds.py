@@ -10,7 +10,8 @@ import pytest
 from tests.support.conditions import until
 from tests.support.faults.agent import Agent, Round
 from tests.support.faults.clients import unique
-from tests.support.faults.cluster import Cluster, Node, running
+from tests.support.faults.cluster import Cluster, running
+from tests.support.faults.node import Node
 from tests.support.faults.scenario import FaultScenario
 from wire import keys
 

@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, closing_gate, running, settings
+from tests.support.redis_client import redis_client
 from wire import keys
 from wire.messages import Delta, Final
 from wire.redis.store import Store
@@ -107,11 +108,11 @@ async def test_an_answer_that_runs_is_followed_from_its_beginning(pair: Pair) ->
 async def test_an_attempt_is_no_idempotency_key(pair: Pair, store: Store) -> None:
     """The question can be cancelled while nobody follows it, and nothing of the attempt stays longer than a minute."""
     response = await pair.gateways[0].client.get("/api", params=ASK, headers=ATTEMPT)
-    job = await store.commands.hgetall(keys.job_key(response.headers["x-answer-id"]))
+    job = await redis_client(store).hgetall(keys.job_key(response.headers["x-answer-id"]))
     assert b"followed_until" in job
     assert b"idem" not in job
-    (name,) = [name async for name in store.commands.scan_iter(match=keys.attempt_key("*"))]
-    assert 0 < await store.commands.ttl(name) <= 60
+    (name,) = [name async for name in redis_client(store).scan_iter(match=keys.attempt_key("*"))]
+    assert 0 < await redis_client(store).ttl(name) <= 60
 
 
 @pytest.mark.parametrize("sent", ["short", "x" * 200, "has a blank in it, which no id has"])

@@ -15,6 +15,7 @@ from gateway.http.listener import SOCKET_OPTIONS
 from gateway.http.sse import parse_event_id
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, ScriptedWorker, joined, received, running, settings
+from tests.support.redis_client import redis_client
 from wire import keys
 from wire.messages import Delta, Final
 from wire.redis.store import Store
@@ -41,8 +42,8 @@ async def gateway(store: Store) -> AsyncIterator[RunningGateway]:
 
 async def ended(gateway: RunningGateway) -> bool:
     """Whether the worker has written the end of the big answer."""
-    jobs = [key async for key in gateway.store.commands.scan_iter(match=keys.job_key("*"))]
-    return [await gateway.store.commands.hget(key, "state") for key in jobs] == [b"DONE"]
+    jobs = [key async for key in redis_client(gateway.store).scan_iter(match=keys.job_key("*"))]
+    return [await redis_client(gateway.store).hget(key, "state") for key in jobs] == [b"DONE"]
 
 
 async def others_are_answered(gateway: RunningGateway) -> None:

@@ -10,13 +10,42 @@ import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from tests.support.conditions import until
 
 T = TypeVar("T")
+# Picks, of the ports that clients connect from, those whose connections are held.
+HoldRule: TypeAlias = Callable[[set[int]], set[int]]
 _WAIT = 10.0
 _LINGER_NONE = struct.pack("ii", 1, 0)
+
+
+class _Fate:
+    """What happens to one connection: replies are dropped, nothing passes ever again, nothing passes for now."""
+
+    def __init__(self) -> None:
+        self.dropping = False
+        self.dead = False
+        self._open = asyncio.Event()
+        self._open.set()
+
+    def hold(self, held: bool) -> None:
+        """Let nothing arrive, not even the end of the connection, or let all of it arrive."""
+        if held:
+            self._open.clear()
+        else:
+            self._open.set()
+
+    async def read(self, reader: asyncio.StreamReader) -> bytes:
+        """Return what one end has sent, empty once it has closed. Raises OSError if it has reset the connection."""
+        try:
+            data = await reader.read(65536)
+        except OSError:
+            await self._open.wait()
+            raise
+        await self._open.wait()
+        return data
 
 
 class TcpProxy:
@@ -34,6 +63,10 @@ class TcpProxy:
         self._halved: bytes | None = None
         self._unanswered: bytes | None = None
         self._fatal: bytes | None = None
+        self._hold_rule: HoldRule | None = None
+        self._released = asyncio.Event()
+        # By the port that the client connects from.
+        self._fates: dict[int, _Fate] = {}
         self.port = 0
         self.lost = 0
         self.accepted = 0
@@ -57,6 +90,31 @@ class TcpProxy:
         self._delay, self._deaf, self._refusing = 0.0, False, False
         self._cut_after = self._halved = self._unanswered = self._fatal = None
         self.lost = 0
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._release)
+
+    async def hold(self, rule: HoldRule) -> None:
+        """Pass nothing on, either way, on the connections that the rule picks, until another rule or `heal`.
+
+        What a held connection carries arrives once it is released, as after a cable was out; one that is begun while
+        it would be held ends with RST then.
+        """
+        self._hold_rule = rule
+        held = rule(set(self._fates))
+        for port, fate in self._fates.items():
+            fate.hold(port in held)
+        self._end_silence()
+
+    def _release(self) -> None:
+        self._hold_rule = None
+        for fate in self._fates.values():
+            fate.hold(False)
+        self._end_silence()
+
+    def _end_silence(self) -> None:
+        """End the connections that were begun while they were held."""
+        self._released.set()
+        self._released = asyncio.Event()
 
     def delay(self, seconds: float) -> None:
         """Hold each piece back for so long."""
@@ -115,46 +173,46 @@ class TcpProxy:
         connection = asyncio.current_task()
         assert connection is not None
         self._connections.add(connection)
+        port = writer.get_extra_info("peername")[1]
         try:
-            if not self._refusing:
-                await self._forward(reader, writer)
+            if self._hold_rule is not None and port in self._hold_rule({port}):
+                await self._released.wait()
+            elif not self._refusing:
+                fate = self._fates[port] = _Fate()
+                await self._forward(reader, writer, fate)
         except* (asyncio.CancelledError, OSError):
             pass
         finally:
+            self._fates.pop(port, None)
             await _abort(writer)
             self._connections.discard(connection)
 
-    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, fate: _Fate) -> None:
         upstream, back = await asyncio.open_connection("127.0.0.1", self._target)
-        dropping, dead = asyncio.Event(), asyncio.Event()
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._requests(reader, back, dropping, dead))
-                tasks.create_task(self._replies(upstream, writer, dropping, dead))
+                tasks.create_task(self._requests(reader, back, fate))
+                tasks.create_task(self._replies(upstream, writer, fate))
         finally:
             await _abort(back)
 
-    async def _requests(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, dropping: asyncio.Event, dead: asyncio.Event
-    ) -> None:
-        while data := await reader.read(65536):
+    async def _requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, fate: _Fate) -> None:
+        while data := await fate.read(reader):
             if self._unanswered is not None and self._unanswered in data:
                 self._unanswered = None
                 self.lost += 1
-                dropping.set()
+                fate.dropping = True
             if self._fatal is not None and self._fatal in data:
                 self._fatal = None
                 self.lost += 1
-                dead.set()
-            await self._pass(data, writer, dead)
+                fate.dead = True
+            await self._pass(data, writer, fate)
         raise ConnectionResetError("the client has closed")
 
-    async def _replies(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, dropping: asyncio.Event, dead: asyncio.Event
-    ) -> None:
+    async def _replies(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, fate: _Fate) -> None:
         passed = 0
-        while data := await reader.read(65536):
-            if dropping.is_set():
+        while data := await fate.read(reader):
+            if fate.dropping:
                 raise ConnectionResetError("the reply is lost")
             passed += len(data)
             if (allowed := self._left_of(data, passed)) is not None:
@@ -162,7 +220,7 @@ class TcpProxy:
                 # RST overtakes what the other end has not acknowledged.
                 await until(lambda: _unacknowledged(writer) == 0, "the other end has the data", limit=_WAIT)
                 raise ConnectionResetError("cut")
-            await self._pass(data, writer, dead)
+            await self._pass(data, writer, fate)
         # What the other side said last arrives before its end does.
         with suppress(OSError):
             await writer.drain()
@@ -179,13 +237,13 @@ class TcpProxy:
             return allowed
         return None
 
-    async def _pass(self, data: bytes, writer: asyncio.StreamWriter, dead: asyncio.Event) -> None:
+    async def _pass(self, data: bytes, writer: asyncio.StreamWriter, fate: _Fate) -> None:
         """Pass the data on, unless the connection is dead."""
         if self._delay:
             await asyncio.sleep(self._delay)
         if self._deaf:
-            dead.set()
-        if not dead.is_set():
+            fate.dead = True
+        if not fate.dead:
             writer.write(data)
             await writer.drain()
 
@@ -225,7 +283,7 @@ class ProxyThread:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for proxy in self._proxies:
-            self._do(proxy.close)
+            self.do(proxy.close)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_WAIT)
         self._loop.close()
@@ -233,7 +291,7 @@ class ProxyThread:
     def proxy(self, target: int) -> TcpProxy:
         """Return a new proxy to this port of 127.0.0.1."""
         proxy = TcpProxy(target)
-        self._do(proxy.open)
+        self.do(proxy.open)
         self._proxies.append(proxy)
         return proxy
 
@@ -242,5 +300,6 @@ class ProxyThread:
         for proxy in self._proxies:
             proxy.heal()
 
-    def _do(self, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    def do(self, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Return the result of a coroutine that runs on the proxies' loop."""
         return asyncio.run_coroutine_threadsafe(call(), self._loop).result(_WAIT)

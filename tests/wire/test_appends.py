@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.redis_client import redis_client
 from tests.support.wire.scenario import Scenario
 from wire import appends, keys
 from wire.appends import MOST_BYTES, MOST_EVENTS, Appended
@@ -238,7 +239,7 @@ async def test_a_new_connection_has_the_next_append_look_for_what_was_lost(valke
     await scenario.hire("w1")
     task, last = await begun(scenario, 3)
     await lose_last_event(scenario, task, 2)
-    await store.commands.client_kill_filter(_type="normal", skipme=True)
+    await redis_client(store).client_kill_filter(_type="normal", skipme=True)
     with pytest.raises((StateLostError, StoreUnavailableError)):
         await scenario.append(task, 4, Delta("4"), last)
     with pytest.raises(StateLostError):

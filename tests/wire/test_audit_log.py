@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.redis_client import redis_client
 from tests.support.wire.scenario import RepeatingStore
 from wire import keys
 from wire.audit_log import AuditLog
@@ -30,7 +31,7 @@ async def test_the_newest_come_first_and_only_those_after_a_known_one(store: Sto
 
 
 async def test_it_stays_short(store: Store) -> None:
-    redis: Any = store.commands
+    redis: Any = redis_client(store)
     async with redis.pipeline(transaction=False) as pipe:
         for number in range(1200):
             pipe.xadd(keys.events_key(), {"kind": "old", "name": str(number)})

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.redis_client import redis_client
 from tests.support.wire.ledger_clock import advance
 from tests.support.wire.scenario import RepeatingStore
 from wire import keys
@@ -104,7 +105,7 @@ async def test_a_success_of_any_client_ends_the_row(desk: Desk) -> None:
     assert [await desk.fail("y"), await desk.fail("x")] == ["ready", "cooling"]
     assert await desk.pause() == 1
     assert await desk.succeed("z") == "ready"
-    assert await desk.store.commands.exists(keys.blame_key("a")) == 0
+    assert await redis_client(desk.store).exists(keys.blame_key("a")) == 0
 
 
 async def test_each_client_counts_once_in_a_row_and_others_decide(desk: Desk) -> None:
@@ -197,16 +198,16 @@ async def test_an_account_that_is_begun_anew_has_an_empty_row(desk: Desk, undo: 
         await desk.announce("cookie")
     else:
         await desk.ledger.execute_order("a", "reset" if undo == "reset" else "release")
-    assert await desk.store.commands.exists(keys.blame_key("a")) == 0
+    assert await redis_client(desk.store).exists(keys.blame_key("a")) == 0
 
 
 async def test_no_more_than_so_many_clients_are_kept_and_the_oldest_goes_first(desk: Desk) -> None:
     for number in range(70):
         await desk.fail(f"c{number}", "noted")
         await advance(desk.store, 0.1)
-    clients = await desk.store.commands.hkeys(keys.blame_key("a"))
+    clients = await redis_client(desk.store).hkeys(keys.blame_key("a"))
     assert sorted(clients) == sorted(f"c{number}".encode() for number in range(6, 70))
-    assert 0 < await desk.store.commands.pttl(keys.blame_key("a")) <= 2 * HOUR * 1000
+    assert 0 < await redis_client(desk.store).pttl(keys.blame_key("a")) <= 2 * HOUR * 1000
 
 
 FAILURES = st.tuples(

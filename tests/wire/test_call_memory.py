@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.redis_client import redis_client
 from wire import keys
 from wire.call_memory import _RECORD_BYTES, MAX_RECORD, MOST_CALLS, CallMemory, CallRecord
 from wire.redis.store import Store
@@ -27,13 +28,13 @@ def record(size: int) -> CallRecord:
 
 
 async def counted(store: Store) -> dict[str, int]:
-    raw: Any = await store.commands.hgetall(keys.bytes_key())
+    raw: Any = await redis_client(store).hgetall(keys.bytes_key())
     return {name.decode(): int(value) for name, value in raw.items()}
 
 
 async def strings(store: Store) -> int:
     """Return how many bytes are kept, with what counts beside them."""
-    commands: Any = store.commands
+    commands: Any = redis_client(store)
     names = await commands.keys(keys.call_key("*"))
     return sum([await commands.strlen(name) + _RECORD_BYTES for name in names])
 
@@ -48,7 +49,7 @@ async def test_a_record_is_found_by_its_client_and_its_calls_id(store: Store) ->
 
 async def test_it_lives_as_long_as_it_was_to(store: Store) -> None:
     await memory_on(store).write("alice", {"c1": RECORD}, 60)
-    commands: Any = store.commands
+    commands: Any = redis_client(store)
     ttls = [await commands.ttl(name) for name in await commands.keys(keys.prefix() + "call*")]
     assert len(ttls) == 2
     assert all(0 < ttl <= 60 for ttl in ttls)
@@ -96,7 +97,7 @@ async def test_what_is_written_again_counts_once(store: Store) -> None:
 async def test_a_record_that_this_version_can_not_read_is_none(store: Store) -> None:
     memory = memory_on(store)
     await memory.write("alice", {"c": RECORD}, 60)
-    commands: Any = store.commands
+    commands: Any = redis_client(store)
     [name] = await commands.keys(keys.call_key("*"))
     await commands.set(name, b"{")
     assert await memory.read("alice", ["c"]) == {}

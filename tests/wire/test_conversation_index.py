@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from tests.support.redis_client import redis_client
 from tests.support.wire.scenario import Scenario
 from wire import keys
 from wire.conversation_index import CLIENT_PART, ConversationIndex, IndexedConversation
@@ -17,7 +18,8 @@ pytestmark = pytest.mark.anyio
 
 async def size(store: Store) -> tuple[int, int]:
     """How many states the set has, and how many are kept."""
-    return await store.commands.zcard(keys.conversations_key()), len(await store.commands.keys("*conversation:*"))
+    client = redis_client(store)
+    return await client.zcard(keys.conversations_key()), len(await client.keys("*conversation:*"))
 
 
 async def follow_up(scenario: Scenario, token: str, after: str) -> str:
@@ -29,8 +31,8 @@ async def test_a_state_is_known_by_its_digest_until_its_time_is_over(store: Stor
     await index.record("c", IndexedConversation("t", "a"), ["one", "two"], [])
     assert await index.find("one") == await index.find("two") == IndexedConversation("t", "a")
     assert await index.find("three") is None
-    assert 0 < await store.commands.ttl(keys.conversation_key("one")) <= 60
-    assert 0 < await store.commands.ttl(keys.conversations_key()) <= 60
+    assert 0 < await redis_client(store).ttl(keys.conversation_key("one")) <= 60
+    assert 0 < await redis_client(store).ttl(keys.conversations_key()) <= 60
 
 
 async def test_the_state_before_is_forgotten_but_not_somebody_elses(store: Store) -> None:
@@ -61,7 +63,7 @@ async def test_one_clients_conversations_push_out_its_own_and_nobody_elses(store
     known = [number for number in range(100) if await index.find(f"alice{number}") is not None]
     assert known == [96, 97, 98, 99]
     assert await size(store) == (7, 7)
-    assert await store.commands.zcard(keys.states_key("alice")) == 4
+    assert await redis_client(store).zcard(keys.states_key("alice")) == 4
 
 
 async def test_a_state_that_made_room_for_others_costs_its_client_nothing(store: Store) -> None:
@@ -81,7 +83,7 @@ async def test_a_turn_replaces_the_state_before_in_its_clients_share(store: Stor
     for number in range(10):
         await index.record("alice", IndexedConversation("u", str(number)), [f"{number}"], [f"{number - 1}"])
     assert None not in [await index.find(state) for state in ("other", "9")]
-    assert 0 < await store.commands.ttl(keys.states_key("alice")) <= 60
+    assert 0 < await redis_client(store).ttl(keys.states_key("alice")) <= 60
 
 
 async def test_a_limit_that_was_lowered_holds_after_some_notes(store: Store) -> None:
@@ -95,7 +97,7 @@ async def test_a_limit_that_was_lowered_holds_after_some_notes(store: Store) -> 
 
 async def test_states_whose_time_is_over_leave_the_set(store: Store) -> None:
     index = ConversationIndex(store, ttl=60, limit=10)
-    await store.commands.zadd(keys.conversations_key(), {"old": 1})
+    await redis_client(store).zadd(keys.conversations_key(), {"old": 1})
     await index.record("c", IndexedConversation("t", "a"), ["new"], [])
     assert await size(store) == (1, 1)
 

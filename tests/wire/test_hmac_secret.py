@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.redis_client import redis_client
 from wire import keys
 from wire.hmac_secret import HmacSecret, load_secret
 from wire.redis.store import Store
@@ -20,7 +21,7 @@ async def test_all_get_the_one_that_was_made_first(store: Store) -> None:
 async def test_after_a_loss_of_data_all_get_the_new_one(store: Store) -> None:
     before = HmacSecret(store)
     old = await before.read()
-    await store.commands.flushall()
+    await redis_client(store).flushall()
     new = await HmacSecret(store).read()
     assert await before.read() == new != old
 
@@ -31,7 +32,7 @@ async def test_a_recent_one_is_read_again_once_it_is_old(store: Store) -> None:
     # What makes the connection says nothing of how long it will be there.
     await store.execute("PING")
     first = await secret.read()
-    await store.commands.flushall()
+    await redis_client(store).flushall()
     now = 2.0
     assert await secret.read_recent() == first
     now = 2.1
@@ -42,9 +43,9 @@ async def test_a_recent_one_of_a_lost_connection_is_read_again(valkey_store: Sto
     secret = HmacSecret(valkey_store)
     await valkey_store.execute("PING")
     first = await secret.read()
-    await valkey_store.commands.flushall()
+    await redis_client(valkey_store).flushall()
     assert await secret.read_recent() == first
-    await valkey_store.commands.client_kill_filter(_type="normal", skipme=True)
+    await redis_client(valkey_store).client_kill_filter(_type="normal", skipme=True)
     # The loss is noticed by the first command that needs the connection, at the latest.
     assert await valkey_store.execute("PING")
     assert await secret.read_recent() != first
@@ -52,7 +53,7 @@ async def test_a_recent_one_of_a_lost_connection_is_read_again(valkey_store: Sto
 
 async def test_a_secret_of_ones_own_is_not_sent_to_redis(store: Store) -> None:
     assert await HmacSecret(store, b"own").read() == b"own"
-    assert await store.commands.exists(keys.secret_key()) == 0
+    assert await redis_client(store).exists(keys.secret_key()) == 0
 
 
 def test_a_file_holds_it_without_white_space(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.redis_client import redis_client
 from tests.support.wire.ledger_clock import advance
 from tests.support.wire.scenario import RepeatingStore
 from wire import keys
@@ -348,7 +349,7 @@ async def test_the_ledger_has_a_tag_of_its_own(book: Book) -> None:
     await book.reserve("1", "a")
     await book.end("1", "a")
     await book.reserve("2", "a")
-    redis: Any = book.store.commands
+    redis: Any = redis_client(book.store)
     names = {key.decode() for key in await redis.keys("*")} - {keys.run_key()}
     assert names == {
         keys.accounts_key(),
@@ -405,7 +406,7 @@ async def test_each_change_of_state_has_a_number_of_its_own_that_grows(book: Boo
 
 
 async def test_a_change_has_a_greater_number_whatever_the_clock_says(book: Book) -> None:
-    redis: Any = book.store.commands
+    redis: Any = redis_client(book.store)
     ahead = (await book.standing("a")).since + 3600_000
     await redis.hset(keys.account_key("a"), "since", ahead)
     await book.ledger.execute_order("a", "pause")
@@ -415,7 +416,7 @@ async def test_a_change_has_a_greater_number_whatever_the_clock_says(book: Book)
 async def test_a_pause_and_its_time_outlive_a_redis_that_lost_everything(book: Book) -> None:
     await book.ledger.execute_order("a", "pause")
     last = await book.standing("a")
-    redis: Any = book.store.commands
+    redis: Any = redis_client(book.store)
     await redis.flushall()
     await book.announce("a", last=last)
     status = await book.standing("a")
@@ -482,7 +483,7 @@ async def test_a_lack_of_ready_accounts_is_reported_when_it_comes_and_when_it_go
 
 async def test_accounts_that_no_worker_has_any_more_are_no_news(watched: Book) -> None:
     await fall(watched, "a", "b", "c")
-    redis: Any = watched.store.commands
+    redis: Any = redis_client(watched.store)
     for name in ("a", "b", "c"):
         await redis.zincrby(keys.accounts_key(), -61_000, name)
     assert await news(watched) == []
@@ -506,7 +507,7 @@ async def test_an_alert_is_not_sent_again_after_redis_lost_everything(watched: B
     await fall(watched, "a")
     assert len(await news(watched)) == 1
     last = await watched.standing("a")
-    redis: Any = watched.store.commands
+    redis: Any = redis_client(watched.store)
     await redis.flushall()
     await watched.announce("a", last=last)
     assert [alert.account for alert in await news(watched)] == [None]
@@ -518,16 +519,16 @@ async def test_an_export_that_is_handed_in_reaches_one_worker_once(store: Store)
     assert await ledger.submit_export("alice", b"\xffexport")
     exports = await asyncio.gather(*(Ledger(store).take_export() for _ in range(3)))
     assert [export for export in exports if export] == [("alice", b"\xffexport")]
-    assert await store.commands.keys("*export*") == []
+    assert await redis_client(store).keys("*export*") == []
 
 
 async def test_an_export_that_nobody_takes_is_gone_after_its_time(store: Store) -> None:
     ledger = Ledger(store)
     await ledger.submit_export("alice", b"export")
     key = keys.export_key("alice")
-    assert 0 < await store.commands.pttl(key) <= 60_000
-    assert 0 < await store.commands.pttl(keys.handed_in_key()) <= 60_000
-    await store.commands.delete(key)
+    assert 0 < await redis_client(store).pttl(key) <= 60_000
+    assert 0 < await redis_client(store).pttl(keys.handed_in_key()) <= 60_000
+    await redis_client(store).delete(key)
     await ledger.submit_export("bob", b"export")
     assert await ledger.take_export() == ("bob", b"export")
     assert await ledger.take_export() is None
@@ -537,7 +538,7 @@ async def test_only_so_many_exports_may_lie_there_and_none_that_is_too_large(sto
     ledger = Ledger(store)
     assert [await ledger.submit_export(str(number), b"export") for number in range(17)] == [True] * 16 + [False]
     assert await ledger.submit_export("3", b"another")
-    await store.commands.delete(keys.export_key("5"))
+    await redis_client(store).delete(keys.export_key("5"))
     assert await ledger.submit_export("16", b"export")
     with pytest.raises(ValueError, match="bytes at most"):
         await ledger.submit_export("17", bytes(1024 * 1024 + 1))

@@ -35,7 +35,7 @@ def often(**weights: int) -> Any:
     return st.sampled_from([name.replace("_", " ") for name, weight in weights.items() for _ in range(weight)])
 
 
-FATES = often(arrives=5, twice=1, echoes=2, lost=1, late=1, slow=1)
+FATES = often(arrives=5, twice=1, echoes=2, lost=1, late=1, slow=1, unconfirmed=1)
 WISHES = often(ask=8, expire=1, stop=2, abandon=2, end_session=1, sweep=1)
 TURNS = often(well=4, afresh=1, streams=3, is_refused=2, fails=1, goes_back=1, takes=3)
 CHORES = often(
@@ -217,7 +217,7 @@ class Machine(RuleBasedStateMachine):
             if items := await redis.zrange(name, 0, -1):
                 await redis.zadd(name, dict.fromkeys(items, 1))
         for _ in range(ROUNDS):
-            await Store.run(self.store, "beat", keys.worker_key("last"), keys.prefix(), "last", 1000, 1, 600, 0)
+            await Store.run(self.store, "beat", keys.worker_key("last"), keys.prefix(), "last", 1000, 1, 600, 0, 0)
         assert await redis.exists(*names) == 0
 
     def finish_everything(self) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.redis_client import redis_client
 from tests.support.wire.scenario import Scenario
 from wire import keys
 from wire.jobs import Client
@@ -36,15 +37,15 @@ async def test_a_worker_whose_heartbeat_has_run_out_is_dead_at_once(scenario: Sc
 async def test_a_process_that_reports_no_version_is_of_an_unknown_one(store: Store) -> None:
     await worker(store, "w1", ProcessLoad(slots=4)).report()
     await worker(store, "w2", ProcessLoad(slots=4)).report()
-    await store.commands.hset(keys.facts_key(), "worker:w2", '{"slots": 3}')
+    await redis_client(store).hset(keys.facts_key(), "worker:w2", '{"slots": 3}')
     versions = {process.name: process.load.version for process in await Overview(store).read_processes()}
     assert versions == {"w1": VERSION, "w2": ""}
 
 
 async def test_facts_of_another_version_do_no_harm(store: Store) -> None:
     await worker(store, "w1", ProcessLoad(slots=4)).report()
-    await store.commands.hset(keys.facts_key(), "worker:w1", '{"slots": {"more": 1}}')
-    await store.commands.hset(keys.facts_key(), "worker:w2", '{"slots": 3, "news": []}')
+    await redis_client(store).hset(keys.facts_key(), "worker:w1", '{"slots": {"more": 1}}')
+    await redis_client(store).hset(keys.facts_key(), "worker:w2", '{"slots": 3, "news": []}')
     assert [process.load.slots for process in await Overview(store).read_processes()] == [0]
 
 

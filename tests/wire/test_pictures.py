@@ -7,6 +7,7 @@ from unittest import mock
 
 import pytest
 
+from tests.support.redis_client import redis_client
 from wire import keys, pictures
 from wire.pictures import (
     SMALLEST,
@@ -48,7 +49,7 @@ async def keep(store: Store, *contents: bytes, ttl: int = 60, limit: int = 10_00
 
 async def counted(store: Store) -> tuple[int, int]:
     """Return how many pictures count, and their bytes."""
-    return await store.commands.zcard(keys.pictures_key()), await PictureStore(store).count_bytes()
+    return await redis_client(store).zcard(keys.pictures_key()), await PictureStore(store).count_bytes()
 
 
 async def content(store: Store, picture: StoredPicture) -> bytes:
@@ -109,7 +110,7 @@ async def test_a_picture_is_read_as_it_was_written(store: Store, size: int) -> N
     assert picture is not None
     assert (picture.size, picture.media_type, 0 < picture.ttl <= 60) == (len(body), "image/png", True)
     assert await content(store, picture) == body
-    assert await store.commands.ttl(keys.picture_key(id_)) > 0
+    assert await redis_client(store).ttl(keys.picture_key(id_)) > 0
 
 
 @pytest.mark.parametrize("id_", ["s0-" + "0" * 48, "x", "", "*", "s0-" + "0" * 48 + "\n"])
@@ -122,7 +123,7 @@ async def test_a_picture_that_expires_while_it_is_read_ends(store: Store) -> Non
     [id_] = await keep(store, PNG)
     picture = await PictureStore(store).find(id_)
     assert picture is not None
-    await store.commands.delete(keys.picture_key(id_))
+    await redis_client(store).delete(keys.picture_key(id_))
     assert await content(store, picture) == b""
     assert await PictureStore(store).find(id_) is None
 
@@ -160,7 +161,9 @@ async def test_a_client_whose_pictures_have_expired_has_its_share_again(store: S
     await keep(store, PNG, client="last")
     await expire(store, before)
     await keep(store, PNG, client="last")
-    assert await store.commands.hkeys(keys.picture_sums_key()) == [b"all", b":last"], "nothing is left of the others"
+    assert await redis_client(store).hkeys(keys.picture_sums_key()) == [b"all", b":last"], (
+        "nothing is left of the others"
+    )
 
 
 async def test_small_pictures_count_enough_to_bound_their_number(store: Store) -> None:
@@ -181,7 +184,7 @@ async def test_a_repeat_counts_nothing_twice(store: Store) -> None:
 
 
 async def members(store: Store) -> list[bytes]:
-    found: Any = await store.commands.zrange(keys.pictures_key(), 0, -1)
+    found: Any = await redis_client(store).zrange(keys.pictures_key(), 0, -1)
     return list(found)
 
 
@@ -189,7 +192,7 @@ async def expire(store: Store, ids: Sequence[str]) -> None:
     """Let the time of pictures be over, as Redis counts it."""
     for member in await members(store):
         if member.decode().split(" ")[0] in ids:
-            await store.commands.zadd(keys.pictures_key(), {member: 1})
+            await redis_client(store).zadd(keys.pictures_key(), {member: 1})
 
 
 async def test_what_has_expired_makes_room(store: Store) -> None:
@@ -204,21 +207,21 @@ async def test_the_sum_can_not_leak(store: Store) -> None:
     unwritten = [(new_picture_id(), PNG)]
     assert await admit(store, unwritten, limit=10_000) == 0
     await expire(store, [unwritten[0][0]])
-    await store.commands.hset(keys.picture_sums_key(), "all", "999999")
+    await redis_client(store).hset(keys.picture_sums_key(), "all", "999999")
     await keep(store, PNG, limit=10_000)
     assert await counted(store) == (1, len(PNG))
-    assert 60 < await store.commands.ttl(keys.picture_sums_key()) <= 90
-    assert 60 < await store.commands.ttl(keys.pictures_key()) <= 90
+    assert 60 < await redis_client(store).ttl(keys.picture_sums_key()) <= 90
+    assert 60 < await redis_client(store).ttl(keys.pictures_key()) <= 90
 
 
 async def test_a_shorter_life_does_not_shorten_the_others(store: Store) -> None:
     await keep(store, PNG, ttl=600)
     await keep(store, PNG, ttl=1)
-    assert await store.commands.ttl(keys.pictures_key()) > 600
-    assert await store.commands.ttl(keys.picture_sums_key()) > 600
+    assert await redis_client(store).ttl(keys.pictures_key()) > 600
+    assert await redis_client(store).ttl(keys.picture_sums_key()) > 600
 
 
 async def test_a_picture_goes_to_redis_piece_by_piece(store: Store) -> None:
     with mock.patch.object(pictures, "CHUNK", 1000):
         [id_] = await keep(store, PNG)
-        assert await store.commands.get(keys.picture_key(id_)) == PNG
+        assert await redis_client(store).get(keys.picture_key(id_)) == PNG

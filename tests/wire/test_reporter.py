@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.redis_client import redis_client
 from tests.support.wire.scenario import ForgetfulStore, RepeatingStore
 from wire import keys
 from wire.audit_log import AuditLog
@@ -29,7 +30,7 @@ class Speaker:
 
 
 async def now_ms(store: Store) -> int:
-    seconds, micros = await store.commands.time()
+    seconds, micros = await redis_client(store).time()
     return int(seconds) * 1000 + int(micros) // 1000
 
 
@@ -50,7 +51,7 @@ async def logged_states(store: Store) -> list[tuple[str, str]]:
 
 async def since(store: Store, name: str, seconds: float, heard: float = 0.0) -> None:
     """Make it look as if a process had spoken for so many seconds, and last so many seconds ago."""
-    redis: Any = store.commands
+    redis: Any = redis_client(store)
     _, _, number, state = (await redis.hget(keys.processes_key(), f"gateway:{name}")).split(b" ")
     now = await now_ms(store)
     entry = f"{now - int(heard * 1000)} {now - int(seconds * 1000)} {number.decode()} {state.decode()}"
@@ -79,7 +80,7 @@ async def test_counts_are_added_up_over_all_processes(store: Store) -> None:
 async def test_counts_are_kept_for_hours_and_not_for_ever(store: Store) -> None:
     speaker = Speaker(store)
     await speaker.reporter.report()
-    ttl = await store.commands.ttl(keys.minute_key(await now_ms(store) // 60_000))
+    ttl = await redis_client(store).ttl(keys.minute_key(await now_ms(store) // 60_000))
     assert 6 * 3600 < ttl < 7 * 3600
 
 
@@ -155,7 +156,7 @@ async def test_the_dead_are_forgotten_after_a_while(store: Store) -> None:
     await since(store, "one", 100)
     await one.reporter.report()
     assert [seen.name for seen in await Overview(store).read_processes()] == ["one"]
-    assert await store.commands.hlen(keys.facts_key()) == 1
+    assert await redis_client(store).hlen(keys.facts_key()) == 1
 
 
 async def test_accounts_are_counted_without_their_pictures(store: Store) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.redis_client import redis_client
 from tests.support.wire.scenario import Scenario
 from wire import keys
 from wire.about import About
@@ -50,13 +51,13 @@ async def found(memory: ResponseMemory, *answers: str) -> list[str]:
 
 
 async def counted(store: Store) -> dict[str, int]:
-    raw: Any = await store.commands.hgetall(keys.bytes_key())
+    raw: Any = await redis_client(store).hgetall(keys.bytes_key())
     return {name.decode(): int(value) for name, value in raw.items()}
 
 
 async def strings(store: Store) -> int:
     """Return how many bytes are there, with what counts beside them."""
-    commands: Any = store.commands
+    commands: Any = redis_client(store)
     names = await commands.keys(keys.response_key("*"))
     others = await commands.keys(keys.response_end_key("*"))
     sizes: list[int] = [await commands.strlen(name) for name in (*names, *others)]
@@ -83,7 +84,7 @@ async def test_a_long_response_comes_back_as_it_was(store: Store) -> None:
 
 
 async def test_a_response_lives_as_long_as_what_continues_from_it(store: Store) -> None:
-    memory, commands = memory_on(store), store.commands
+    memory, commands = memory_on(store), redis_client(store)
     for number in (1, 2):
         await memory.write("alice", f"a{number}", response())
         await memory.write_end("alice", f"a{number}", END)
@@ -103,7 +104,7 @@ async def test_a_deleted_response_is_gone_and_its_late_end_too(store: Store) -> 
     assert await memory.is_deleted("a1")
     assert not await memory.write_end("alice", "a1", END)
     assert await memory.read(["a1"]) == [None]
-    assert await store.commands.get(keys.response_end_key("a1")) is None
+    assert await redis_client(store).get(keys.response_end_key("a1")) is None
     assert await counted(store) == {"all": RESPONSE_BYTES, "responses": RESPONSE_BYTES}
 
 
@@ -149,7 +150,7 @@ async def test_while_redis_is_nearly_full_nothing_is_written(store: Store, monke
 async def test_a_response_that_this_version_can_not_read_is_none(store: Store) -> None:
     memory = memory_on(store)
     await memory.write("alice", "a1", response())
-    await store.commands.set(keys.response_key("a1"), b"{")
+    await redis_client(store).set(keys.response_key("a1"), b"{")
     assert await memory.read(["a1"]) == [None]
 
 

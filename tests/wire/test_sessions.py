@@ -4,6 +4,7 @@ import pytest
 
 from gateway.settings import GatewaySettings
 from tests.support.conditions import until
+from tests.support.redis_client import redis_client
 from tests.support.wire.scenario import ForgetfulStore, Scenario
 from wire import keys
 from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, TokenUnknownError
@@ -391,7 +392,7 @@ async def test_a_worker_of_the_version_before_counts_as_one_that_takes_work(stor
     sessions = Scenario(store).sessions
     await sessions.beat("w1")
     # Its heartbeats say nothing of that.
-    await store.commands.hdel(keys.worker_key("w1"), "takes_work")
+    await redis_client(store).hdel(keys.worker_key("w1"), "takes_work")
     assert await sessions.list_available_workers() == ["w1"]
 
 

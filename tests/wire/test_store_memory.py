@@ -8,6 +8,7 @@ from structlog.contextvars import bound_contextvars, merge_contextvars
 from structlog.testing import capture_logs
 
 from gateway.settings import GatewaySettings
+from tests.support.redis_client import redis_client
 from tests.support.wire.scenario import Scenario
 from wire import keys
 from wire.errors import ClientBytesError, StoreFullError
@@ -85,7 +86,7 @@ async def test_large_questions_of_one_client_leave_room_for_all_others(valkey_st
     """85 of 1 MB at once once filled Redis, and nobody was served for ten minutes."""
     scenario = Scenario(valkey_store, GatewaySettings(client_limit=1000))
     await scenario.hire("w1")
-    await valkey_store.commands.config_set("maxmemory", str(64 * MIB))
+    await redis_client(valkey_store).config_set("maxmemory", str(64 * MIB))
     try:
         refused = []
         for _ in range(85):
@@ -101,7 +102,7 @@ async def test_large_questions_of_one_client_leave_room_for_all_others(valkey_st
         assert not use.is_degraded
         assert use.used - use.counted < 8 * MIB, "what is counted is what there is"
     finally:
-        await valkey_store.commands.config_set("maxmemory", "0")
+        await redis_client(valkey_store).config_set("maxmemory", "0")
 
 
 async def test_a_client_that_fills_the_store_slowly_leaves_room_for_all_others(store: Store) -> None:
@@ -238,14 +239,14 @@ async def test_the_oldest_transcripts_go_first_and_a_conversation_with_them(stor
 
 async def test_the_limit_follows_from_redis_where_none_is_set(valkey_store: Store) -> None:
     assert (await StoreMemory(valkey_store).read()).allowed == UNLIMITED_STORE_BYTES
-    await valkey_store.commands.config_set("maxmemory", str(64 * MIB))
+    await redis_client(valkey_store).config_set("maxmemory", str(64 * MIB))
     try:
         use = await StoreMemory(valkey_store).read()
         assert (use.limit, use.allowed) == (64 * MIB, 32 * MIB)
         assert 0 < use.used < use.limit
         assert (await StoreMemory(valkey_store, 20 * MIB).read()).allowed == 20 * MIB
     finally:
-        await valkey_store.commands.config_set("maxmemory", "0")
+        await redis_client(valkey_store).config_set("maxmemory", "0")
 
 
 async def test_filling_up_is_logged_once_and_so_is_its_end(store: Store) -> None:

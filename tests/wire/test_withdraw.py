@@ -3,9 +3,10 @@
 import pytest
 
 from tests.support.conditions import until
+from tests.support.patched_store import PatchedStore
 from tests.support.wire.scenario import ForgetfulStore, Scenario
 from wire import keys
-from wire.errors import AnswerEndedError, StoreUnavailableError
+from wire.errors import AnswerEndedError, StoreUnavailableError, UnconfirmedError
 from wire.jobs import ANYBODY, Client, IdempotencyKey, new_answer_id, new_token
 from wire.messages import Chat
 from wire.redis.connection import Argument
@@ -130,3 +131,22 @@ async def test_a_late_acceptance_adopts_what_the_next_gateway_has_accepted(store
     assert await submitted(scenario, first) == second
     assert await scenario.redis.zcard(keys.queued_key()) == 1
     await store.close()
+
+
+async def test_a_question_that_no_replica_has_is_refused_and_not_asked(store_url: str) -> None:
+    class Alone(PatchedStore):
+        async def run_confirmed(self, script: str, key: str, *args: Argument) -> object:
+            await self.run(script, key, *args)
+            raise UnconfirmedError("no replica has it")
+
+    store = Alone(store_url)
+    scenario, answer = Scenario(store), new_answer_id()
+    await scenario.hire("w")
+    await submit(scenario, answer)
+    await until(lambda: has_failed(scenario, answer))
+    assert await scenario.take_all("w") == []
+    await store.close()
+
+
+async def has_failed(scenario: Scenario, answer: str) -> bool:
+    return await scenario.state(answer) == "FAILED"

@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 
 from tests.support.conditions import until
+from tests.support.redis_client import redis_client
 from tests.support.worker.harness import HookedStore
 from tests.support.worker.running_dispatcher import NEVER
 from wire.keys import bell_channel
@@ -33,7 +34,7 @@ async def hearing(
 
 
 async def ring(store: HookedStore, message: bytes, worker: str = "w") -> None:
-    await store.commands.publish(bell_channel(worker), message)
+    await redis_client(store).publish(bell_channel(worker), message)
 
 
 async def test_what_may_have_rung_before_it_listened_counts_as_work(store: HookedStore) -> None:

@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.support.conditions import until
+from tests.support.redis_client import redis_client
 from tests.support.wire.scenario import Scenario
 from tests.support.worker.harness import (
     Away,
@@ -153,7 +154,7 @@ async def test_an_answer_that_ended_elsewhere_is_not_asked_and_makes_way(client:
     async with serving(client.store, provider):
         first_answer, two = await client.ask("one", token), await client.ask("two", token)
         await held.waiting.wait()
-        await client.store.commands.hset(keys.job_key(first_answer), "state", "STOPPED")
+        await redis_client(client.store).hset(keys.job_key(first_answer), "state", "STOPPED")
         held.go.set()
         assert await client.text(two) == "you asked: two"
     assert provider.questions == ["two"]
@@ -280,7 +281,7 @@ async def test_what_a_dead_worker_claimed_is_answered_by_another(client: Client,
     token, provider = new_token(), ScriptedProvider()
     task = await harness.task("one", token)
     two = await client.ask("two", token)
-    await client.store.commands.delete(keys.worker_key("desk"))
+    await redis_client(client.store).delete(keys.worker_key("desk"))
     three = await client.ask("three", token)
     async with serving(client.store, provider, lease_ttl=1.0):
         assert await client.text(task.answer) == "you asked: one"
@@ -293,7 +294,7 @@ async def test_what_a_dead_worker_sent_is_interrupted(client: Client, harness: W
     token, provider = new_token(), ScriptedProvider()
     task = await harness.task("one", token)
     await harness.sessions.mark_sent(task, 1, 1, fresh=True)
-    await client.store.commands.delete(keys.worker_key("desk"))
+    await redis_client(client.store).delete(keys.worker_key("desk"))
     two = await client.ask("two", token)
     async with serving(client.store, provider, lease_ttl=1.0):
         assert await client.end(task.answer) == INTERRUPTED
@@ -308,8 +309,8 @@ async def test_a_worker_that_lost_its_lease_writes_nothing_more(client: Client) 
             answer = await client.ask("one", token)
             await until(lambda: gate.waiting == ["one"])
             await until(lambda: "append" in client.store.calls)
-            await client.store.commands.hincrby(keys.token_key(token), "fence", 1)
-            await client.store.commands.hset(keys.token_key(token), "owner", "another")
+            await redis_client(client.store).hincrby(keys.token_key(token), "fence", 1)
+            await redis_client(client.store).hset(keys.token_key(token), "owner", "another")
             gate.open("one")
             await until(lambda: any(line["event"] == "lease lost" for line in logs))
             assert await client.so_far(answer) == [Delta("you asked: ")]
@@ -321,7 +322,7 @@ async def test_a_lease_that_only_redis_still_knows_is_given_up(client: Client) -
     async with serving(client.store, ScriptedProvider(play=gate)):
         answer = await client.ask("one", token)
         await until(lambda: gate.waiting == ["one"])
-        await client.store.commands.hincrby(keys.token_key(token), "fence", 1)
+        await redis_client(client.store).hincrby(keys.token_key(token), "fence", 1)
         gate.open("one")
         assert await client.end(answer) == STATE_LOST
         assert await client.text(await client.ask("two", token)) == "you asked: two"
@@ -540,7 +541,7 @@ async def test_leases_that_are_reported_while_turns_are_taken_stay(client: Clien
         await until(lambda: client.store.calls.count("announce") > announced, "it begins to report")
         # Redis would have had its time for all of the report.
         for _ in range(20):
-            await client.store.commands.exists(keys.ring_key())
+            await redis_client(client.store).exists(keys.ring_key())
         held.go.set()
         assert await client.text(answer) == "you asked: one"
         beats = client.store.calls.count("beat")
@@ -568,8 +569,8 @@ async def test_an_answer_whose_state_redis_lost_makes_way(client: Client) -> Non
             answer = await client.ask("one", token)
             await until(lambda: gate.waiting == ["one"])
             await until(lambda: "append" in client.store.calls)
-            await client.store.commands.hset(keys.job_key(answer), "seq", "0")
-            await client.store.commands.delete(keys.log_key(answer))
+            await redis_client(client.store).hset(keys.job_key(answer), "seq", "0")
+            await redis_client(client.store).delete(keys.log_key(answer))
             gate.open("one")
             await until(lambda: client.has_ended(answer))
             [failed] = await client.so_far(answer)

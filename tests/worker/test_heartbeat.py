@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.support.conditions import until
+from tests.support.redis_client import redis_client
 from tests.support.wire.scenario import Scenario
 from tests.support.worker.harness import Away, Held, HookedStore
 from tests.support.worker.running_dispatcher import NEVER
@@ -130,7 +131,7 @@ async def test_leases_are_asserted_again_only_when_redis_may_have_forgotten_them
     await heart.beat()
     await heart.beat()
     assert reasserted.times == 0
-    await store.commands.delete(keys.run_key())
+    await redis_client(store).delete(keys.run_key())
     await heart.beat()
     await heart.beat()
     assert reasserted.times == 1
@@ -140,7 +141,7 @@ async def test_what_could_not_be_asserted_is_asserted_with_the_next_beat(store: 
     reasserted = Said(failing=2)
     heart = heartbeat(store, reassert=reasserted)
     await heart.beat()
-    await store.commands.delete(keys.run_key())
+    await redis_client(store).delete(keys.run_key())
     for _ in range(2):
         with pytest.raises(StoreUnavailableError):
             await heart.beat()
@@ -163,7 +164,7 @@ async def test_it_gets_the_time_of_the_last_beat_before_redis_went(store: Hooked
     heart = heartbeat(store, reassert=reasserted)
     with mock.patch.object(asyncio.get_running_loop(), "time", return_value=100.0) as clock:
         await heart.beat()
-        await store.commands.delete(keys.run_key())
+        await redis_client(store).delete(keys.run_key())
         clock.return_value = 150.0
         with pytest.raises(StoreUnavailableError):
             await heart.beat()
@@ -174,9 +175,9 @@ async def test_it_gets_the_time_of_the_last_beat_before_redis_went(store: Hooked
 
 async def test_gateways_and_others_learn_its_free_places(store: HookedStore) -> None:
     await heartbeat(store, free=3).beat()
-    assert await store.commands.zscore(keys.idle_key(), "w") == 3
+    assert await redis_client(store).zscore(keys.idle_key(), "w") == 3
     await heartbeat(store, free=0).beat()
-    assert await store.commands.zscore(keys.idle_key(), "w") is None
+    assert await redis_client(store).zscore(keys.idle_key(), "w") is None
 
 
 async def test_each_reply_is_passed_on(store: HookedStore) -> None:
@@ -252,14 +253,14 @@ async def test_a_beat_says_to_which_redis_it_has_reported(store: HookedStore) ->
     heart, beats = heartbeat(store), list[Any]()
 
     async def count() -> None:
-        beats.append(await store.commands.hget(keys.worker_key("w"), "reported"))
+        beats.append(await redis_client(store).hget(keys.worker_key("w"), "reported"))
 
     store.after["beat"] = count
     for _ in range(2):
         await heart.beat()
-    first = await store.commands.hget(keys.run_key(), "at")
-    await store.commands.hset(keys.run_key(), "id", "another")
+    first = await redis_client(store).hget(keys.run_key(), "at")
+    await redis_client(store).hset(keys.run_key(), "id", "another")
     for _ in range(2):
         await heart.beat()
-    second = await store.commands.hget(keys.run_key(), "at")
+    second = await redis_client(store).hget(keys.run_key(), "at")
     assert beats == [b"0", first, first, second]

@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.support.conditions import until
+from tests.support.redis_client import redis_client
 from tests.support.wire.snapshot import Remembered, forget_since, remember
 from tests.support.worker.harness import Away, Client, HookedStore
 from tests.support.worker.running_worker import serving
@@ -32,7 +33,7 @@ class Remembering:
 
     async def __call__(self) -> None:
         if self.snapshot is None:
-            await until(lambda: self._store.commands.keys(keys.job_key("*")), "a question is asked")
+            await until(lambda: redis_client(self._store).keys(keys.job_key("*")), "a question is asked")
             self.snapshot = await remember(self._store)
 
     async def forget(self) -> None:
@@ -147,7 +148,7 @@ async def test_a_redis_that_forgets_everything_makes_the_worker_hang_up(client: 
     async with serving(client.store, provider, lease_ttl=1.0):
         await client.ask("one", token)
         await until(lambda: "append" in client.store.calls)
-        await client.store.commands.flushall()
+        await redis_client(client.store).flushall()
         await until(lambda: provider.hung_up == 1)
         with pytest.raises(TokenUnknownError):
             await Jobs(client.store, client.limits).submit(
@@ -210,7 +211,7 @@ async def test_an_end_that_meets_a_forgotten_lease_is_written_once_it_is_reporte
         client.store.before["finish"] = forget
         assert isinstance(await end(client, answer), Final)
         await until(lambda: client.store.calls.count("finish") == 2)
-        await client.store.commands.hset(keys.run_key(), "at", "0")
+        await redis_client(client.store).hset(keys.run_key(), "at", "0")
         assert await client.text(await client.ask("two")) == "you asked: two"
     assert provider.questions == ["one", "two"]
 
@@ -247,8 +248,8 @@ async def test_an_idle_token_that_went_elsewhere_is_dropped(client: Client) -> N
     provider, token = ScriptedProvider(), new_token()
     async with serving(client.store, provider, lease_ttl=1.0, idle_release=0.5):
         await client.text(await client.ask("one", token))
-        await client.store.commands.hset(keys.token_key(token), mapping={"owner": "elsewhere", "fence": 77})
-        await client.store.commands.delete(keys.run_key())
+        await redis_client(client.store).hset(keys.token_key(token), mapping={"owner": "elsewhere", "fence": 77})
+        await redis_client(client.store).delete(keys.run_key())
         await until(lambda: "reassert" in client.store.calls)
         await until(lambda: client.store.calls.count("beat") >= 4)
     assert "release" not in client.store.calls

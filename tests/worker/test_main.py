@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.conditions import until
 from tests.support.processes import free_port, interpreter, process, run_to_end, wait_until, write_accounts
+from tests.support.redis_client import redis_client
 from tests.support.worker.harness import Client, HookedStore, settings_with
 from wire import keys
 from wire.answers import Answers
@@ -190,7 +191,7 @@ async def test_a_conversation_is_forgotten_with_all_that_was_said(settings: dict
         async with Answers(store) as answers:
             client = Client(store, answers)
             await client.text(await client.ask("a private matter", token))
-            assert await store.commands.exists(keys.transcript_key(token)) == 1
+            assert await redis_client(store).exists(keys.transcript_key(token)) == 1
             ended = await asyncio.to_thread(run_to_end, "worker", "forget", token, **settings)
             assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
             await until(lambda: gone(store, token))
@@ -198,7 +199,7 @@ async def test_a_conversation_is_forgotten_with_all_that_was_said(settings: dict
 
 
 async def gone(store: HookedStore, token: str) -> bool:
-    return await store.commands.exists(keys.token_key(token), keys.transcript_key(token)) == 0
+    return await redis_client(store).exists(keys.token_key(token), keys.transcript_key(token)) == 0
 
 
 def test_forgetting_needs_redis(settings: dict[str, str]) -> None:

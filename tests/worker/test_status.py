@@ -3,6 +3,7 @@
 import pytest
 
 from tests.support.conditions import until
+from tests.support.redis_client import redis_client
 from tests.support.worker.harness import Client
 from tests.support.worker.running_worker import serving
 from tests.support.worker.scripted_provider import Gate, ScriptedProvider
@@ -22,7 +23,7 @@ async def only(store: Store) -> Process:
 
 
 async def counted(store: Store, name: str) -> int:
-    seconds, _ = await store.commands.time()
+    seconds, _ = await redis_client(store).time()
     minute = int(seconds) // 60
     minutes = await Overview(store).read_counts(range(minute - 2, minute + 1))
     return sum(counts.get(name, 0) for counts in minutes.values())

@@ -7,6 +7,7 @@ from unittest import mock
 import pytest
 
 from tests.support.conditions import until
+from tests.support.redis_client import redis_client
 from tests.support.wire.scenario import Scenario
 from tests.support.worker.harness import Client, Held
 from tests.support.worker.running_dispatcher import NEVER
@@ -155,7 +156,7 @@ async def test_a_stop_leaves_other_turns_alone_and_no_flag(client: Client) -> No
         beats = client.store.calls.count("beat")
         await until(lambda: client.store.calls.count("beat") >= beats + 2)
         assert (await client.state(two), provider.hung_up) == ("STREAMING", 1)
-        assert await client.store.commands.exists(keys.stops_key(served.id)) == 0
+        assert await redis_client(client.store).exists(keys.stops_key(served.id)) == 0
         await stop(client, two)
         await until(lambda: provider.hung_up == 2)
 

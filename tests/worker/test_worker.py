@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.support.conditions import SOON, until
+from tests.support.redis_client import redis_client
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.worker.harness import (
     Away,
@@ -158,7 +159,7 @@ async def test_a_worker_that_is_drained_before_it_began_ends(client: Client) -> 
 async def test_a_redis_that_was_emptied_is_used_again(client: Client) -> None:
     async with serving(client.store, ScriptedProvider()):
         await client.text(await client.ask("one"))
-        await client.store.commands.flushall()
+        await redis_client(client.store).flushall()
         assert await client.text(await client.ask("two")) == "you asked: two"
 
 
@@ -221,6 +222,6 @@ async def test_what_is_saved_holds_no_cookies(client: Client) -> None:
     token = new_token()
     async with serving(client.store, ScriptedProvider()):
         await client.text(await client.ask("one", token))
-        saved = await client.store.commands.hget(keys.token_key(token), "session")
+        saved = await redis_client(client.store).hget(keys.token_key(token), "session")
     assert isinstance(saved, bytes)
     assert json.loads(saved).keys() == {"account", "state"}

@@ -7,6 +7,7 @@ be most of the cost.
 """
 
 import asyncio
+import itertools
 import ssl
 from collections import deque
 from collections.abc import Callable
@@ -17,26 +18,33 @@ import hiredis
 from redis.asyncio.connection import SSLConnection, parse_url
 
 from wire.errors import StoreFullError, StoreUnavailableError
+from wire.redis.replicas import Replicas
 
 Argument = str | bytes | int | float
 Reply = Any
 T = TypeVar("T")
 # Seconds beyond its timeout that a reply may take, since a busy loop of our own may not have read it yet.
 _GRACE = 0.05
+# Errors of a server that isn't the primary of what it was asked for, or only of a part: it hands over key by key.
+MISPLACED = ("READONLY", "MASTERDOWN", "UNBLOCKED", "MOVED", "CLUSTERDOWN", "ASK", "TRYAGAIN")
 # Errors after which the whole connection is replaced.
-_OUTDATED = ("NOSCRIPT", "READONLY", "LOADING", "MASTERDOWN", "NOAUTH")
+_OUTDATED = ("NOSCRIPT", "LOADING", "NOAUTH", *MISPLACED)
+_NUMBERS = itertools.count(1)
 
 
 class RedisConnection(asyncio.Protocol):
     """One connection. Replies go to the pending commands, in order; other messages go to `on_message`.
 
     `lost` is done when the connection has ended, with the reason as its result. Every failure of it is a
-    StoreUnavailableError, and so is a reply that takes longer than `reply_timeout`, in seconds.
+    StoreUnavailableError, and so is a reply that takes longer than `reply_timeout`, in seconds. `number` is its alone
+    among all connections of the process, and never 0. `replicas` is what is known of its server's.
     """
 
     def __init__(self, reply_timeout: float, on_message: Callable[[Reply], None] | None = None) -> None:
         loop = asyncio.get_running_loop()
         self.lost: asyncio.Future[str] = loop.create_future()
+        self.number = next(_NUMBERS)
+        self.replicas = Replicas()
         self._loop = loop
         self._on_message = on_message
         self._reply_timeout = reply_timeout
@@ -58,11 +66,11 @@ class RedisConnection(asyncio.Protocol):
             while (reply := self._reader.gets()) is not False:
                 self._take(reply)
         except Exception as error:  # noqa: BLE001 - `lost` reports it
-            self._end(f"{type(error).__name__}: {error}")
+            self.end(f"{type(error).__name__}: {error}")
 
     def connection_lost(self, error: Exception | None) -> None:
         """See asyncio.Protocol."""
-        self._end(f"{type(error).__name__}: {error}" if error else "closed by Redis")
+        self.end(f"{type(error).__name__}: {error}" if error else "closed by Redis")
 
     def execute(self, *command: Argument, read: Callable[[Reply], T]) -> "asyncio.Future[T]":
         """Send a command; the future gets what `read` returns for its reply, or raises.
@@ -89,7 +97,7 @@ class RedisConnection(asyncio.Protocol):
 
     async def close(self) -> None:
         """Hang up. Pending commands fail."""
-        self._end("closed")
+        self.end("closed")
 
     def _flush(self) -> None:
         data, self._out = b"".join(self._out), []
@@ -97,7 +105,7 @@ class RedisConnection(asyncio.Protocol):
             try:
                 self._transport.write(data)
             except RuntimeError as error:  # uvloop's error for a connection that the peer has reset
-                self._end(str(error))
+                self.end(str(error))
 
     def _take(self, reply: Reply) -> None:
         if not self._waiting:
@@ -110,7 +118,7 @@ class RedisConnection(asyncio.Protocol):
         if isinstance(reply, hiredis.ReplyError):
             answer.set_exception(refusal(str(reply)))
             if str(reply).startswith(_OUTDATED):
-                self._end(str(reply))
+                self.end(str(reply))
             return
         try:
             answer.set_result(read(reply))
@@ -131,9 +139,10 @@ class RedisConnection(asyncio.Protocol):
         elif grace:
             self._timer = self._loop.call_later(grace, self._check_oldest, oldest, 0.0)
         else:
-            self._end("no reply in time")
+            self.end("no reply in time")
 
-    def _end(self, reason: str) -> None:
+    def end(self, reason: str) -> None:
+        """Hang up at once. Pending commands fail for that reason, and so do later ones."""
         if self.lost.done():
             return
         self.lost.set_result(reason)

@@ -1,7 +1,7 @@
 """Redis inside the process: fakeredis behind the interfaces of RedisConnection and Pipeline."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from redis.asyncio.client import PubSub, Redis
@@ -59,6 +59,7 @@ class MemoryPipeline:
     """Runner of scripts and commands; see wire.redis.pipeline.Pipeline. Its link never breaks."""
 
     link = 1
+    expects_replicas = False
 
     def __init__(self, client: "Redis", sources: Mapping[str, str]) -> None:
         self._client = client
@@ -83,6 +84,15 @@ class MemoryPipeline:
         """Execute a command and return its raw reply. StoreUnavailableError."""
         with translate_errors():
             return await self._client.execute_command(*command)  # type: ignore[no-untyped-call]
+
+    async def transact(self, *commands: Sequence[Argument]) -> list[Any]:
+        """Execute commands as one and return their raw replies. StoreUnavailableError."""
+        with translate_errors():
+            async with self._client.pipeline(transaction=True) as pipe:
+                for command in commands:
+                    pipe.execute_command(*command)
+                replies: list[Any] = await pipe.execute()
+        return replies
 
     async def close(self) -> None:
         """Close the client."""

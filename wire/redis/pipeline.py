@@ -2,11 +2,13 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import hiredis
+
 from wire.errors import StoreUnavailableError
-from wire.redis.connection import Argument, RedisConnection, connect
+from wire.redis.connection import Argument, RedisConnection, refusal
 
 # Seconds before the second attempt, on another connection.
 _PAUSE = 0.05
@@ -14,28 +16,36 @@ T = TypeVar("T")
 
 
 class Pipeline:
-    """A connection, made on first use and again when it is lost; see wire.redis.connection for its timeouts.
+    """A connection, made by `connect` on first use and again when it is lost; see wire.redis.connection.
 
+    Who waits for a connection waits `patience` seconds; the connection itself may take longer.
     `sources` contains each script's text by its name. A connection's first call of a script sends its text, later
     ones its hash.
     """
 
-    def __init__(self, url: str, timeout: float, sources: Mapping[str, str]) -> None:
-        self._url = url
-        self._timeout = timeout
+    def __init__(
+        self, connect: Callable[[], Awaitable[RedisConnection]], patience: float, sources: Mapping[str, str]
+    ) -> None:
+        self._connect_anew = connect
+        self._patience = patience
         self._sources = sources
         self._hashes = {name: hashlib.sha1(text.encode()).hexdigest() for name, text in sources.items()}
         self._known: set[str] = set()
         self._connection: RedisConnection | None = None
         self._connecting: asyncio.Task[RedisConnection] | None = None
         self._closed = False
-        # How many connections there were.
-        self._count = 0
 
     @property
     def link(self) -> int:
         """The number of the connection on which the next command leaves, 0 if there is none now."""
-        return self._count if self._usable() else 0
+        connection = self._usable()
+        return connection.number if connection else 0
+
+    @property
+    def expects_replicas(self) -> bool:
+        """Whether its server has replicas, or had some lately; False while there is no connection."""
+        connection = self._usable()
+        return connection is not None and connection.replicas.are_expected
 
     def start(self, script: str, key: str, *args: Argument, read: Callable[[Any], T]) -> "asyncio.Future[T]":
         """Start a script; the future gets what `read` returns for its reply, or raises. StoreUnavailableError."""
@@ -50,6 +60,13 @@ class Pipeline:
         return await self._repeat_once(
             lambda: self._start(lambda connection: connection.execute(*command, read=_identity))
         )
+
+    async def transact(self, *commands: Sequence[Argument]) -> list[Any]:
+        """Execute commands as one, with nothing of others between; return their raw replies. Raises as `execute`."""
+        replies: list[Any] = await self._repeat_once(
+            lambda: self._start(lambda connection: _transact(connection, commands))
+        )
+        return replies
 
     def _start(self, begin: "Callable[[RedisConnection], asyncio.Future[T]]") -> "asyncio.Future[T]":
         """Call `begin` with the connection, now or once there is one again."""
@@ -89,16 +106,17 @@ class Pipeline:
             self._connecting.add_done_callback(lambda task: task.cancelled() or task.exception())
         # Shared by all waiters, none of which may cancel it; it has a timeout of its own.
         connecting = self._connecting
-        await asyncio.wait([connecting])
+        await asyncio.wait([connecting], timeout=self._patience)
+        if not connecting.done():
+            raise StoreUnavailableError("no connection in time")
         return await begin(connecting.result())
 
     async def _connect(self) -> RedisConnection:
         try:
-            connection = await connect(self._url, self._timeout, self._timeout)
+            connection = await self._connect_anew()
         finally:
             self._connecting = None
         self._connection, self._known = connection, set()
-        self._count += 1
         return connection
 
     async def close(self) -> None:
@@ -109,6 +127,27 @@ class Pipeline:
             await asyncio.wait([self._connecting])
         if self._connection is not None:
             await self._connection.close()
+
+
+def _transact(connection: RedisConnection, commands: Sequence[Sequence[Argument]]) -> "asyncio.Future[list[Any]]":
+    for command in (("MULTI",), *commands):
+        # One that Redis doesn't queue makes it refuse EXEC.
+        connection.execute(*command, read=bool).add_done_callback(_ignore)
+    return connection.execute("EXEC", read=_whole)
+
+
+def _ignore(reply: "asyncio.Future[bool]") -> None:
+    """Take note of how a command ended, so that asyncio doesn't report it."""
+    if not reply.cancelled():
+        reply.exception()
+
+
+def _whole(replies: list[Any]) -> list[Any]:
+    """Return what a transaction's commands reply. StoreUnavailableError if one was refused."""
+    for reply in replies:
+        if isinstance(reply, hiredis.ReplyError):
+            raise refusal(str(reply))
+    return replies
 
 
 def _identity(reply: Any) -> Any:

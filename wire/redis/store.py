@@ -1,118 +1,196 @@
-"""Access to Redis: one connection for scripts and short reads, one for heartbeats, one for work, a pool for the rest.
+"""Access to Redis: one connection for scripts and short reads, one for heartbeats, one for work.
 
-Pub/sub has a connection of its own.
+Pub/sub has a connection of its own. Where shards are on several nodes, each shard has its own connections, and every
+command goes to the shard that its first key or channel belongs to.
 """
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
-import redis.asyncio as redis
 from fakeredis import FakeAsyncRedis, FakeRedis, FakeServer
-from redis.asyncio.retry import Retry
-from redis.backoff import ConstantBackoff
 
 from wire import keys, scripts
-from wire.redis.connection import Argument, RedisConnection, connect
+from wire.redis.address import RedisAddress
+from wire.redis.cluster_map import ClusterMap
+from wire.redis.confirmed_pipeline import ConfirmedPipeline
+from wire.redis.connection import Argument, RedisConnection
 from wire.redis.memory import MemoryConnection, MemoryPipeline
+from wire.redis.nodes import Nodes, ReplicatedNodes, SingleNode
 from wire.redis.pipeline import Pipeline
+from wire.redis.sentinels import Sentinels
 
-_SCHEMES = ("memory", "redis", "rediss", "unix")
 # A command fails within 2 s when Redis is away: two attempts, each with this timeout in seconds.
 _COMMAND_TIMEOUT = 0.8
-# How many of the pool's commands run at once; more of them wait.
-_CONNECTIONS = 64
-
-# RuntimeError: see wire.redis.errors.
-_RETRIED: Any = (redis.ConnectionError, redis.TimeoutError, OSError, RuntimeError)
-_RETRY_ONCE = Retry(ConstantBackoff(0.05), 1, supported_errors=_RETRIED)
-
+# Seconds beyond that which who waits for a connection gives it: its own timeout has the better reason.
+_GRACE = 0.05
 T = TypeVar("T")
 
 
+class _Links(NamedTuple):
+    """The connections to the node of a shard."""
+
+    scripts: Pipeline | MemoryPipeline
+    heartbeats: Pipeline | MemoryPipeline
+    transfers: Pipeline | MemoryPipeline
+    confirmed: Pipeline | MemoryPipeline
+
+
 class Store:
-    """Redis by its address: `memory://` (inside this object), `redis://`, `rediss://` or `unix://`.
+    """Redis by its address: `memory://` (inside this object), or one of those of wire.redis.address.
 
     Heartbeats have a connection of their own, so that many scripts can't make a worker look dead. Nothing
     connects before the first command. ValueError, with one sentence, for an address that can't be one.
     """
 
     def __init__(self, url: str) -> None:
-        if urlsplit(url).scheme not in _SCHEMES:
-            raise ValueError(f"REDIS_URL must begin with one of {', '.join(s + '://' for s in _SCHEMES)}")
-        self.in_memory = urlsplit(url).scheme == "memory"
+        address = RedisAddress.parse(url)
+        self.in_memory = address.kind == "memory"
         self._url = url
         self._server = FakeServer() if self.in_memory else None
-        self.commands = self._make_client()
         if self._server is not None:
             # Nothing can have been lost of a new database: workers needn't wait for each other to reassert.
             FakeRedis(server=self._server).hset(keys.run_key(), mapping={"id": "memory", "at": 0})
-        sources = {name: scripts.source(name, in_memory=self.in_memory) for name in scripts.names()}
-        self._pipeline, self._heartbeats = (self._make_pipeline(sources) for _ in range(2))
-        self._transfers = self._make_pipeline({})
+        self._sharded = address.kind == "cluster"
+        self._sources = {
+            name: scripts.source(name, in_memory=self.in_memory, sharded=self._sharded) for name in scripts.names()
+        }
+        self._nodes = _make_nodes(address)
+        self._links: dict[str, _Links] = {}
+        # Where one node at a time has all shards, the connections to it.
+        self._all = None if address.kind == "cluster" else self._make_links(keys.SHARD)
 
-    def _make_pipeline(self, sources: Mapping[str, str]) -> Pipeline | MemoryPipeline:
+    def _make_links(self, shard: str) -> _Links:
+        return _Links(
+            self._make_pipeline(shard, self._sources),
+            self._make_pipeline(shard, self._sources),
+            self._make_pipeline(shard, {}),
+            self._make_confirmed(shard),
+        )
+
+    def _make_pipeline(self, shard: str, sources: Mapping[str, str]) -> Pipeline | MemoryPipeline:
         if self._server is not None:
             return MemoryPipeline(FakeAsyncRedis(server=self._server, protocol=2), sources)
-        return Pipeline(self._url, _COMMAND_TIMEOUT, sources)
+        return Pipeline(partial(self._nodes.connect, shard), _COMMAND_TIMEOUT + _GRACE, sources)
 
-    def _make_client(self) -> "redis.Redis":
+    def _make_confirmed(self, shard: str) -> Pipeline | MemoryPipeline:
         if self._server is not None:
-            return FakeAsyncRedis(server=self._server, protocol=2)
-        keepalive = {} if urlsplit(self._url).scheme == "unix" else {"socket_keepalive": True}
-        try:
-            pool = redis.BlockingConnectionPool.from_url(
-                self._url,
-                max_connections=_CONNECTIONS,
-                timeout=_COMMAND_TIMEOUT,
-                socket_timeout=_COMMAND_TIMEOUT,
-                socket_connect_timeout=_COMMAND_TIMEOUT,
-                protocol=2,
-                retry=_RETRY_ONCE,
-                **keepalive,
-            )
-        except ValueError as error:
-            raise ValueError(f"REDIS_URL is not an address of Redis: {error}") from error
-        return redis.Redis.from_pool(pool)
+            return self._make_pipeline(shard, self._sources)
+        connect, patience = partial(self._nodes.connect, shard), _COMMAND_TIMEOUT + _GRACE
+        return ConfirmedPipeline(connect, patience, self._sources, keys.confirmed_key(shard), keys.prefix(shard))
+
+    def _links_to(self, shard: str) -> _Links:
+        if self._all is not None:
+            return self._all
+        if shard not in self._links:
+            self._links[shard] = self._make_links(shard)
+        return self._links[shard]
 
     async def connect_pubsub(self, on_message: Callable[[Any], None]) -> RedisConnection | MemoryConnection:
         """Open a connection for pub/sub; the caller closes it. StoreUnavailableError."""
         if self._server is not None:
             return MemoryConnection(FakeAsyncRedis(server=self._server, protocol=2).pubsub(), on_message)
-        return await connect(self._url, _COMMAND_TIMEOUT, _COMMAND_TIMEOUT, on_message)
+        return await self._nodes.connect(keys.SHARD, on_message)
 
     @property
-    def link(self) -> int:
-        """The number of the connection on which the next script leaves, 0 if there is none now."""
-        return self._pipeline.link
+    def subscribe_commands(self) -> tuple[str, str]:
+        """The commands by which a connection for pub/sub begins and ends to get a channel's messages."""
+        return ("SSUBSCRIBE", "SUNSUBSCRIBE") if self._sharded else ("SUBSCRIBE", "UNSUBSCRIBE")
+
+    async def publish(self, channel: str, message: bytes) -> None:
+        """Publish a message. Raises as `run`."""
+        await self.execute("SPUBLISH" if self._sharded else "PUBLISH", channel, message)
+
+    async def count_subscribers(self, channel: str) -> int:
+        """Return how many connections get a channel's messages. Raises as `run`."""
+        _, count = await self.execute("PUBSUB", "SHARDNUMSUB" if self._sharded else "NUMSUB", channel)
+        return int(count)
+
+    def link(self, shard: str) -> int:
+        """Return the number of the connection on which the shard's next script leaves, 0 if there is none now.
+
+        No two connections of the process have the same number.
+        """
+        return self._links_to(shard).scripts.link
 
     async def run(self, script: str, key: str, *args: Argument) -> Any:
         """Run one script and return its reply. StoreUnavailableError when Redis is away or refuses."""
-        return await (self._heartbeats if script == "beat" else self._pipeline).run(script, key, *args)
+        links = self._all or self._links_to(keys.shard_of_name(key))
+        return await (links.heartbeats if script == "beat" else links.scripts).run(script, key, *args)
+
+    async def run_confirmed(self, script: str, key: str, *args: Argument) -> Any:
+        """Run one script like `run`, and return its reply once a replica has what it wrote, where the node has any.
+
+        UnconfirmedError if it was run, and no replica has that in time.
+        """
+        links = self._all or self._links_to(keys.shard_of_name(key))
+        if not links.scripts.expects_replicas:
+            reply = await self.run(script, key, *args)
+            # Until it has connected nothing is known of replicas; a repeat is harmless.
+            if not links.scripts.expects_replicas:
+                return reply
+        return await links.confirmed.run(script, key, *args)
 
     def start(self, script: str, key: str, *args: Argument, read: Callable[[Any], T]) -> "asyncio.Future[T]":
         """Start one script; the future gets what `read` returns for its reply, or raises. Raises as `run`.
 
-        It leaves on the current `link`. For the path of every delta: it creates no task, and a lost connection fails
-        the call at once.
+        It leaves on the shard's current `link`. For the path of every delta: it creates no task, and a lost connection
+        fails the call at once.
         """
-        return self._pipeline.start(script, key, *args, read=read)
+        links = self._all or self._links_to(keys.shard_of_name(key))
+        return links.scripts.start(script, key, *args, read=read)
 
     async def execute(self, *command: Argument) -> Any:
-        """Execute a short command and return its raw reply. Raises as `run`."""
-        return await self._pipeline.execute(*command)
+        """Execute a short command and return its raw reply. Raises as `run`.
+
+        One without a key or channel goes to the first shard.
+        """
+        return await self._links_for(command).scripts.execute(*command)
+
+    async def execute_all(self, commands: Iterable[Sequence[Argument]]) -> list[Any]:
+        """Execute short commands at the same time, and return their raw replies. Raises as `run`."""
+        return await asyncio.gather(*(self.execute(*command) for command in commands))
+
+    async def transact(self, *commands: Sequence[Argument]) -> list[Any]:
+        """Execute commands of one shard as one, which may carry many bytes; return their raw replies.
+
+        Raises as `run`.
+        """
+        return await self._links_for(commands[0]).transfers.transact(*commands)
 
     async def transfer(self, *command: Argument) -> Any:
         """Execute a command that may carry many bytes, on a connection where it holds up no script. Raises as `run`."""
-        return await self._transfers.execute(*command)
+        return await self._links_for(command).transfers.execute(*command)
+
+    async def read_time(self, shard: str = keys.SHARD) -> int:
+        """Return the time of the shard's node, as Unix time in ms. Raises as `run`."""
+        seconds, micros = await self._links_to(shard).scripts.execute("TIME")
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    def _links_for(self, command: Sequence[Argument]) -> _Links:
+        return self._all or self._links_to(next(filter(None, map(_shard_named, command)), keys.SHARD))
+
+    def risks(self) -> list[str]:
+        """Return what a fail-over may lose, or ask twice, because of how servers are set up: a sentence each."""
+        return self._nodes.risks()
 
     async def close(self) -> None:
         """Close all connections but those that the caller closes."""
-        await self._pipeline.close()
-        await self._heartbeats.close()
-        await self._transfers.close()
-        # A Redis that doesn't answer any more is no reason to fail: the connections end with the process.
-        with contextlib.suppress(redis.RedisError, OSError):
-            await self.commands.aclose()
+        for links in (*self._links.values(), *([self._all] if self._all else [])):
+            for pipeline in links:
+                await pipeline.close()
+        await self._nodes.close()
+
+
+def _shard_named(argument: Argument) -> str:
+    """Return the shard of a key or channel, nothing for another argument."""
+    return keys.shard_of_name(argument) if isinstance(argument, str) else ""
+
+
+def _make_nodes(address: RedisAddress) -> Nodes:
+    if address.kind == "sentinel":
+        return ReplicatedNodes(address, Sentinels(address), _COMMAND_TIMEOUT)
+    if address.kind == "cluster":
+        return ReplicatedNodes(address, ClusterMap(address), _COMMAND_TIMEOUT)
+    return SingleNode(address.url, _COMMAND_TIMEOUT)

@@ -7,6 +7,7 @@ new connection, a full queue) reaches the follower as `GAP`.
 import asyncio
 import itertools
 import secrets
+from collections import Counter
 from types import TracebackType
 from typing import Any, Final
 
@@ -15,7 +16,6 @@ import structlog
 from wire import keys
 from wire.errors import StoreUnavailableError
 from wire.redis.connection import RedisConnection
-from wire.redis.errors import translate_errors
 from wire.redis.memory import MemoryConnection
 from wire.redis.store import Store
 
@@ -35,6 +35,9 @@ _RECONNECT_PAUSE = 0.1
 # Channels of answers that have ended are unsubscribed from together: so many, those of a pause, or with the next that
 # is followed.
 _LEFT_TOGETHER = 64
+# What messages are called where pub/sub is a shard's own.
+_OF_A_SHARD = {b"smessage": b"message", b"ssubscribe": b"subscribe"}
+_LEAVE_SHARD, _LEFT_SHARD = "SUNSUBSCRIBE", b"sunsubscribe"
 _LOG = structlog.get_logger()
 
 Hint = tuple[int, bytes]
@@ -122,6 +125,8 @@ class Subscriptions:
         self._subscribed: set[str] = set()
         self._left: set[str] = set()
         self._new: set[str] = set()
+        # Of channels of a shard's own pub/sub, how often it has yet to confirm that they were left.
+        self._leaving = Counter[str]()
         self._changed = asyncio.Event()
         self._probe = keys.probe_channel(secrets.token_hex(8))
         self._supervisor: asyncio.Task[None] | None = None
@@ -219,6 +224,7 @@ class Subscriptions:
         try:
             self._last_message = self._loop.time()
             self._subscribed, self._left, self._new = set(), set(), {self._probe, *self._followers}
+            self._leaving.clear()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._write(connection))
                 tasks.create_task(self._watch(connection))
@@ -230,6 +236,7 @@ class Subscriptions:
 
     async def _write(self, connection: RedisConnection | MemoryConnection) -> None:
         """Subscribe to the channels that are followed, and soon to no others."""
+        subscribe, unsubscribe = self._store.subscribe_commands
         while True:
             self._changed.clear()
             new, old = self._new, self._left
@@ -237,9 +244,11 @@ class Subscriptions:
             self._subscribed |= new
             self._subscribed -= old
             if new:
-                connection.send("SUBSCRIBE", *new)
+                connection.send(subscribe, *new)
             if old:
-                connection.send("UNSUBSCRIBE", *old)
+                if unsubscribe == _LEAVE_SHARD:
+                    self._leaving.update(old)
+                connection.send(unsubscribe, *old)
             await self._changed.wait()
 
     async def _watch(self, connection: RedisConnection | MemoryConnection) -> None:
@@ -254,13 +263,19 @@ class Subscriptions:
             if silent > _DEAD_AFTER:
                 raise StoreUnavailableError("no answer to the probe")
             if silent > _PROBE_AFTER / 2:
-                with translate_errors():
-                    await self._store.commands.publish(self._probe, b"")
+                await self._store.publish(self._probe, b"")
 
     def _on_message(self, message: Any) -> None:
-        """Pass a message to the channel's followers. ValueError if it is not one of ours."""
+        """Pass a message to the channel's followers. ValueError if it is not one of ours.
+
+        StoreUnavailableError, which ends the connection, if its node publishes no more what it was asked for.
+        """
         self._last_message = self._loop.time()
         kind, channel, data = message
+        kind = _OF_A_SHARD.get(kind, kind)
+        if kind == _LEFT_SHARD:
+            self._on_left(channel.decode())
+            return
         followers = self._followers.get(channel.decode(), ())
         if not followers:
             return
@@ -272,3 +287,10 @@ class Subscriptions:
         elif kind == b"subscribe":
             for follower in followers:
                 follower.mark_subscribed()
+
+    def _on_left(self, channel: str) -> None:
+        if not self._leaving[channel]:
+            raise StoreUnavailableError("the channel's slot is at another node now")
+        self._leaving[channel] -= 1
+        if not self._leaving[channel]:
+            del self._leaving[channel]

@@ -39,9 +39,14 @@ def names() -> list[str]:
 
 
 @cache
-def source(name: str, *, in_memory: bool) -> str:
-    """Return the whole text of a script. fakeredis (`in_memory`) supports neither the `#!lua` line nor a run id."""
+def source(name: str, *, in_memory: bool, sharded: bool = False) -> str:
+    """Return the whole text of a script. fakeredis (`in_memory`) supports neither the `#!lua` line nor a run id.
+
+    `sharded`: what it publishes reaches only the shard's own node; a cluster sends everything else to all nodes.
+    """
     body = _alone(name) if name in _ALONE else _with_prelude(name, in_memory=in_memory)
+    if sharded:
+        body = body.replace("'PUBLISH'", "'SPUBLISH'")
     if in_memory:
         return body
     return f"{_head(name)}\n{body}"

@@ -16,7 +16,6 @@ from wire.errors import LeaseLostError, StateLostError, StoreUnavailableError, W
 from wire.messages import Call, Failed, Final, Image
 from wire.pictures import PictureStore
 from wire.reasons import Reason
-from wire.redis.retry import retry_unavailable
 from wire.response_memory import ResponseMemory, is_stored_response
 from wire.result_store import ResultStore
 from wire.sessions import ClaimedJob, Sessions, StatelessSession
@@ -27,13 +26,14 @@ from worker.errors import UpstreamError
 from worker.providers import ChatUpdate, Completion, Snapshot
 from worker.providers.registry import Upstream
 from worker.providers.surrogates import join_surrogates
-from worker.turns.forgotten import Report, retry_forgotten
+from worker.turns.forgotten import Report
 from worker.turns.outcome import Outcome, interrupted
 from worker.turns.pictures import keep_pictures
 from worker.turns.publisher import Publisher
 from worker.turns.recent_events import RecentEvents, share_of
 from worker.turns.results import keep_result
 from worker.turns.routing import AttemptRouter
+from worker.turns.sent_mark import SentMark
 from worker.turns.session_state import SessionState, encode
 from worker.turns.timeouts import IdleTimeout
 
@@ -63,12 +63,12 @@ class Turn:
         self._sessions = sessions
         self.job = job
         self._may_send = may_send
-        self._report = report
         self._began = asyncio.get_running_loop().time()
         # Until it is known which account answers; each has a limit of its own.
         longest = upstream.pool.longest_answer(upstream.settings)
         self._deadline = self._began + longest
         self._attempt = 0
+        self._mark = SentMark(sessions, job, report)
         self._router = AttemptRouter(upstream.pool, sessions, job, upstream.settings.account_tries, self._deadline)
         self._sent_before = job.sent
         self._publisher = Publisher(sessions, job, longest, report, share_of(upstream.settings.worker_slots))
@@ -176,7 +176,7 @@ class Turn:
         _LOG.warning("upstream refused", account=account.name, reason=error.reason, attempt=self._attempt)
         sent = self.sent
         if sent:
-            await retry_unavailable(lambda: self._sessions.record_refusal(self.job, self._attempt), self._deadline)
+            await self._mark.record_refusal(self._deadline)
             self.sent = False
         await self._router.prepare_retry(error, account, sent=sent)
 
@@ -190,11 +190,7 @@ class Turn:
         session, stateless = self._stateless_session, None
         if session is not None and not self._router.reset:
             stateless = StatelessSession(session, self._router.starts_transcript)
-        await retry_forgotten(
-            lambda: self._sessions.mark_sent(self.job, self._attempt, count, fresh=fresh, stateless=stateless),
-            self._report,
-            self._deadline,
-        )
+        await self._mark.write(count, fresh=fresh, stateless=stateless, until=self._deadline)
         if not self._may_send():
             raise LeaseLostError("no heartbeat for a whole lease")
         self.sent = True

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.support.gateway.harness import RunningGateway, closing_gate, frames_of, running, settings
+from tests.support.redis_client import redis_client
 from tests.support.wire.scenario import Scenario
 from wire import keys
 from wire.messages import Chat, Delta, Failed, Final, Image
@@ -106,7 +107,7 @@ async def test_a_key_counts_for_an_endpoint_and_a_token(gateway: RunningGateway)
 
 async def test_a_repeat_whose_answer_is_gone_is_a_404_and_no_new_question(gateway: RunningGateway) -> None:
     answer = (await gateway.client.get("/api", params=ASK, headers=HEADER)).headers["x-answer-id"]
-    await gateway.store.commands.delete(keys.job_key(answer), keys.log_key(answer))
+    await redis_client(gateway.store).delete(keys.job_key(answer), keys.log_key(answer))
     for path in ["/api"] * 2:
         gone = await gateway.client.get(path, params=ASK, headers=HEADER)
         assert (gone.status_code, gone.json()) == (404, {"code": 404, "message": "未找到文件"})
@@ -154,7 +155,7 @@ async def test_an_empty_key_is_none(gateway: RunningGateway) -> None:
 
 async def test_nothing_of_the_key_is_kept_in_the_open(gateway: RunningGateway) -> None:
     await gateway.client.get("/api", params=ASK, headers=HEADER)
-    commands: Any = gateway.store.commands
+    commands: Any = redis_client(gateway.store)
     names = [key.decode() for key in await commands.keys("*")]
     assert not any(KEY in key for key in names)
     (name,) = [key for key in names if ":idem:" in key]
@@ -165,7 +166,7 @@ async def test_the_token_can_not_be_derived_from_the_key_alone(store: Store, tmp
     tokens = []
     for secret in ("a" * 32, "a" * 32, "b" * 32):
         (tmp_path / "secret").write_text(secret)
-        await store.commands.flushall()
+        await redis_client(store).flushall()
         await Scenario(store).settle()
         async with running(store, settings(secret_file=tmp_path / "secret")) as gateway:
             tokens.append((await gateway.client.get("/api", params=ASK, headers=HEADER)).json()["data"]["token"])
@@ -178,8 +179,8 @@ async def test_a_draining_gateway_hands_nothing_over(gateway: RunningGateway) ->
         gateway.active_requests.drain()
         response = await gateway.client.get("/api_stream", params=ASK, headers=HEADER)
         assert json.loads(response.content)["code"] == 503
-    assert await gateway.store.commands.exists(keys.queued_key()) == 0
-    assert not [key for key in await gateway.store.commands.keys("*") if b"idem" in key]
+    assert await redis_client(gateway.store).exists(keys.queued_key()) == 0
+    assert not [key for key in await redis_client(gateway.store).keys("*") if b"idem" in key]
 
 
 async def test_parallel_repeats_are_one_question(store: Store) -> None:

@@ -10,6 +10,7 @@ from gateway.answering.presence import WorkerPresence
 from gateway.answering.timings import Timings
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, frames_of, running, settings
+from tests.support.redis_client import redis_client
 from wire import keys
 from wire.errors import StoreUnavailableError
 from wire.redis.store import Store
@@ -47,7 +48,7 @@ async def test_where_no_worker_ever_was_a_question_is_refused_at_once(store: Sto
         response = await refused(gateway)
         assert (response.status_code, response.json()) == (503, NOBODY)
         assert response.headers["retry-after"] == "5"
-        assert await store.commands.zcard(keys.queued_key()) == 0
+        assert await redis_client(store).zcard(keys.queued_key()) == 0
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -64,7 +65,7 @@ async def waiting(store: Store) -> None:
     """Wait until a question waits for a worker."""
 
     async def waits() -> bool:
-        return bool(await store.commands.zcard(keys.queued_key()))
+        return bool(await redis_client(store).zcard(keys.queued_key()))
 
     await until(waits, "a question waits")
 
@@ -90,7 +91,7 @@ async def test_a_question_that_waits_is_refused_once_the_workers_are_gone_for_lo
         await waiting(store)
         await gateway.lose_worker()
         assert frames_of((await asking).content) == [NOBODY]
-        assert await store.commands.zcard(keys.queued_key()) == 0
+        assert await redis_client(store).zcard(keys.queued_key()) == 0
 
 
 async def test_a_worker_that_comes_back_is_asked_at_once(store: Store) -> None:

@@ -14,6 +14,7 @@ from gateway.ops.metrics import first_text_histogram
 from gateway.settings import GatewaySettings
 from tests.support.conditions import until
 from tests.support.gateway.harness import running, settings
+from tests.support.redis_client import redis_client
 from wire import keys
 from wire.answer_reader import AnswerEvent
 from wire.answers import Answers
@@ -90,7 +91,7 @@ async def test_a_job_that_waits_is_followed_until_its_client_leaves(monkeypatch:
         )
         submit = partial(jobs.submit, "s0-1", Image("cat"), "token", create=True)
         async with relay.subscribe("s0-1", new=True, submit=submit):
-            redis: Any = store.commands
+            redis: Any = redis_client(store)
             for _ in range(2):
                 await redis.hset(keys.job_key("s0-1"), "followed_until", 1)
                 await until(lambda: said_anew(redis))
@@ -104,7 +105,7 @@ async def test_a_waiting_question_whose_client_left_is_never_asked(store_url: st
     async with running(store, config, worker=False, timings=timings) as gateway:
 
         async def waiting() -> int:
-            count: int = await store.commands.zcard(keys.queued_key())
+            count: int = await redis_client(store).zcard(keys.queued_key())
             return count
 
         leaving = asyncio.create_task(gateway.client.get("/api?style=precise&question=leaves"))
@@ -112,9 +113,9 @@ async def test_a_waiting_question_whose_client_left_is_never_asked(store_url: st
         staying = asyncio.create_task(gateway.client.get("/api?style=precise&question=stays"))
         await until(lambda: equals(waiting(), 2))
         leaving.cancel()
-        await until(lambda: gone_unfollowed(store.commands))
+        await until(lambda: gone_unfollowed(redis_client(store)))
         await Sessions(store).beat(gateway.worker.name)
-        await store.commands.hset(keys.worker_key(gateway.worker.name), "since", "1")
+        await redis_client(store).hset(keys.worker_key(gateway.worker.name), "since", "1")
         working = asyncio.create_task(gateway.worker.run())
         assert (await staying).json()["code"] == 200
         await until(lambda: equals(waiting(), 0))

@@ -12,6 +12,7 @@ from gateway.answering.submit import Questions
 from gateway.errors import DrainingError, KeyLengthError
 from gateway.ops.metrics import first_text_histogram
 from gateway.settings import GatewaySettings
+from tests.support.redis_client import redis_client
 from wire import keys
 from wire.answers import Answers
 from wire.errors import KeyReusedError, TokenUnknownError
@@ -37,7 +38,7 @@ async def questions(store: Store) -> AsyncIterator[Questions]:
 
 
 async def queued(store: Store) -> int:
-    count: int = await store.commands.zcard(keys.queued_key())
+    count: int = await redis_client(store).zcard(keys.queued_key())
     return count
 
 

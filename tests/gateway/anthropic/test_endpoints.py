@@ -8,6 +8,7 @@ import pytest
 from gateway.answering.timings import Timings
 from tests.support.gateway.anthropic_client import MESSAGES, ask, events_of, fold_events
 from tests.support.gateway.harness import RunningGateway, closing_gate, running, settings
+from tests.support.redis_client import redis_client
 from wire import keys
 from wire.blocks import Block, Piece
 from wire.messages import Delta, Failed, Final, Prompted, Replace, Source, Usage
@@ -198,7 +199,7 @@ async def test_a_stop_sequence_ends_the_answer_and_is_named(gateway: RunningGate
         assert message["content"] == [{"type": "text", "text": "one "}]
         assert (message["stop_reason"], message["stop_sequence"]) == ("stop_sequence", "STOP")
         answer = response.headers["x-answer-id"]
-        assert await gateway.store.commands.hget(keys.job_key(answer), "state") == b"STOPPED"
+        assert await redis_client(gateway.store).hget(keys.job_key(answer), "state") == b"STOPPED"
 
 
 @pytest.mark.parametrize("in_text", [False, True])

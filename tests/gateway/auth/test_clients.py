@@ -17,6 +17,7 @@ from gateway.auth.api_keys import ApiKey
 from gateway.auth.clients import Clients
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, closing_gate, received, running, settings
+from tests.support.redis_client import redis_client
 from wire import keys
 from wire.errors import ClientDailyError
 from wire.jobs import Client, Jobs
@@ -182,7 +183,7 @@ async def test_a_key_is_in_no_log_and_not_in_redis(store: Store, keys_file: Path
         async with running(store, settings(api_keys_file=keys_file)) as gateway:
             await gateway.client.get("/api", params=ASK | {"api_key": ALICE}, headers=as_(ALICE))
             await gateway.client.get("/api", params=ASK, headers=as_("wrong-key"))
-            commands: Any = store.commands
+            commands: Any = redis_client(store)
             names = [key.decode() for key in await commands.keys("*")]
     assert logs
     for text in (str(logs), str(names)):
@@ -343,7 +344,7 @@ async def test_a_full_mailbox_is_busy(store: Store) -> None:
             running_ = asyncio.create_task(gateway.client.get("/api", params=slow))
             await until(lambda: len(gateway.worker.asked) == 2)
             waiting = asyncio.create_task(gateway.client.get("/api", params=ASK | {"token": token}))
-            commands: Any = store.commands
+            commands: Any = redis_client(store)
             mailbox = keys.mailbox_key(token)
 
             async def waits() -> bool:
@@ -361,5 +362,5 @@ async def test_who_left_or_failed_counts_no_more(store: Store) -> None:
     async with running(store, settings(client_limit=1, queue_timeout=0.1), worker=False) as gateway:
         for _ in range(3):
             assert has_retry_after(await gateway.client.get("/api", params=ASK), 503, BUSY)
-        commands: Any = store.commands
+        commands: Any = redis_client(store)
         assert await commands.keys("*client:*") == []

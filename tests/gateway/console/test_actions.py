@@ -12,6 +12,7 @@ from telemetry.answer_digest import digest_answer
 from tests.support.conditions import until
 from tests.support.gateway.console_client import BEARER, console
 from tests.support.gateway.harness import RunningGateway
+from tests.support.redis_client import redis_client
 from tests.support.wire.scenario import Scenario
 from wire.answers import Answers
 from wire.audit_log import AuditLog
@@ -128,7 +129,7 @@ async def test_an_answer_is_stopped_whoever_asked(store: Store, tmp_path: Path) 
         query = {"style": "balanced", "question": "long"}
         asking = asyncio.create_task(gateway.client.get("/api", params=query))
         await until(lambda: bool(gateway.worker.asked))
-        redis: Any = store.commands
+        redis: Any = redis_client(store)
         (name,) = [key.decode().rsplit(":", 1)[1] for key in await redis.keys("*:job:*")]
         assert (await gateway.client.post(f"/console/answers/{name}/stop", headers=BEARER)).status_code == 200
         answered = (await asking).json()

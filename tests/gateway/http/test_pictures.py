@@ -9,6 +9,7 @@ from starlette.types import Message
 from gateway.errors import ClientGoneError
 from gateway.http.pictures import PictureResponse, public_addresses
 from tests.support.gateway.harness import RunningGateway
+from tests.support.redis_client import redis_client
 from wire import keys
 from wire.pictures import PictureStore, new_picture_id, picture_path
 from wire.redis.long_strings import CHUNK
@@ -65,7 +66,7 @@ async def test_what_is_not_kept_is_404(gateway: RunningGateway, id_: str) -> Non
 
 async def test_a_picture_is_gone_with_its_time(gateway: RunningGateway) -> None:
     id_ = await keep_picture(gateway.store, PNG)
-    await gateway.store.commands.delete(keys.picture_key(id_))
+    await redis_client(gateway.store).delete(keys.picture_key(id_))
     gone = await gateway.client.get(picture_path(id_))
     assert (gone.status_code, gone.headers["cache-control"]) == (404, "no-store")
 

@@ -27,6 +27,7 @@ from tests.support.gateway.harness import (
     running,
     settings,
 )
+from tests.support.redis_client import redis_client
 from wire import keys
 from wire.answer_reader import AnswerEvent
 from wire.answers import Answers
@@ -286,7 +287,7 @@ async def test_an_event_source_with_nothing_to_resume_gets_a_204(gateway: Runnin
 
 async def test_an_end_behind_events_that_redis_lost_is_still_sent(gateway: RunningGateway) -> None:
     answer = (await gateway.client.get("/api_stream", params=ASK, headers=EVENTS)).headers["x-answer-id"]
-    await gateway.store.commands.xdel(keys.log_key(answer), "2-0")
+    await redis_client(gateway.store).xdel(keys.log_key(answer), "2-0")
     headers = {**EVENTS, "last-event-id": f"{answer}.2"}
     response = await gateway.client.get("/api_stream", params=ASK, headers=headers)
     assert response.text.endswith(f"\nid: {answer}.3\n\n")
@@ -326,7 +327,7 @@ async def test_an_answer_whose_log_is_lost_ends_in_one_frame(store: Store) -> No
     async with running(store, worker=False, timings=Timings(drop_in_first_event=0.0)) as gateway:
         response = asyncio.create_task(gateway.client.get("/api_stream", params=ASK))
         await until(lambda: has_tokens(store))
-        await store.commands.flushall()
+        await redis_client(store).flushall()
         assert frames_of((await response).content) == [{"code": 500, "message": "回答已丢失,请重新提问"}]
 
 

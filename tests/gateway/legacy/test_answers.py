@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, closing_gate, joined, running, settings
+from tests.support.redis_client import redis_client
 from wire import keys
 from wire.blocks import Block, Piece
 from wire.jobs import new_answer_id
@@ -193,9 +194,9 @@ async def test_an_unknown_answer_is_a_404(gateway: RunningGateway, method: str, 
 
 async def test_an_answer_that_is_no_longer_kept_is_a_404(gateway: RunningGateway) -> None:
     answer, _ = await ended(gateway)
-    await gateway.store.commands.delete(keys.log_key(answer))
+    await redis_client(gateway.store).delete(keys.log_key(answer))
     assert (await gateway.client.get(f"/answers/{answer}")).json() == GONE
-    await gateway.store.commands.delete(keys.job_key(answer))
+    await redis_client(gateway.store).delete(keys.job_key(answer))
     for method, tail in (("GET", ""), ("DELETE", ""), ("GET", "/stream")):
         response = await gateway.client.request(method, f"/answers/{answer}{tail}", headers={"accept-language": "en"})
         assert response.json() == {"code": 404, "message": "Not found"}
@@ -274,7 +275,7 @@ async def test_a_stop_ends_the_stream_with_the_text_so_far(gateway: RunningGatew
 
 
 async def _free(store: Store) -> bool:
-    return not await store.commands.keys("*stops:*")
+    return not await redis_client(store).keys("*stops:*")
 
 
 async def test_a_stop_of_what_waits_ends_it_at_once(store: Store) -> None:
@@ -298,7 +299,7 @@ async def test_a_whole_answer_that_is_stopped_is_a_success(gateway: RunningGatew
         bodies: list[Any] = []
 
         async def streams() -> bool:
-            bodies[:] = await gateway.store.commands.keys("*log:*")
+            bodies[:] = await redis_client(gateway.store).keys("*log:*")
             return bool(bodies)
 
         await until(streams)

@@ -33,6 +33,7 @@ from tests.support.gateway.harness import (
     running,
     settings,
 )
+from tests.support.redis_client import redis_client
 from wire import keys
 from wire.answers import Answers
 from wire.errors import StoreUnavailableError
@@ -285,12 +286,12 @@ async def test_an_answer_whose_data_is_lost_ends_in_one_frame(store: Store) -> N
     async with running(store, worker=False) as gateway, gateway.socket("/ws_stream") as socket:
         await socket.send(ask())
         await until(lambda: is_queued(store))
-        await store.commands.flushall()
+        await redis_client(store).flushall()
         assert json.loads(await socket.recv()) == {"code": 500, "message": "回答已丢失,请重新提问"}
 
 
 async def is_queued(store: Store) -> bool:
-    return bool(await store.commands.zcard(keys.queued_key()))
+    return bool(await redis_client(store).zcard(keys.queued_key()))
 
 
 async def test_a_cut_gateway_closes_with_1012(gateway: RunningGateway) -> None:

@@ -22,6 +22,7 @@ from tests.support.gateway.openai_client import (
     data_of,
     joined,
 )
+from tests.support.redis_client import redis_client
 from wire import keys
 from wire.jobs import Jobs
 from wire.messages import Chat, Delta, Failed, Final, Replace, Source, Usage
@@ -129,7 +130,7 @@ async def test_a_stop_sequence_ends_the_answer_here_and_upstream(gateway: Runnin
         text = joined(chunks_of(response.text)) if stream else choice["message"]["content"]
         assert text == "one "
         answer = response.headers["x-answer-id"]
-        assert await gateway.store.commands.hget(keys.job_key(answer), "state") == b"STOPPED"
+        assert await redis_client(gateway.store).hget(keys.job_key(answer), "state") == b"STOPPED"
 
 
 # Errors
@@ -235,7 +236,7 @@ async def test_a_client_that_leaves_stops_nothing(gateway: RunningGateway) -> No
         gate.set()
 
         async def done() -> bool:
-            return bool(await gateway.store.commands.hget(keys.job_key(answer), "state") == b"DONE")
+            return bool(await redis_client(gateway.store).hget(keys.job_key(answer), "state") == b"DONE")
 
         await until(done)
 

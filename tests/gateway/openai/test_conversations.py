@@ -24,6 +24,7 @@ from gateway.openai.responses.stored_responses import StoredResponses
 from gateway.openai.service import QuestionService, SubmittedQuestion
 from gateway.ops.metrics import first_text_histogram
 from gateway.settings import GatewaySettings
+from tests.support.redis_client import redis_client
 from tests.support.wire.submitted_work import read_work
 from wire import keys
 from wire.answers import Answers
@@ -162,8 +163,8 @@ def test_no_conversation_is_shared_or_continued_twice(
             talks: list[Talk] = [(), (HistoryMessage("system", "be brief"),), *world.known.get(owner, [])]
             before = talks[-number] if 0 < number <= len(talks) else talks[0]
             await world.turn(owner, edited(before, edit), question, answer, ending, copies)
-            states = await store.commands.keys("*conversation:*")
-            assert len(states) == await store.commands.zcard(keys.conversations_key()) <= LIMIT
+            states = await redis_client(store).keys("*conversation:*")
+            assert len(states) == await redis_client(store).zcard(keys.conversations_key()) <= LIMIT
 
     on_a_store(play)
 

@@ -14,6 +14,7 @@ from gateway.openai.embeddings import MAX_BODY, MAX_INPUTS, parse_embedding
 from gateway.openai.errors import InvalidRequestError
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, closing_gate, running, settings
+from tests.support.redis_client import redis_client
 from wire import keys
 from wire.messages import Call, Failed, Final
 from wire.redis.store import Store
@@ -70,7 +71,7 @@ async def test_a_model_is_found_by_its_other_names(gateway: RunningGateway, name
 
 async def test_nothing_of_a_call_is_left_and_nobody_finds_it_by_its_id(gateway: RunningGateway) -> None:
     answer = (await gateway.client.post(PATH, json=body())).headers["x-answer-id"]
-    assert await gateway.store.commands.exists(keys.result_key(answer)) == 0
+    assert await redis_client(gateway.store).exists(keys.result_key(answer)) == 0
     for method, path in [
         ("GET", f"/answers/{answer}"),
         ("DELETE", f"/answers/{answer}"),
@@ -82,7 +83,7 @@ async def test_nothing_of_a_call_is_left_and_nobody_finds_it_by_its_id(gateway: 
 
 
 async def test_it_is_never_published(gateway: RunningGateway) -> None:
-    pubsub = gateway.store.commands.pubsub()
+    pubsub = redis_client(gateway.store).pubsub()
     await pubsub.psubscribe("*answer:*")
     await gateway.client.post(PATH, json=body())
     messages = []
@@ -103,7 +104,7 @@ async def test_the_same_request_again_makes_one_call_at_any_gateway(store: Store
         assert len({response.headers["x-answer-id"] for response in sent}) == 1
         assert len(asked(first)) == 1
         assert (await second.client.post(PATH, json=body(input="ho"), headers=KEY)).status_code == 422
-        await store.commands.delete(keys.result_key(sent[0].headers["x-answer-id"]))
+        await redis_client(store).delete(keys.result_key(sent[0].headers["x-answer-id"]))
         spent = await second.client.post(PATH, json=body(), headers=KEY)
         assert (spent.status_code, spent.json()["error"]["code"]) == (404, "key.spent")
 

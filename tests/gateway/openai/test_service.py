@@ -23,6 +23,7 @@ from tests.support.gateway.openai_client import (
     complete,
     joined,
 )
+from tests.support.redis_client import redis_client
 from wire import keys
 from wire.blocks import Block, Piece
 from wire.errors import StoreUnavailableError
@@ -116,7 +117,7 @@ async def test_a_name_that_others_may_guess_is_refused(gateway: RunningGateway) 
 
 async def test_a_conversation_that_is_no_longer_kept_begins_anew(gateway: RunningGateway) -> None:
     first = await complete(gateway, "hi")
-    await gateway.store.commands.delete(keys.token_key(asked_tokens(gateway)[0]))
+    await redis_client(gateway.store).delete(keys.token_key(asked_tokens(gateway)[0]))
     await complete(gateway, "hi", first, "on")
     assert len(set(asked_tokens(gateway))) == 2
     assert asked_chats(gateway)[1].history

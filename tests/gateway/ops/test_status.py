@@ -8,6 +8,7 @@ import pytest
 from gateway.answering.timings import Timings
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, running, settings
+from tests.support.redis_client import redis_client
 from wire.overview import Overview
 from wire.redis.store import Store
 
@@ -24,7 +25,7 @@ async def gateway(store: Store) -> AsyncIterator[RunningGateway]:
 
 
 async def counted(store: Store) -> Counter[str]:
-    seconds, _ = await store.commands.time()
+    seconds, _ = await redis_client(store).time()
     minute = int(seconds) // 60
     total: Counter[str] = Counter()
     for counts in (await Overview(store).read_counts(range(minute - 2, minute + 1))).values():

@@ -23,6 +23,7 @@ from tests.support.gateway.harness import (
     running,
     settings,
 )
+from tests.support.redis_client import redis_client
 from wire import keys
 from wire.answers import Answers
 from wire.blocks import Block, Piece
@@ -559,7 +560,7 @@ async def test_an_answer_that_was_asked_for_over_http_can_be_resumed(gateway: Ru
 
 async def test_an_answer_that_is_no_longer_kept_is_unknown(gateway: RunningGateway) -> None:
     answer, _ = await answered(gateway)
-    await gateway.store.commands.delete(keys.job_key(answer), keys.log_key(answer))
+    await redis_client(gateway.store).delete(keys.job_key(answer), keys.log_key(answer))
     async with speaking(gateway) as socket:
         for kind in ("resume", "stop"):
             await say(socket, kind, id=kind, answer=answer)
@@ -574,7 +575,7 @@ async def test_an_answer_whose_data_is_lost_ends_without_a_seq(gateway: RunningG
             await ask(socket, "slow")
             answer = (await hear(socket))["answer"]
             await hear(socket)
-            await gateway.store.commands.delete(keys.job_key(answer), keys.log_key(answer))
+            await redis_client(gateway.store).delete(keys.job_key(answer), keys.log_key(answer))
             last = (await whole(socket))[-1]
         assert (last["answer"], last["code"], last["reason"]) == (answer, 500, "state.lost")
         assert "seq" not in last
@@ -662,7 +663,7 @@ async def test_a_client_that_does_not_read_slows_nobody_and_misses_nothing(gatew
         (answer,) = {frame["answer"] for frame in [await hear(lazy)]}
 
         async def is_done() -> bool:
-            return bool(await gateway.store.commands.hget(keys.job_key(answer), "state") == b"DONE")
+            return bool(await redis_client(gateway.store).hget(keys.job_key(answer), "state") == b"DONE")
 
         await until(is_done)
         await ask(other, token=token)

@@ -8,7 +8,8 @@ from contextlib import suppress
 
 from tests.support.conditions import until
 from tests.support.faults.checker import Violation
-from tests.support.faults.cluster import LEASE_TTL, Cluster, Node
+from tests.support.faults.cluster import LEASE_TTL, Cluster
+from tests.support.faults.node import Node
 
 # What a reply that is lost or cut in two belongs to, or holds.
 LOST = [b'"running":{', b"sent:", b'"delta"', b"finish:", b'"chat"', b'"image"']

@@ -4,7 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.faults.cluster import Cluster, Node
+from tests.support.faults.cluster import Cluster
+from tests.support.faults.node import Node
 from tests.support.processes import open_sockets, socket_table
 
 # What is made as it is needed and kept: Redis's pool, with the connections for heartbeats, blocking reads and pub/sub

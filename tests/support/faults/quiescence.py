@@ -6,7 +6,8 @@ from typing import Any
 
 import httpx
 
-from tests.support.faults.cluster import Cluster, Node
+from tests.support.faults.cluster import Cluster
+from tests.support.faults.node import Node
 from wire import keys
 
 _ZERO = ("bing_active_answers", "bing_channels", "bing_sockets", "bing_slots_used", "bing_leases")

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from tests.support.conditions import until
 from tests.support.faults.checker import forbidden, in_logs, violations
 from tests.support.faults.clients import Clients
-from tests.support.faults.cluster import Cluster, Node
+from tests.support.faults.cluster import Cluster
 from tests.support.faults.history import Exchange
+from tests.support.faults.node import Node
 from tests.support.faults.quiescence import await_quiescence
 
 # Characters of one of the upstream's deltas, in an answer with a scripted number of them.

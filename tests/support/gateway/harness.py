@@ -18,6 +18,7 @@ from gateway.answering.timings import TIMINGS, Timings
 from gateway.http.listener import SOCKET_OPTIONS
 from gateway.server import serve
 from gateway.settings import GatewaySettings
+from tests.support.redis_client import redis_client
 from wire import keys
 from wire.errors import AnswerEndedError, StoreUnavailableError
 from wire.ledger import AccountRecord, AccountStatus, Ledger
@@ -149,7 +150,7 @@ class RunningGateway:
 
     async def lose_account(self, account: str) -> None:
         """Let an account have been announced for the last time an hour ago."""
-        await self.store.commands.zincrby(keys.accounts_key(), -3_600_000, account)
+        await redis_client(self.store).zincrby(keys.accounts_key(), -3_600_000, account)
 
     async def lose_worker(self) -> None:
         """Let the worker leave, so that none is alive any more."""
@@ -302,4 +303,4 @@ def closing_gate() -> Iterator[asyncio.Event]:
 
 async def has_tokens(store: Store) -> bool:
     """Whether any conversation is kept."""
-    return bool(await store.commands.keys("*token:*"))
+    return bool(await redis_client(store).keys("*token:*"))

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, TypeVar
 
-from tests.support.wire.checked_store import CheckedStore, Fate, Judge
+from tests.support.wire.checked_store import CheckedStore, Fate, Judge, Judges
 from tests.support.wire.scenario import Scenario
 from tests.support.wire.tokens import Job
+from tests.support.worker.harness import report_nothing
 from wire import keys
 from wire.appends import Appended
 from wire.blocks import Block, Piece
@@ -17,6 +18,7 @@ from wire.jobs import Client, IdempotencyKey
 from wire.messages import Chat, Delta, Failed, Final, HistoryMessage, apply_to_blocks
 from wire.sessions import ClaimedJob, Lease, State, StatelessSession, Turns
 from wire.terminal_events import INTERRUPTED, INTERRUPTED_ONLY
+from worker.turns.sent_mark import SentMark
 
 # What a gateway does; and what a worker does, where it fits: else it continues a turn, or takes turns.
 Wish = Literal["ask", "expire", "stop", "abandon", "end session", "sweep"]
@@ -50,7 +52,7 @@ class Call:
     """
 
     make: Callable[[], Awaitable[Any]]
-    judge: Judge
+    judge: Judge | Judges
     then: Callable[[Any], None]
     give_up: Callable[[], None] | None
     heard: bool
@@ -73,7 +75,7 @@ class Process:
     async def call(
         self,
         make: Callable[[], Awaitable[Any]],
-        judge: Judge,
+        judge: Judge | Judges,
         fate: Fate,
         then: Callable[[Any], None] = nothing,
         give_up: Callable[[], None] | None = nothing,
@@ -175,6 +177,7 @@ class Turn:
 
     task: ClaimedJob
     short: bytes
+    mark: SentMark
     stage: Literal["taken", "claimed", "sent", "ends", "over"] = "taken"
     attempt: int = 0
     asked: int = 0
@@ -299,7 +302,7 @@ class Worker(Process):
                 self._seen = outcome.number
                 for job, short in outcome.jobs:
                     self.idle.pop(job.lease.token, None)
-                    self.turns.append(Turn(job, short))
+                    self.turns.append(Turn(job, short, SentMark(self.scenario.sessions, job, report_nothing)))
 
         self._taking = fate == "slow"
         judge = partial(self.store.model.take, self.name, number, seen, free, running)
@@ -336,11 +339,11 @@ class Worker(Process):
                 await self._call_once(partial(sessions.disclaim, lease), partial(model.disclaim, lease), fate, nothing)
 
     def _continue(self, turn: Turn, can_continue: Any) -> None:
-        if can_continue is False and not turn.waits and turn.stage in ("claimed", "sent"):
+        if can_continue is None and not turn.waits and turn.stage in ("claimed", "sent"):
             self._break_off(turn)
 
     def _continue_idle(self, token: str, lease: Lease, can_continue: Any) -> None:
-        if can_continue is False and self.idle.get(token) is lease:
+        if can_continue is None and self.idle.get(token) is lease:
             del self.idle[token]
 
     # Turns
@@ -367,6 +370,7 @@ class Worker(Process):
             turn.waits = False
             if isinstance(read, ClaimedJob):
                 turn.task, turn.stage = read, "claimed"
+                turn.mark = SentMark(self.scenario.sessions, read, report_nothing)
             else:
                 turn.stage = "over"
                 self._must_reassert |= read is not None
@@ -393,7 +397,7 @@ class Worker(Process):
         self,
         turn: Turn,
         make: Callable[[], Awaitable[Any]],
-        judge: Judge,
+        judge: Judge | Judges,
         fate: Fate,
         then: Callable[[Any], None] = nothing,
     ) -> None:
@@ -429,17 +433,23 @@ class Worker(Process):
         def make() -> Awaitable[None]:
             nonlocal lapses
             lapses = self.lapses
-            return self.scenario.sessions.mark_sent(task, attempt, sent, fresh=fresh, stateless=stateless)
+            return turn.mark.try_write(sent, fresh=fresh, stateless=stateless)
+
+        def judge_of(script: str) -> Judge:
+            if script == "refused":
+                return partial(self.store.model.refused, task.lease, task.answer, turn.mark.number, unsent=True)
+            number = turn.mark.number
+            return partial(self.store.model.mark_sent, task.lease, task.answer, number, sent, fresh, stateless)
 
         def then(_: Any) -> None:
             if self.frozen or self.lapses != lapses:
                 self._break_off(turn)
             else:
                 turn.stage, turn.asked = "sent", sent
-                self.store.model.ask_upstream(task.answer, (task.lease.fence, attempt))
+                self.store.model.ask_upstream(task.answer, (task.lease.fence, turn.mark.number))
 
-        judge = partial(self.store.model.mark_sent, task.lease, task.answer, attempt, sent, fresh, stateless)
-        await self._turn_call(turn, make, judge, fate, then)
+        turn.mark.begin()
+        await self._turn_call(turn, make, Judges(judge_of), fate, then)
 
     async def _stream(self, turn: Turn, fate: Fate) -> None:
         turn.seq += 1
@@ -456,14 +466,14 @@ class Worker(Process):
         await self._turn_call(turn, make, judge, fate, then)
 
     async def _refuse(self, turn: Turn, fate: Fate) -> None:
-        task, attempt = turn.task, turn.attempt
+        task, number = turn.task, turn.mark.number
         self.store.model.upstream.refuse(task.answer)
 
         def then(_: Any) -> None:
             turn.stage, turn.asked = "claimed", 0
 
-        judge = partial(self.store.model.refused, task.lease, task.answer, attempt)
-        await self._turn_call(turn, lambda: self.scenario.sessions.record_refusal(task, attempt), judge, fate, then)
+        judge = partial(self.store.model.refused, task.lease, task.answer, number)
+        await self._turn_call(turn, lambda: self.scenario.sessions.record_refusal(task, number), judge, fate, then)
 
     async def _go_back(self, turn: Turn, fate: Fate) -> None:
         """Drain the worker: what it has not sent goes to others."""

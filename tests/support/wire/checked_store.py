@@ -2,22 +2,33 @@
 
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
 from gateway.settings import GatewaySettings
 from tests.support.patched_store import PatchedStore
+from tests.support.redis_client import redis_client
 from tests.support.wire.model import Model, Seen
 from wire import keys
-from wire.errors import StoreUnavailableError, WireError
+from wire.errors import StoreUnavailableError, UnconfirmedError, WireError
 from wire.redis.connection import Argument
 from wire.redis.errors import translate_errors
 
 # echoes: it arrives, and a copy of it some time later. lost: it arrives, its reply doesn't. late: it arrives some time
-# later, its reply never. slow: its reply comes some time later, which is its caller's affair.
-Fate = Literal["arrives", "twice", "echoes", "lost", "late", "slow"]
+# later, its reply never. slow: its reply comes some time later, which is its caller's affair. unconfirmed: it arrives,
+# and no replica has what it wrote, where its caller asks for that.
+Fate = Literal["arrives", "twice", "echoes", "lost", "late", "slow", "unconfirmed"]
 # Takes a reply of Redis to one call; returns whether that call may have changed anything.
 Judge = Callable[[Any], bool]
+
+
+@dataclass(frozen=True)
+class Judges:
+    """The judge of each of a call's scripts, at the time at which it is run."""
+
+    judge_of: Callable[[str], Judge]
+
 
 # How each kind of key is looked at; None: only whether it is there, since it holds times.
 _LOOKS: dict[str, tuple[str, tuple[int | bool, ...]] | None] = {
@@ -59,14 +70,14 @@ class CheckedStore(PatchedStore):
         super().__init__(url)
         self._limits = limits
         self._fate: Fate = "arrives"
-        self._judge: Judge = bool
+        self._judge: Judge | Judges = bool
         self.model = Model(limits)
         self.seen: Seen = {}
         self.late: list[Callable[[], Coroutine[Any, Any, Any]]] = []
 
     async def begin(self) -> None:
         """With nothing."""
-        await self.commands.flushall()
+        await redis_client(self).flushall()
         self.model = Model(self._limits)
         self.late.clear()
         await self.look_after_queue()
@@ -74,11 +85,11 @@ class CheckedStore(PatchedStore):
 
     async def look_after_queue(self) -> None:
         """Gateways look after the queue all the time."""
-        redis: Any = self.commands
+        redis: Any = redis_client(self)
         await redis.hset(keys.looks_key(), mapping={"since": 1, "last": _NEVER})
         await redis.persist(keys.looks_key())
 
-    async def carry(self, call: Callable[[], Awaitable[Any]], judge: Judge, fate: Fate) -> Any:
+    async def carry(self, call: Callable[[], Awaitable[Any]], judge: Judge | Judges, fate: Fate) -> Any:
         """Make one call of a script. What it returns, or the error that it raises."""
         self._judge, self._fate = judge, fate
         try:
@@ -91,7 +102,8 @@ class CheckedStore(PatchedStore):
         await self.late.pop(which % len(self.late))()
 
     async def run(self, script: str, key: str, *args: Argument) -> Any:
-        arrive = partial(self._arrive, self._judge, script, key, *args)
+        judge = self._judge.judge_of(script) if isinstance(self._judge, Judges) else self._judge
+        arrive = partial(self._arrive, judge, script, key, *args)
         if self._fate in ("late", "echoes"):
             self.late.append(arrive)
         if self._fate == "late":
@@ -101,6 +113,12 @@ class CheckedStore(PatchedStore):
             await arrive()
         if self._fate == "lost":
             raise StoreUnavailableError("the reply was lost")
+        return reply
+
+    async def run_confirmed(self, script: str, key: str, *args: Argument) -> Any:
+        reply = await self.run(script, key, *args)
+        if self._fate == "unconfirmed":
+            raise UnconfirmedError("no replica has it")
         return reply
 
     async def transfer(self, *command: Argument) -> Any:
@@ -132,7 +150,7 @@ class CheckedStore(PatchedStore):
         self.model.check(self.seen)
 
     async def _look(self) -> Seen:
-        commands: Any = self.commands
+        commands: Any = redis_client(self)
         seen: Seen = {kind: {} for kind in _LOOKS}
         with translate_errors():
             names = sorted(name.decode() for name in await commands.keys("*"))

@@ -4,6 +4,7 @@ from typing import Any
 
 from msgspec.json import decode, encode
 
+from tests.support.redis_client import redis_client
 from wire import keys
 from wire.redis.store import Store
 
@@ -13,7 +14,7 @@ _TIMES_OF_FIRST = ("first_since", "first_looked")
 
 async def advance(store: Store, seconds: float) -> None:
     """Let so many seconds pass for the account ledger."""
-    redis: Any = store.commands
+    redis: Any = redis_client(store)
     back = -int(seconds * 1000)
     for name in [name.decode() for name in await redis.zrange(keys.accounts_key(), 0, -1)]:
         for field in (*_TIMES, *_TIMES_OF_FIRST):

@@ -323,12 +323,12 @@ class Model:
             for token, job in held
         ]
 
-    def reassert(self, lease: Lease, answer: str, sent: int, seq: int, reply: bytes) -> bool:
+    def reassert(self, lease: Lease, answer: str, sent: int, seq: int, reply: int) -> bool:
         token, job = self._held(lease), self.jobs.get(answer)
         if token is None or (job and job.ended):
-            assert reply == b"lost"
+            assert reply == -1
             return False
-        assert reply == b"kept"
+        assert reply == (len(job.events) if job else 0)
         assert token.running is job
         if job is None or not sent:
             return False
@@ -388,7 +388,7 @@ class Model:
             return True
         return False
 
-    def refused(self, lease: Lease, answer: str, attempt: int, reply: bytes) -> bool:
+    def refused(self, lease: Lease, answer: str, attempt: int, reply: bytes, *, unsent: bool = False) -> bool:
         job, token = self.jobs[answer], self._held(lease)
         if token is None:
             assert reply == b"stale"
@@ -398,7 +398,8 @@ class Model:
             assert reply == b"stale"
         else:
             assert reply == b"claimed"
-            job.state, job.stateless = "CLAIMED", False
+            if job.state != "CLAIMED":
+                job.state, job.stateless, job.marks = "CLAIMED", False, job.marks - unsent
             return True
         return False
 

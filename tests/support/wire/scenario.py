@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.settings import GatewaySettings
 from tests.support.patched_store import PatchedStore
+from tests.support.redis_client import redis_client
 from wire import keys
 from wire.answers import Answers
 from wire.appends import Appended
@@ -57,7 +58,7 @@ class Scenario:
         inside: int = SHORT_WORK,
     ) -> None:
         self.store = store
-        self.redis: Any = store.commands
+        self.redis: Any = redis_client(store)
         self.limits = limits or GatewaySettings()
         self.jobs = Jobs(store, self.limits, inside=inside)
         self.sessions = Sessions(store, self.limits, lease_ttl)
@@ -159,7 +160,7 @@ class Scenario:
 
 async def log(store: Store, answer: str, seq: int, event: Event) -> None:
     """Put an event into an answer's log, as if the message about it were lost."""
-    redis: Any = store.commands
+    redis: Any = redis_client(store)
     await redis.xadd(keys.log_key(answer), {"e": encode(event)}, id=f"{seq}-0")
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.support.redis_client import redis_client
 from wire import keys
 from wire.redis.store import Store
 
@@ -11,13 +12,13 @@ Remembered = dict[bytes, tuple[bytes, int]]
 
 async def remember(store: Store) -> Remembered:
     """All data, as they are now."""
-    redis: Any = store.commands
+    redis: Any = redis_client(store)
     return {name: (await redis.dump(name), max(0, await redis.pttl(name))) for name in await redis.keys("*")}
 
 
 async def forget_since(store: Store, remembered: Remembered) -> None:
     """Restart with what was remembered; nothing else is left."""
-    redis: Any = store.commands
+    redis: Any = redis_client(store)
     async with redis.pipeline(transaction=True) as pipe:
         pipe.flushall()
         for name, (data, ttl) in remembered.items():

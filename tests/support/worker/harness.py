@@ -9,6 +9,7 @@ from typing import Any
 from gateway.settings import GatewaySettings
 from tests.support.conditions import SOON
 from tests.support.patched_store import PatchedStore
+from tests.support.redis_client import redis_client
 from wire import jobs, keys
 from wire.answers import Answers
 from wire.errors import StoreUnavailableError
@@ -160,18 +161,18 @@ class Client:
 
     async def state(self, answer: str) -> str:
         """Return the job's state in Redis."""
-        value = await self.store.commands.hget(keys.job_key(answer), "state")
+        value = await redis_client(self.store).hget(keys.job_key(answer), "state")
         assert isinstance(value, bytes)
         return value.decode()
 
     async def owner(self, token: str) -> str | None:
         """Return the worker that holds the token."""
-        value = await self.store.commands.hget(keys.token_key(token), "owner")
+        value = await redis_client(self.store).hget(keys.token_key(token), "owner")
         return value.decode() if isinstance(value, bytes) else None
 
     async def waiting(self) -> int:
         """How many clients wait for a turn."""
-        length = await self.store.commands.llen(keys.ring_key())
+        length = await redis_client(self.store).llen(keys.ring_key())
         assert isinstance(length, int)
         return length
 

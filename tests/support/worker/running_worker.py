@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from tests.support.conditions import SOON, until
+from tests.support.redis_client import redis_client
 from tests.support.worker.harness import Client, HookedStore, pool_on, settings_with
 from tests.support.worker.scripted_provider import Only, Pictures, ScriptedProvider
 from wire import keys
@@ -55,7 +56,7 @@ async def serving(
 
 async def at_rest(client: Client) -> None:
     """Check that nothing is left in Redis of workers, leases and schedules."""
-    commands = client.store.commands
+    commands = redis_client(client.store)
     assert await commands.zcard(keys.queued_key()) == 0
     assert await commands.exists(keys.ring_key()) == 0
     assert [key async for key in commands.scan_iter(match="*:owned:*")] == []

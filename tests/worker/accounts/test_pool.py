@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from tests.support.conditions import until
+from tests.support.redis_client import redis_client
 from tests.support.wire.ledger_clock import advance
 from tests.support.worker.harness import ACCOUNTS, Away, Held, HookedStore, pool_on, settings_with
 from wire.ledger import AccountSlot, Ledger, Order
@@ -193,7 +194,7 @@ async def test_a_ledger_that_redis_lost_is_made_again_as_it_was(store: HookedSto
     ledger = Ledger(store)
     await until(lambda: bool(pool.statuses))
     keeping.cancel()
-    await store.commands.flushall()
+    await redis_client(store).flushall()
     await pool.announce()
     standings = {status.name: status for status in await ledger.read_statuses()}
     assert (standings["a"].state, standings["a"].turns_today) == ("quarantined", 1)

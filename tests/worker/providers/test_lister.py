@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.support.redis_client import redis_client
 from tests.support.worker import openai_server
 from tests.support.worker.harness import HookedStore, pool_on, settings_with
 from tests.support.worker.openai_server import OpenAIServer
@@ -50,7 +51,7 @@ async def test_a_server_of_named_models_is_not_asked(store: HookedStore) -> None
 
 async def test_a_server_that_refuses_keeps_the_models_that_it_had(store: HookedStore) -> None:
     await Ledger(store).keep_listed("x", ["before"], 0.001)
-    await store.commands.delete("bing:{accounts}:listing:x")
+    await redis_client(store).delete("bing:{accounts}:listing:x")
     async with OpenAIServer(openai_server.refusing(500)) as server:
         models, pool = lister(store, server, "one")
         await pool.announce()

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.support.redis_client import redis_client
 from tests.support.wire.ledger_clock import advance
 from tests.support.worker import openai_server
 from tests.support.worker.harness import HookedStore, pool_on, settings_with
@@ -111,7 +112,7 @@ async def test_only_dead_servers_are_probed(ward: Ward) -> None:
 
 async def test_a_ledger_that_lost_its_data_knows_a_dead_server_again(ward: Ward) -> None:
     await ward.pool.refresh()
-    await ward.store.commands.flushall()
+    await redis_client(ward.store).flushall()
     await ward.pool.announce()
     await ward.probe()
     assert not await ward.turn(SUCCESS)

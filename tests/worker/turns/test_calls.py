@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from tests.support.conditions import until
+from tests.support.redis_client import redis_client
 from tests.support.worker import openai_server
 from tests.support.worker.harness import ACCOUNTS, Client, HookedStore, pool_on, settings_with
 from tests.support.worker.openai_server import OpenAIServer, Play
@@ -74,7 +75,7 @@ async def test_the_result_is_there_when_the_call_ends_and_its_event_says_no_more
         assert worker.token_tally.kinds == {("local", "m", "input"): 3}
         assert worker.turn_counts == {("openai", "done", ""): 1}
     assert [request.target for request in server.asked] == ["/v1/embeddings"]
-    assert await client.store.commands.keys("*transcript*") == []
+    assert await redis_client(client.store).keys("*transcript*") == []
     await at_rest(client)
 
 
@@ -162,7 +163,7 @@ async def test_a_call_that_nobody_waits_for_hangs_up_at_the_server(client: Clien
         async with asyncio.timeout(5):
             await server.left.wait()
     assert await client.state(answer) == "STOPPED"
-    assert await client.store.commands.exists(keys.result_key(answer)) == 0
+    assert await redis_client(client.store).exists(keys.result_key(answer)) == 0
 
 
 async def test_a_worker_that_drains_in_the_middle_ends_the_call_and_nobody_sends_it_again(client: Client) -> None:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.support.redis_client import redis_client
 from tests.support.worker.harness import Away, HookedStore
 from wire import keys
 from wire.pictures import SMALLEST, PictureStore, picture_id
@@ -37,7 +38,7 @@ async def test_a_picture_without_an_address_gets_one_here_in_its_place(store: Ho
     for address in (first, third):
         id_ = picture_id(address)
         assert id_ is not None
-        assert await store.commands.get(keys.picture_key(id_)) == PNG
+        assert await redis_client(store).get(keys.picture_key(id_)) == PNG
 
 
 async def test_addresses_elsewhere_need_nothing_of_redis(store: HookedStore) -> None:
@@ -49,7 +50,7 @@ async def test_a_full_store_is_a_reason_of_its_own(store: HookedStore) -> None:
     with pytest.raises(UpstreamError, match=r"image\.full: PICTURE_LIMIT") as caught:
         await keep(store, PNG, limit=10)
     assert not caught.value.refused, "the picture was made and paid for: no other account makes one"
-    assert await store.commands.keys("*picture*") == []
+    assert await redis_client(store).keys("*picture*") == []
 
 
 async def test_a_client_that_fills_its_part_leaves_room_to_others(store: HookedStore) -> None:
@@ -68,13 +69,13 @@ async def test_a_redis_that_is_full_or_away_is_a_reason_too(store: HookedStore) 
 
 
 async def test_a_redis_without_memory_keeps_no_picture_and_counts_none(store: HookedStore) -> None:
-    await store.commands.config_set("maxmemory", "1")
+    await redis_client(store).config_set("maxmemory", "1")
     try:
         with pytest.raises(UpstreamError, match=r"image\.full: .*OOM"):
             await keep(store, PNG)
     finally:
-        await store.commands.config_set("maxmemory", "0")
-    assert await store.commands.keys("*picture*") == []
+        await redis_client(store).config_set("maxmemory", "0")
+    assert await redis_client(store).keys("*picture*") == []
 
 
 async def test_a_redis_that_returns_in_time_loses_no_picture(store: HookedStore) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.conditions import SOON, until
+from tests.support.redis_client import redis_client
 from tests.support.worker.harness import Away, Held, WorkerHarness, report_nothing
 from wire import keys
 from wire.blocks import Block, BlockKind, Piece, add_piece
@@ -299,7 +300,7 @@ async def test_leaving_stops_an_append_that_hangs(harness: WorkerHarness) -> Non
 
 async def test_an_append_that_meets_lost_events_is_made_once_more_after_a_report(harness: WorkerHarness) -> None:
     task, reports = await harness.task(), 0
-    commands: Any = harness.client.store.commands
+    commands: Any = redis_client(harness.client.store)
 
     async def report() -> None:
         nonlocal reports
@@ -325,7 +326,7 @@ async def test_an_append_that_a_report_did_not_help_raises_what_it_met(harness: 
     async with publisher(harness, task) as answer:
         answer.update("a")
         await until(lambda: answer.seq == 1)
-        await harness.client.store.commands.delete(keys.log_key(task.answer))
+        await redis_client(harness.client.store).delete(keys.log_key(task.answer))
         answer.update("ab")
         with pytest.raises(StateLostError):
             await answer.finish()
@@ -340,7 +341,7 @@ async def test_an_append_that_could_not_be_reported_in_time_raises(harness: Work
     async with Publisher(harness.sessions, task, 0.1, report) as answer:
         answer.update("a")
         await until(lambda: answer.seq == 1)
-        await harness.client.store.commands.delete(keys.log_key(task.answer))
+        await redis_client(harness.client.store).delete(keys.log_key(task.answer))
         answer.update("ab")
         with pytest.raises(StoreUnavailableError):
             await answer.finish()

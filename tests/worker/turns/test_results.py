@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.redis_client import redis_client
 from tests.support.worker.harness import HookedStore
 from wire.errors import StoreUnavailableError
 from wire.redis.connection import Argument
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.anyio
 async def store(valkey_url: str, anyio_backend: str) -> AsyncIterator[HookedStore]:
     store = HookedStore(valkey_url)
     yield store
-    await store.commands.config_set("maxmemory", "0")
+    await redis_client(store).config_set("maxmemory", "0")
     await store.close()
 
 
@@ -37,8 +38,8 @@ async def test_the_largest_result_is_kept_and_none_above_it(store: HookedStore) 
 
 
 async def test_the_reserve_of_a_redis_that_is_nearly_full_is_not_for_results(store: HookedStore) -> None:
-    info = await store.commands.info("memory")
-    await store.commands.config_set("maxmemory", str(int(info["used_memory"] * 1.1)))
+    info = await redis_client(store).info("memory")
+    await redis_client(store).config_set("maxmemory", str(int(info["used_memory"] * 1.1)))
     with pytest.raises(UpstreamError, match=r"result\.full"):
         await keep(store, b"x")
     assert await ResultStore(store).read("s0-1") == b""

@@ -7,6 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.support.conditions import until
+from tests.support.redis_client import redis_client
 from tests.support.wire.ledger_clock import advance
 from tests.support.worker.harness import ACCOUNTS, Away, WorkerHarness, pool_on, report_nothing, settings_with
 from tests.support.worker.scripted_provider import Ask, Only, Pictures, Play, ScriptedProvider, echo
@@ -415,7 +416,7 @@ async def test_state_that_redis_lost_ends_the_turn(shop: Shop) -> None:
     async def play(ask: Ask) -> AsyncIterator[ChatUpdate]:
         await ask.send()
         store = shop.harness.client.store
-        await store.commands.delete(*[key async for key in store.commands.scan_iter(match="*:job:*")])
+        await redis_client(store).delete(*[key async for key in redis_client(store).scan_iter(match="*:job:*")])
         yield Snapshot("too late")
         await until(lambda: store.calls.count("append") == 1)
         yield Completion("too late", b"state")

@@ -11,6 +11,7 @@ from tests.gateway.openai.responses.test_events import RICH
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, Step, closing_gate, running, settings
 from tests.support.gateway.openai_client import EVENTS, MODEL, data_of
+from tests.support.redis_client import redis_client
 from wire import keys
 from wire.errors import StoreUnavailableError
 from wire.messages import Chat, Delta, Failed, Final, HistoryMessage, Prompted, Source, Usage, Work
@@ -65,7 +66,7 @@ async def respond(gateway: RunningGateway, question: Any = "hi", **rest: Any) ->
 
 async def forget_events(store: Store, answer: str) -> None:
     """Let ANSWER_TTL pass."""
-    await store.commands.delete(keys.log_key(answer), keys.job_key(answer))
+    await redis_client(store).delete(keys.log_key(answer), keys.job_key(answer))
 
 
 def events_of(stream: str) -> list[Any]:

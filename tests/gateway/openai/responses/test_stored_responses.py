@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from gateway.openai.responses.stored_responses import StoredResponses
 from tests.support.gateway.harness import RunningGateway, running
 from tests.support.gateway.openai_client import MODEL
+from tests.support.redis_client import redis_client
 from wire import keys
 from wire.about import About
 from wire.answers import Answers
@@ -85,7 +86,7 @@ class Tree:
             self.gone.add(chosen)
         elif chosen:
             answer = chosen.removeprefix("resp_")
-            await self.gateways[0].store.commands.delete(keys.job_key(answer), keys.log_key(answer))
+            await redis_client(self.gateways[0].store).delete(keys.job_key(answer), keys.log_key(answer))
 
     async def check(self) -> None:
         """Read all responses."""

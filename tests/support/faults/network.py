@@ -1,0 +1,76 @@
+"""The lines over which processes reach servers, and what a test does to them: a split, one reader left behind."""
+
+import os
+from collections.abc import Iterable
+from functools import partial
+
+from tests.support.faults.node import Node
+from tests.support.processes import open_sockets, socket_table
+from tests.support.tcp_proxy import ProxyThread, TcpProxy
+
+_CLOSED = "0"
+
+
+class Network:
+    """Lines to servers, each of which knows by the kernel's tables which process is at its other end."""
+
+    def __init__(self, proxy_thread: ProxyThread) -> None:
+        self._proxy_thread = proxy_thread
+        self._lines: list[tuple[TcpProxy, Node]] = []
+        self._side: tuple[Node, ...] = ()
+        self._behind: set[tuple[Node, TcpProxy]] = set()
+
+    def add(self, node: Node, port: int) -> TcpProxy:
+        """Return a new line to a port of this process."""
+        line = self._proxy_thread.proxy(port)
+        self._lines.append((line, node))
+        return line
+
+    def split(self, *side: Node) -> None:
+        """Separate these processes from all others; they still reach each other. It replaces an earlier split.
+
+        Nothing arrives any more, and nobody is informed; what is on its way arrives after `heal`.
+        """
+        self._side = side
+        self._apply()
+
+    def hold(self, reader: Node, line: TcpProxy) -> None:
+        """Let nothing pass on this process's connections over this line, until `heal`."""
+        self._behind.add((reader, line))
+        self._apply()
+
+    def heal(self) -> None:
+        """Let everything pass. Connections that were begun over a held line are reset."""
+        self._side = ()
+        self._behind.clear()
+        for line, _ in self._lines:
+            line.heal()
+
+    def _apply(self) -> None:
+        for line, node in self._lines:
+            self._proxy_thread.do(partial(line.hold, partial(self._held, line, node)))
+
+    def _held(self, line: TcpProxy, node: Node, ports: set[int]) -> set[int]:
+        """Which of these clients of a line, named by the ports that they connect from, it doesn't serve."""
+        inodes = _inodes(line.port)
+        side, behind = self._sockets(self._side), self._sockets(reader for reader, held in self._behind if held is line)
+        inside = node in self._side
+        # Who has closed already can't be asked which side it is on; nobody waits for what it sent.
+        return {
+            port
+            for port in ports
+            if (inode := inodes.get(port, _CLOSED)) == _CLOSED or (inode in side) != inside or inode in behind
+        }
+
+    def _sockets(self, nodes: Iterable[Node]) -> set[str]:
+        return {inode for node in nodes if node.running for inode in open_sockets(node.pid)}
+
+
+def _inodes(port: int) -> dict[int, str]:
+    """The sockets of those that are connected to a port of this machine, by the port that they connect from."""
+    connections = [(row[1], row[2], row[9]) for row in socket_table(os.getpid(), "tcp")]
+    return {_port(local): inode for local, remote, inode in connections if _port(remote) == port}
+
+
+def _port(address: str) -> int:
+    return int(address.rpartition(":")[2], 16)

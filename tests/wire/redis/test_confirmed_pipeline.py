@@ -1,0 +1,88 @@
+"""What counts only once a replica has it, with real servers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from tests.support.conditions import until
+from tests.support.replicated_servers import ReplicatedServers, replicated_servers
+from wire import keys
+from wire.errors import StoreUnavailableError, UnconfirmedError
+from wire.redis.store import Store
+
+pytestmark = pytest.mark.anyio
+KEY = keys.looks_key()
+
+
+@pytest.fixture
+def servers() -> Iterator[ReplicatedServers]:
+    """A primary and a replica."""
+    with replicated_servers() as servers:
+        yield servers
+
+
+@pytest.fixture
+async def store(servers: ReplicatedServers, anyio_backend: str) -> AsyncIterator[Store]:
+    """A store on the primary."""
+    store = Store(servers.url)
+    yield store
+    await store.close()
+
+
+async def test_a_reply_counts_once_a_replica_has_what_was_written(servers: ReplicatedServers, store: Store) -> None:
+    """Also the first, before anything is known of replicas."""
+    for times in (1, 2):
+        assert await store.run_confirmed("touch", KEY, keys.prefix())
+        assert servers.replica.client().exists(KEY)
+        assert servers.count_waits() == times
+
+
+async def test_what_starts_together_waits_together(servers: ReplicatedServers, store: Store) -> None:
+    await store.run_confirmed("touch", KEY, keys.prefix())
+    before = servers.count_waits()
+    await asyncio.gather(*(store.run_confirmed("touch", KEY, keys.prefix()) for _ in range(20)))
+    assert servers.count_waits() - before <= 2
+
+
+async def test_where_no_replica_has_it_in_time_that_is_an_error_and_nothing_else_waits(
+    servers: ReplicatedServers, store: Store
+) -> None:
+    await store.run_confirmed("touch", KEY, keys.prefix())
+    with servers.frozen_replica():
+        confirmed = asyncio.create_task(store.run_confirmed("touch", KEY, keys.prefix()))
+        await store.run("touch", KEY, keys.prefix())
+        assert not confirmed.done()
+        with pytest.raises(UnconfirmedError):
+            await confirmed
+    await store.run_confirmed("touch", KEY, keys.prefix())
+
+
+async def test_a_replica_that_has_gone_is_waited_for_until_its_server_may_be_alone(
+    servers: ReplicatedServers, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.run_confirmed("touch", KEY, keys.prefix())
+    servers.replica.client().replicaof("NO", "ONE")
+    await until(lambda: servers.primary.client().role()[2] == [], "the primary is alone")
+    with pytest.raises(UnconfirmedError):
+        await store.run_confirmed("touch", KEY, keys.prefix())
+    monkeypatch.setattr("wire.redis.replicas._ALONE_AFTER", 0.0)
+    assert await store.run_confirmed("touch", KEY, keys.prefix())
+
+
+async def test_a_server_that_is_full_confirms_what_may_be_written_then(
+    servers: ReplicatedServers, store: Store
+) -> None:
+    await store.run_confirmed("touch", KEY, keys.prefix())
+    servers.primary.client().config_set("maxmemory", 1)
+    assert await store.run_confirmed("touch", KEY, keys.prefix())
+    with pytest.raises(StoreUnavailableError, match="OOM"):
+        await store.run_confirmed("note", keys.conversations_key(), keys.prefix())
+
+
+async def test_without_a_replica_nothing_waits(valkey_store: Store) -> None:
+    await valkey_store.execute("CONFIG", "RESETSTAT")
+    for _ in range(2):
+        assert await valkey_store.run_confirmed("touch", KEY, keys.prefix())
+    assert b"cmdstat_wait" not in await valkey_store.execute("INFO", "commandstats")
+    assert not await valkey_store.execute("EXISTS", keys.confirmed_key(keys.SHARD))

@@ -1,0 +1,24 @@
+"""Since when a server has no replica."""
+
+import pytest
+
+from wire.redis import replicas
+from wire.redis.replicas import Replicas
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_only_a_server_that_has_had_a_replica_is_expected_to_have_one() -> None:
+    known = Replicas()
+    known.record(0)
+    assert not known.are_expected
+    known.record(1)
+    known.record(0)
+    assert known.are_expected, "it may be cut off from it"
+
+
+async def test_one_that_has_been_alone_for_long_serves_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = Replicas()
+    known.record(1)
+    monkeypatch.setattr(replicas, "_ALONE_AFTER", -1.0)
+    assert not known.are_expected

@@ -1,0 +1,105 @@
+"""Scripts whose effects a fail-over must not undo: their replies count once a replica has what they wrote.
+
+They have a connection of their own, since WAIT holds up all that comes behind it. What starts while it waits leaves
+together, with one WAIT for all.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from wire.errors import StoreUnavailableError, UnconfirmedError
+from wire.redis.connection import Argument, RedisConnection
+from wire.redis.pipeline import Pipeline
+
+# Milliseconds that a replica has for it. One that is well needs one or two, over a network too.
+_WAIT_MS = 400
+T = TypeVar("T")
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    script: str
+    key: str
+    args: Sequence[Argument]
+    read: Callable[[Any], Any]
+    outcome: "asyncio.Future[Any]"
+    reply: "asyncio.Future[Any] | None" = None
+
+
+class ConfirmedPipeline(Pipeline):
+    """A Pipeline whose scripts raise UnconfirmedError while no replica has what was written, though one is expected.
+
+    `marker` is the key of a shard's marker and `prefix` that shard's. The marker is written ahead of each WAIT, which
+    waits for what its own connection has written: a script that is repeated may write nothing.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[RedisConnection]],
+        patience: float,
+        sources: Mapping[str, str],
+        marker: str,
+        prefix: str,
+    ) -> None:
+        super().__init__(connect, patience, sources)
+        self._marker = marker
+        self._prefix = prefix
+        self._calls: list[_Call] = []
+        self._waits = False
+
+    def start(self, script: str, key: str, *args: Argument, read: Callable[[Any], T]) -> "asyncio.Future[T]":
+        """Start a script; see Pipeline."""
+        loop = asyncio.get_running_loop()
+        outcome: asyncio.Future[T] = loop.create_future()
+        self._calls.append(_Call(script, key, args, read, outcome))
+        if not self._waits:
+            self._waits = True
+            loop.call_soon(self._send_calls)
+        return outcome
+
+    def _send_calls(self) -> None:
+        calls, self._calls = self._calls, []
+        waiting = self._start(partial(self._send_together, calls))
+        waiting.add_done_callback(partial(self._on_confirmed, calls))
+
+    def _send_together(self, calls: Sequence[_Call], connection: RedisConnection) -> "asyncio.Future[bool]":
+        for call in calls:
+            call.reply = self._send(connection, call.script, call.key, *call.args, read=call.read)
+        self._send(connection, "touch", self._marker, self._prefix, read=bool).add_done_callback(_ignore)
+        return connection.execute("WAIT", 1, _WAIT_MS, read=partial(_is_confirmed, connection))
+
+    def _on_confirmed(self, calls: Sequence[_Call], waiting: "asyncio.Future[bool]") -> None:
+        error = StoreUnavailableError("closed") if waiting.cancelled() else waiting.exception()
+        if error is None and not waiting.result():
+            error = UnconfirmedError("no replica has what was written")
+        for call in calls:
+            _settle(call, error)
+        self._waits = bool(self._calls)
+        if self._calls:
+            self._send_calls()
+
+
+def _is_confirmed(connection: RedisConnection, count: int) -> bool:
+    connection.replicas.record(count)
+    return count > 0 or not connection.replicas.are_expected
+
+
+def _settle(call: _Call, error: BaseException | None) -> None:
+    """Pass on what came of a call, or why nothing did. What Redis itself has said against it comes first."""
+    reply = call.reply if call.reply is not None and call.reply.done() and not call.reply.cancelled() else None
+    error = (reply.exception() if reply is not None else None) or error
+    if call.outcome.done():
+        return
+    if error is not None:
+        call.outcome.set_exception(error)
+    else:
+        assert reply is not None
+        call.outcome.set_result(reply.result())
+
+
+def _ignore(reply: "asyncio.Future[Any]") -> None:
+    if not reply.cancelled():
+        reply.exception()

@@ -1,0 +1,25 @@
+"""What a fail-over may lose, or ask twice, because of how servers are set up: one sentence each."""
+
+import re
+from typing import Literal
+
+_REPLICAS = re.compile(rb"^connected_slaves:(\d+)", re.MULTILINE)
+# INFO has this line only where min-replicas-to-write is set.
+_MIN_REPLICAS = re.compile(rb"^min_slaves_good_slaves:", re.MULTILINE)
+
+
+def find_risk(kind: Literal["sentinel", "cluster"], replication: bytes, *, alone: bool) -> str:
+    """Return the sentence that holds for a primary, '' if none does.
+
+    `replication` is that section of its INFO; `alone`: it has had no replica for long, so that writes are accepted on
+    its word only. CONFIG isn't asked, which many servers forbid.
+    """
+    count = _REPLICAS.search(replication)
+    replicas, limited = int(count[1]) if count else 0, bool(_MIN_REPLICAS.search(replication))
+    if replicas == 0 and alone:
+        return "it has no replica: what it takes is lost if it fails"
+    if kind == "sentinel" and not limited:
+        return "it lacks min-replicas-to-write 1: cut off from the sentinels it takes what is thrown away afterwards"
+    if kind == "cluster" and limited and replicas == 1:
+        return "it has min-replicas-to-write and one replica: after a fail-over nothing is accepted until that is back"
+    return ""
