@@ -45,7 +45,8 @@ meet_others() {
     until redis-cli ping | grep -qx PONG; do sleep 1; done
     hosts=${REDIS_URL#*://}
     for host in $(printf '%s' "${hosts%%[/?]*}" | tr ',' ' '); do
-        address=$(getent hosts "${host%:*}" | cut -d ' ' -f 1)
+        host=${host%:*}
+        address=$(getent hosts "$host" | cut -d ' ' -f 1)
         [ "$host" = "$name" ] || [ -z "$address" ] || redis-cli cluster meet "$address" 6379
     done
 }
