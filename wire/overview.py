@@ -63,6 +63,10 @@ class Overview:
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    def list_risks(self) -> list[str]:
+        """Return what a fail-over may lose, or ask twice, as Redis's servers are set up: a sentence each."""
+        return self._store.risks()
+
     async def read_processes(self) -> list[Process]:
         """Return all gateways and workers that have reported lately, and workers that only beat."""
         replies = await self._store.execute_all([("HGETALL", keys.processes_key()), ("HGETALL", keys.facts_key())])

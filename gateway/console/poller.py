@@ -119,7 +119,8 @@ class Poller:
         snapshot.events.extend(reversed(events))
         share = (await self._memory.read()).share
         models = await self._ledger.read_models()
-        snapshot.state = msgspec.json.encode(build_snapshot(accounts, processes, queue, jobs, share, models))
+        risks = overview.list_risks()
+        snapshot.state = msgspec.json.encode(build_snapshot(accounts, processes, queue, jobs, share, models, risks))
         snapshot.now = queue.now
 
     async def _read_minutes(self, now: int) -> MinuteCounts:

@@ -32,10 +32,11 @@ def build_snapshot(
     jobs: Iterable[Job],
     store_share: float,
     models: ModelTable,
+    risks: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the state, for JSON. Times are in Unix ms of Redis's clock, ages in s.
 
-    `store_share` says how full Redis is, up to 1.
+    `store_share` says how full Redis is, up to 1, and `risks` what its servers lack for a safe fail-over.
     """
     listed = list(processes)
     return {
@@ -44,7 +45,7 @@ def build_snapshot(
         "workers": [_worker_row(process, queue.now) for process in listed if process.kind == "worker"],
         "gateways": [_gateway_row(process, queue.now) for process in listed if process.kind == "gateway"],
         "queue": _queue_row(queue),
-        "store": {"percent": round(100 * store_share)},
+        "store": {"percent": round(100 * store_share), "risks": list(risks)},
         "answers": _answer_rows(jobs, listed),
     }
 

@@ -35,8 +35,9 @@ async def answered(running: Deployment, question: str) -> bool:
     return (await ask(running, question)).status_code == 200
 
 
-@pytest.mark.parametrize("planned", [True, False])
-async def test_a_stream_over_a_fail_over_is_whole_and_asked_once(tmp_path: Path, planned: bool) -> None:
+@pytest.mark.parametrize("how", ["coordinated", "ordered", "killed"])
+async def test_a_stream_over_a_fail_over_is_whole_and_asked_once(tmp_path: Path, how: str) -> None:
+    """Whether the primary hands over, is replaced while it serves, or is dead."""
     with (
         sentinel_group(tmp_path) as group,
         deployment(tmp_path, group.url, settings=SETTINGS, gateway_settings=SETTINGS) as running,
@@ -44,10 +45,10 @@ async def test_a_stream_over_a_fail_over_is_whole_and_asked_once(tmp_path: Path,
         question = f"!deltas={DELTAS} !rate=15"
         streaming = asyncio.create_task(stream(running, question))
         await until(lambda: bool(running.turns(question)), "it is sent")
-        if planned:
-            group.fail_over()
-        else:
+        if how == "killed":
             group.kill(group.ports[0])
+        else:
+            group.fail_over(*(["COORDINATED"] if how == "coordinated" else []))
         text = await streaming
         assert '"done": true' in text
         assert all(f"delta {number:06}" in text.rpartition("data:")[2] for number in range(1, DELTAS + 1))

@@ -71,9 +71,9 @@ class SentinelGroup:
         process.kill()
         process.wait()
 
-    def fail_over(self) -> None:
-        """Order a planned fail-over, which takes a while and loses nothing: the primary hands over."""
-        self.client(self.sentinels[0]).execute_command("SENTINEL", "FAILOVER", SERVICE, "COORDINATED")
+    def fail_over(self, *how: str) -> None:
+        """Order a fail-over, which takes a while. COORDINATED: the primary hands over, which loses nothing."""
+        self.client(self.sentinels[0]).execute_command("SENTINEL", "FAILOVER", SERVICE, *how)
 
     def close(self) -> None:
         """End all processes."""

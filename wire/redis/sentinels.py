@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from wire.errors import StoreUnavailableError
 from wire.redis.address import Endpoint, RedisAddress
@@ -13,14 +13,26 @@ from wire.redis.pipeline import Pipeline
 # Seconds that a sentinel has to answer.
 _TIMEOUT = 0.4
 _RECONNECT_PAUSE = 1.0
-_CHANNEL = "+switch-master"
+# A sentinel says it of the primary that is replaced, and seconds before, of the replica that it is about to promote.
+_SWITCHED, _PROMOTES = "+switch-master", "+failover-state-send-slaveof-noone"
+# Seconds that the others have to agree to a promotion.
+_PROMOTION = 10.0
+
+
+class _Promotion(NamedTuple):
+    """A replica that is promoted while its primary may still serve: what that takes from then on is thrown away."""
+
+    old: Endpoint
+    new: Endpoint
+    until: float
 
 
 class Sentinels:
     """Finder of the primary by the sentinels of an address; see wire.redis.nodes.Locator.
 
     What most of all configured sentinels say is sure. Without so many, what all say that answer is only a place to
-    look at: the server's own word must agree.
+    look at: the server's own word must agree. So it must for a replica that one of them promotes, which is looked at
+    before the others have heard of it.
     """
 
     def __init__(self, address: RedisAddress) -> None:
@@ -29,6 +41,7 @@ class Sentinels:
         self._urls = [address.sentinel_url(sentinel) for sentinel in address.endpoints]
         self._links = [Pipeline(partial(connect, url, _TIMEOUT, _TIMEOUT), _TIMEOUT, {}) for url in self._urls]
         self._listeners: list[asyncio.Task[None]] = []
+        self._promotion: _Promotion | None = None
 
     async def locate(self, _: str) -> Endpoint:
         """Return where the primary is; see Locator."""
@@ -36,18 +49,26 @@ class Sentinels:
             self._listeners = [asyncio.create_task(self._listen(url)) for url in self._urls]
         votes, sure, failure = await self._vote()
         if sure:
-            return sure
+            return self._after_promotion(sure)
         if len(votes) > 1:
             raise StoreUnavailableError("the sentinels disagree on where the primary is")
         if votes:
-            return next(iter(votes))
+            return self._after_promotion(next(iter(votes)))
         if failure:
             raise StoreUnavailableError(f"no sentinel answers: {failure}")
         raise StoreUnavailableError(f"the sentinels know no primary named {self._service}")
 
     async def confirm(self, _: str) -> Endpoint | None:
         """Return where most of the sentinels say that the primary is; see Locator."""
-        return (await self._vote())[1]
+        sure = (await self._vote())[1]
+        return sure and self._after_promotion(sure)
+
+    def _after_promotion(self, primary: Endpoint) -> Endpoint:
+        """Return which replica takes over from what the sentinels still call the primary, or that one."""
+        promotion = self._promotion
+        if promotion and (primary != promotion.old or asyncio.get_running_loop().time() > promotion.until):
+            self._promotion = promotion = None
+        return promotion.new if promotion else primary
 
     async def _vote(self) -> tuple[Counter[Endpoint], Endpoint | None, StoreUnavailableError | None]:
         """Ask all until most agree; return the votes, what most agree on, and why one didn't answer."""
@@ -93,15 +114,24 @@ class Sentinels:
 
     async def _follow(self, connection: RedisConnection) -> None:
         try:
-            connection.send("SUBSCRIBE", _CHANNEL)
+            connection.send("SUBSCRIBE", _SWITCHED, _PROMOTES)
             await asyncio.wait({connection.lost})
         finally:
             await connection.close()
 
     def _on_message(self, message: Any) -> None:
         """Wake whoever waits for changes: at the subscription's beginning too, for one may have been missed."""
-        _, _, content = message
-        if not isinstance(content, bytes) or content.split(b" ")[0] == self._service.encode():
+        _, channel, content = message
+        if not isinstance(content, bytes):
+            self.changed.set()
+            return
+        words = content.decode().split(" ")
+        if channel == _PROMOTES.encode() and words[5] == self._service:
+            _, _, host, port, _, _, old_host, old_port = words
+            until = asyncio.get_running_loop().time() + _PROMOTION
+            self._promotion = _Promotion(Endpoint(old_host, int(old_port)), Endpoint(host, int(port)), until)
+            self.changed.set()
+        elif words[0] == self._service:
             self.changed.set()
 
     async def close(self) -> None:

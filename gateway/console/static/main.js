@@ -105,6 +105,8 @@ function drawState() {
   if (!state) return;
   tables.accounts.update(state.accounts, (one) => one.name);
   const disputed = state.accounts.filter((one) => one.disputed).map((one) => one.name);
+  byId("risks").hidden = !state.store.risks.length;
+  put(byId("risks"), state.store.risks.length ? w.risks(state.store.risks) : "");
   byId("disputed").hidden = !state.disputed;
   put(byId("disputed"), state.disputed ? w.disputed(disputed) : "");
   tables.workers.update(state.workers, (one) => one.name);

@@ -25,7 +25,12 @@ def shown(
 
 
 def test_how_full_redis_is_shows_in_percent() -> None:
-    assert shown()["store"] == {"percent": 43}
+    assert shown()["store"] == {"percent": 43, "risks": []}
+
+
+def test_what_its_servers_lack_for_a_safe_fail_over_is_shown() -> None:
+    state = build_snapshot((), (), QUEUE, (), 0.0, ModelTable(), ["redis-1:6379: it has no replica"])
+    assert state["store"]["risks"] == ["redis-1:6379: it has no replica"]
 
 
 def test_an_account_and_its_pictures_are_one_row() -> None:

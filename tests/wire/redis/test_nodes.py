@@ -66,7 +66,7 @@ async def test_a_planned_fail_over_ends_all_connections_to_the_old_primary(group
     assert await writes(store)
     link = store.link(keys.SHARD)
     assert link
-    group.fail_over()
+    group.fail_over("COORDINATED")
     await until(pubsub.lost.done, "the connection for pub/sub is ended")
     await until(lambda: writes(store))
     assert store.link(keys.SHARD) not in (0, link)

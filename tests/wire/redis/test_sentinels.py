@@ -8,6 +8,7 @@ from typing import Any, cast
 import hiredis
 import pytest
 
+from tests.support.conditions import until
 from wire.errors import StoreUnavailableError
 from wire.redis.address import Endpoint, RedisAddress
 from wire.redis.sentinels import Sentinels
@@ -51,9 +52,9 @@ class ScriptedSentinel:
         endpoint = self.endpoint
         writer.write(pack(endpoint.host, str(endpoint.port)) if endpoint else b"*-1\r\n")
 
-    def publish(self, content: str) -> None:
+    def publish(self, content: str, channel: str = "+switch-master") -> None:
         for listener in self.listeners:
-            listener.write(pack("message", "+switch-master", content))
+            listener.write(pack("message", channel, content))
 
 
 @asynccontextmanager
@@ -118,3 +119,38 @@ async def test_a_switch_of_this_primary_wakes_who_waits_and_one_of_another_does_
         scripted.publish("other 10.0.0.1 6379 10.0.0.2 6379")
         await sentinels.confirm("s0")
         assert not sentinels.changed.is_set()
+
+
+async def test_a_replica_that_one_promotes_is_looked_at_before_the_others_have_heard_of_it() -> None:
+    """What its primary takes from then on is thrown away."""
+    async with running(FIRST, FIRST, FIRST) as (sentinels, scripted):
+        await sentinels.locate("s0")
+        await until(lambda: scripted[0].listeners, "it listens")
+        for service in ("other", "bing"):
+            content = f"slave of {SECOND.host} {SECOND.port} @ {service} {FIRST.host} {FIRST.port}"
+            scripted[0].publish(content, "+failover-state-send-slaveof-noone")
+        await until(lambda: points_to(sentinels, SECOND))
+        assert await sentinels.confirm("s0") == SECOND
+        for sentinel in scripted:
+            sentinel.endpoint = SECOND
+        assert await sentinels.locate("s0") == SECOND
+        for sentinel in scripted:
+            sentinel.endpoint = FIRST
+        assert await sentinels.locate("s0") == FIRST, "most say so, after the switch"
+
+
+async def test_a_promotion_that_the_others_do_not_agree_to_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wire.redis.sentinels._PROMOTION", -1.0)
+    async with running(FIRST) as (sentinels, (scripted,)):
+        await sentinels.locate("s0")
+        await until(lambda: scripted.listeners, "it listens")
+        await sentinels.changed.wait()
+        sentinels.changed.clear()
+        content = f"slave of {SECOND.host} {SECOND.port} @ bing {FIRST.host} {FIRST.port}"
+        scripted.publish(content, "+failover-state-send-slaveof-noone")
+        await sentinels.changed.wait()
+        assert await sentinels.locate("s0") == FIRST
+
+
+async def points_to(sentinels: Sentinels, endpoint: Endpoint) -> bool:
+    return await sentinels.locate("s0") == endpoint
