@@ -12,7 +12,7 @@ case ${REDIS_URL:-} in
             echo "$name needs REDIS_URL=redis+sentinel://… or redis+cluster://… in .env: docs/guides/fail-over.md" >&2
             exit 1
         fi
-        # Whom it followed under Sentinel, if ever, is of no account any more.
+        # Which one it followed under Sentinel, if ever, doesn't count any more.
         rm -f sentinel.conf
         exec redis-server "$etc/redis.conf"
         ;;
@@ -23,7 +23,7 @@ folder=$PWD
 [ "$name" = redis ] || folder=$PWD/$shape
 mkdir -p "$folder"
 own=$folder/$shape.conf
-# At first all servers under Sentinel follow redis; later each follows whom Sentinel has written into this file.
+# At first all servers under Sentinel follow redis; later each follows the one that Sentinel writes into this file.
 follows=
 if [ -e "$own" ]; then
     follows=$(grep '^replicaof ' "$own" || true)
@@ -40,7 +40,7 @@ fi
 mv "$own.new" "$own"
 
 # A node of a cluster knows the others by their addresses, and Docker may give these to others while they are down. So it
-# meets all whom REDIS_URL names, with each start; whoever starts later meets it.
+# meets all that REDIS_URL names, with each start; those that start later meet it.
 meet_others() {
     until redis-cli ping | grep -qx PONG; do sleep 1; done
     hosts=${REDIS_URL#*://}

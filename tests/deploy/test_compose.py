@@ -118,7 +118,7 @@ def test_a_container_starts_after_what_it_needs_is_well(services: dict[str, dict
         assert need["condition"] == done
         # A service of a profile is waited for only where that is on.
         mine, others = (set(services[service].get("profiles", [])) for service in (name, other))
-        assert need.get("required", True) is (not others or bool(mine) and mine <= others)
+        assert need.get("required", True) is (not others or (bool(mine) and mine <= others))
 
 
 def test_any_number_of_gateways_and_workers_can_run(services: dict[str, dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""deploy/start-redis.sh: what a server of Redis in a container is, and whom it follows, by REDIS_URL and its name."""
+"""deploy/start-redis.sh: what a server of Redis in a container is, and which one it follows, by REDIS_URL and its name."""
 
 import os
 import subprocess
@@ -62,7 +62,7 @@ class Server:
 
     @property
     def follows(self) -> list[str]:
-        """Return whom the configuration makes it follow."""
+        """Return which server the configuration makes it follow."""
         return [line for line in self.configuration if line.startswith("replicaof")]
 
 
@@ -96,7 +96,7 @@ def test_under_sentinel_all_follow_redis_at_first(server: Server, name: str, fir
 
 @pytest.mark.parametrize("name", ["redis", "redis-2"])
 @pytest.mark.parametrize("follows", [["replicaof redis-3 6379"], []])
-def test_under_sentinel_a_start_changes_nothing_of_who_follows_whom(
+def test_under_sentinel_a_start_leaves_a_primary_and_a_replica_what_they_are(
     server: Server, name: str, follows: list[str]
 ) -> None:
     server.start(name, SENTINEL)
@@ -131,7 +131,7 @@ def test_the_only_ones_data_stay_its_own_and_others_have_a_folder_for_each_shape
     assert folders[-1] == f"dir {(server.data / below).resolve()}"
 
 
-def test_a_node_of_a_cluster_meets_all_others_whom_the_address_names(server: Server) -> None:
+def test_a_node_of_a_cluster_meets_all_others_of_the_address(server: Server) -> None:
     server.start("redis-2", f"{CLUSTER},redis-3,redis-4:7000?ssl_ca_certs=/ca.pem")
     assert (server.folder / "commands").read_text().splitlines() == [
         "cluster meet 198.51.100.5 6379",

@@ -34,8 +34,8 @@ def test_a_sentinel_begins_with_the_configuration_under_its_own_name(tmp_path: P
     configuration, option = start(tmp_path / "data", programs)
     assert option == "--sentinel"
     assert configuration.parent == tmp_path / "data"
-    lines = configuration.read_text().splitlines()
-    assert lines == [*(DEPLOY / "sentinel" / "sentinel.conf").read_text().splitlines(), "sentinel announce-ip sentinel-2"]
+    common = (DEPLOY / "sentinel" / "sentinel.conf").read_text()
+    assert configuration.read_text() == f"{common}sentinel announce-ip sentinel-2\n"
 
 
 def test_a_sentinel_that_starts_again_knows_what_it_has_learned(tmp_path: Path, programs: Path) -> None:
