@@ -312,7 +312,7 @@ class Sessions:
 
     async def take_back_mark(self, job: ClaimedJob, attempt: int) -> None:
         """Take back the mark of the `attempt`-th sending, which never began, if Redis still has it."""
-        await self._run("refused", job.lease, job.answer, _mark(job, attempt), "unsent")
+        await self._run("refused", job.lease, job.answer, _mark(job, attempt), self.limits.answer_ttl)
 
     async def record_refusal(self, job: ClaimedJob, attempt: int) -> None:
         """Allow another sending, since the upstream refused the `attempt`-th. LeaseLostError, AnswerEndedError."""

@@ -21,6 +21,7 @@ _CLOSE_CODES = {
     "1000": "Sent by a client that is done. Closing stops no question that was sent upstream.",
     "1009": "A message is larger than MAX_MESSAGE.",
     "1012": "The gateway goes down: connect again, at any gateway.",
+    "1013": "The client has too many large messages here that aren't whole, or wait: try again later.",
 }
 _ONE = "One connection is one conversation: its questions are answered in order, and closing it ends the conversation."
 _QUESTION: Node = object_of(

@@ -1,15 +1,19 @@
-"""The connections of this process: how many each client has, and which ones have begun something and not ended it."""
+"""The connections of this process: how many each client has, and what they have begun and not ended."""
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 import structlog
 
 from gateway.answering.timings import TIMINGS
 from gateway.auth.addresses import Networks, client_address, is_trusted
+from gateway.http.body import BodyRoom
 
+# Bytes of large messages of all sockets: 32 of the largest for the first client that has many.
+_MESSAGES = 64 * 1024 * 1024
 # The seconds between two log lines about clients that have too many connections.
 _LOG_PAUSE = 60.0
 _LOG = structlog.get_logger()
@@ -83,6 +87,7 @@ class OpenConnections:
         self.bodies = ArrivalTimes(body_limit)
         self._limit = limit
         self._trusted = trusted
+        self._messages = BodyRoom(_MESSAGES)
         self._counts: Counter[str] = Counter()
         self._clock = clock
         self._log_after = float("-inf")
@@ -106,6 +111,13 @@ class OpenConnections:
         self._counts[client] -= 1
         if self._counts[client] <= 0:
             del self._counts[client]
+
+    def hold_message(self, peer: str, forwarded: Sequence[str], size: int) -> AbstractContextManager[None]:
+        """Return the room of a large message from this address, with these values of X-Forwarded-For.
+
+        ClientFullError if what its client has already leaves too little; one it may always have.
+        """
+        return self._messages.take_now(client_address(peer, forwarded, self._trusted), size)
 
     def _log(self, client: str) -> None:
         now = (self._clock or asyncio.get_running_loop().time)()

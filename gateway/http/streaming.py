@@ -36,7 +36,8 @@ LimitedProtocol's limits don't hold.
 HttpProtocol also adds what uvicorn lacks: no chunks for HTTP/1.0, addresses without percent-encoding, and the limits of
 LimitedProtocol. SocketProtocol makes no message of what it has read before the one in front is taken: of the 250 kB of
 one read, tiny ones would take forty times as much. The rest waits in TCP. So may pongs, which are not missed
-meanwhile; that a client has vanished the kernel notices.
+meanwhile; that a client has vanished the kernel notices. A large message has room in the process's memory from before
+it is whole until it is taken, and is held as bytes: a client with many that don't end, or wait, is cut off.
 """
 
 import array
@@ -46,6 +47,7 @@ import fcntl
 import re
 import termios
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, cast
 
@@ -55,10 +57,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
+from wsproto.events import BytesMessage, TextMessage
 
 from gateway.errors import ClientGoneError
 from gateway.http.limited_protocol import LimitedProtocol
+from gateway.http.message_buffer import MessageBuffer, decode
 from gateway.http.open_connections import OpenConnections
+from wire.errors import ClientFullError
+from wire.threads import LARGE
 
 # Private attributes that are replaced below, with the function that has to mention each.
 _PRIVATE: tuple[tuple[type, str, str], ...] = (
@@ -82,7 +88,9 @@ _PRIVATE: tuple[tuple[type, str, str], ...] = (
     (HttpToolsProtocol, "data_received", "parser"),
     (WSProtocol, "__init__", "queue"),
     (WSProtocol, "__init__", "writable"),
+    (WSProtocol, "__init__", "buffer"),
     (WSProtocol, "handle_events", "events"),
+    (WSProtocol, "handle_message", "buffer"),
     (WSProtocol, "handle_message", "read_paused"),
     (WSProtocol, "receive", "read_paused"),
     (WSProtocol, "keepalive_timeout", "pong_timer"),
@@ -95,6 +103,8 @@ _HANDLERS: Mapping[type[Any], str] = {
     wsproto.events.Ping: "handle_ping",
     wsproto.events.Pong: "handle_pong",
 }
+# The code that closes a socket whose client has too many large messages here (IANA's registry of RFC 6455).
+_TRY_AGAIN_LATER = 1013
 _NO_ASCII = re.compile(rb"[\x80-\xff]")
 _LOG = structlog.get_logger()
 
@@ -260,10 +270,13 @@ class SocketProtocol(WSProtocol):
 
     _open_connections: OpenConnections | None = None
     _peer = ""
+    # The room of a large message that isn't whole, or waits.
+    _held: AbstractContextManager[None] | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.queue = cast(Any, _MessageQueue())
+        self.buffer = cast(Any, MessageBuffer(self.config.ws_max_size))
         self.writable = _ListEvent(value=True)
 
     def handle_events(self) -> None:
@@ -278,13 +291,49 @@ class SocketProtocol(WSProtocol):
 
     async def receive(self) -> Any:
         """See uvicorn: return the next message, and make one of what has been read already."""
-        message = await self.queue.get()
+        message = decode(await self.queue.get())
+        self._give_back()
         if self.read_paused and self.queue.empty():
             self.read_paused = False
             self.transport.resume_reading()
             if not self.transport.is_closing():
                 self.handle_events()
         return message
+
+    def handle_message(self, event: TextMessage | BytesMessage) -> None:
+        """See uvicorn: a part of a message has arrived; a large one needs room."""
+        if self._held is None and self.buffer.length + len(event.data) > LARGE and not self._take_room():
+            self._refuse_message()
+            return
+        super().handle_message(event)
+        if self.close_sent:
+            self.buffer.clear()
+
+    def _take_room(self) -> bool:
+        """Return whether there is room for a large message of this client."""
+        if self._open_connections is None:
+            return True
+        forwarded = [value.decode("latin-1") for name, value in self.scope["headers"] if name == b"x-forwarded-for"]
+        try:
+            self._held = self._open_connections.hold_message(self._peer, forwarded, self.config.ws_max_size)
+        except ClientFullError:
+            return False
+        self._held.__enter__()
+        return True
+
+    def _give_back(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            held.__exit__(None, None, None)
+
+    def _refuse_message(self) -> None:
+        """Close the socket, as uvicorn does for a message that is too large."""
+        self.buffer.clear()
+        self.close_sent = True
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": _TRY_AGAIN_LATER})
+        if not self.transport.is_closing():
+            self.transport.write(self.conn.send(wsproto.events.CloseConnection(code=_TRY_AGAIN_LATER)))
+            self.transport.close()
 
     def keepalive_timeout(self) -> None:
         """See uvicorn: a pong may wait behind a message that nobody has taken."""
@@ -297,6 +346,7 @@ class SocketProtocol(WSProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         super().connection_lost(exc)
+        self._give_back()
         if self._open_connections is not None:
             self._open_connections.leave(self._peer)
 

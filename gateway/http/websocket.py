@@ -1,12 +1,14 @@
-"""One WebSocket: its messages wait in an inbox, and its frames are sent one at a time."""
+"""One WebSocket: what its messages hold waits in an inbox, and its frames are sent one at a time."""
 
 import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Generic, TypeVar
 
 from starlette.exceptions import HTTPException
+from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.answering.drain import background
@@ -20,6 +22,7 @@ from wire.jobs import Client
 # The bytes of memory that messages take which a client has sent ahead; what it sends beyond them waits at its end.
 AHEAD = 64 * 1024
 _SERVICE_RESTART = 1012
+T = TypeVar("T")
 
 
 async def identify_or_deny(clients: Clients, socket: WebSocket) -> Client | None:
@@ -31,13 +34,13 @@ async def identify_or_deny(clients: Clients, socket: WebSocket) -> Client | None
         return None
 
 
-class Inbox:
-    """Messages that wait for their turn. One reads, and one adds whenever there is room."""
+class Inbox(Generic[T]):
+    """What messages hold, while it waits for its turn. One reads, and one adds whenever there is room."""
 
     def __init__(self, size: int = AHEAD) -> None:
         self._left = size
         # No deque and no event, which has one: an empty one takes half a kilobyte.
-        self._waiting: list[str] = []
+        self._waiting: list[tuple[T, int]] = []
         self._waiter: asyncio.Future[None] | None = None
         self._sealed = False
         self._closed = False
@@ -47,11 +50,11 @@ class Inbox:
         while self._left <= 0 and not (self._sealed or self._closed):
             await self._wait()
 
-    def put(self, message: str) -> None:
-        """Add a message."""
+    def put(self, held: T, size: int) -> None:
+        """Add what a message of `size` bytes holds."""
         if not self._sealed:
-            self._waiting.append(message)
-            self._left -= sys.getsizeof(message)
+            self._waiting.append((held, size))
+            self._left -= size
             self._wake()
 
     def seal(self) -> None:
@@ -64,17 +67,17 @@ class Inbox:
         self._closed = True
         self._wake()
 
-    async def messages(self) -> AsyncIterator[str]:
-        """Yield the messages in order, until the inbox is closed, or sealed and empty."""
+    async def messages(self) -> AsyncIterator[T]:
+        """Yield what the messages hold, in order, until the inbox is closed, or sealed and empty."""
         while True:
             while not (self._waiting or self._sealed or self._closed):
                 await self._wait()
             if self._closed or not self._waiting:
                 return
-            message = self._waiting.pop(0)
-            self._left += sys.getsizeof(message)
+            held, size = self._waiting.pop(0)
+            self._left += size
             self._wake()
-            yield message
+            yield held
 
     async def _wait(self) -> None:
         """Wait for a change. Only one of both sides ever waits: for a message, or for room."""
@@ -86,29 +89,33 @@ class Inbox:
             self._waiter.set_result(None)
 
 
-class WebSocketConnection:
+class WebSocketConnection(Generic[T]):
     """An accepted socket, whose last frames may take `last_send_limit` seconds.
 
+    `parse` returns what a message holds, and raises nothing: it is called as the message arrives, so that a large one
+    with a short question doesn't wait, and isn't kept until that is answered.
     When the client has gone, `gone` is set and `on_close` is called.
     """
 
     def __init__(
         self,
         socket: WebSocket,
+        parse: Callable[[str], T],
         on_close: Callable[[], None],
         *,
         last_send_limit: float = TIMINGS.last_send_limit,
     ) -> None:
         self._send = server_send(socket.scope, socket.send)
         self._receive = server_receive(socket.scope, socket.receive)
-        self._inbox = Inbox()
+        self._inbox: Inbox[T] = Inbox()
+        self._parse: Callable[[str], T] | None = parse
         self._on_close: Callable[[], None] | None = on_close
         self._last_send_limit = last_send_limit
         self._sending = asyncio.Lock()
         self.gone = False
 
     @asynccontextmanager
-    async def messages(self) -> AsyncIterator[AsyncIterator[str]]:
+    async def messages(self) -> AsyncIterator[AsyncIterator[T]]:
         """Read the client's messages during the body; they end when it left or, after `seal`, with the last one.
 
         A client that left ends the body without an error. One that is still connected gets a close frame: the gateway
@@ -119,8 +126,8 @@ class WebSocketConnection:
                 yield self._inbox.messages()
                 if not self.gone:
                     await self._close(_SERVICE_RESTART)
-        # The callback's owner refers to this connection: both would stay until the next garbage collection.
-        self._on_close = None
+        # The callbacks' owner refers to this connection: both would stay until the next garbage collection.
+        self._parse = self._on_close = None
 
     def seal(self) -> None:
         """Answer what has arrived, and drop what still comes: the gateway drains."""
@@ -147,13 +154,19 @@ class WebSocketConnection:
     async def _read(self) -> None:
         try:
             while (message := await self._receive())["type"] != "websocket.disconnect":
-                # A binary frame is answered like any other that holds nothing readable.
-                self._inbox.put(message.get("text") or "")
+                self._take(message)
+                del message
                 # Hundreds may have arrived at once: others have their turn before the next one.
                 await asyncio.sleep(0)
                 await self._inbox.wait_for_room()
         finally:
             self._leave()
+
+    def _take(self, message: Message) -> None:
+        # A binary frame is answered like any other that holds nothing readable.
+        text = message.get("text") or ""
+        if self._parse is not None:
+            self._inbox.put(self._parse(text), sys.getsizeof(text))
 
     def _leave(self) -> None:
         self.gone = True

@@ -37,7 +37,9 @@ class LegacySession:
         self._english: bool = socket.state.english
         self._questions = questions
         self._relay = questions.relay
-        self._connection = WebSocketConnection(socket, self._abort, last_send_limit=self._relay.timings.last_send_limit)
+        self._connection = WebSocketConnection(
+            socket, self._parse, self._abort, last_send_limit=self._relay.timings.last_send_limit
+        )
         self._client = client
         self._question_limit = settings.question_limit
         self._streaming = streaming
@@ -56,10 +58,19 @@ class LegacySession:
         if self._active is not None:
             self._active.abort(ClientGoneError)
 
-    async def _answer(self, message: str) -> None:
-        """Answer with exactly one terminal frame, whatever happens."""
+    def _parse(self, message: str) -> params.QuestionParams | bytes:
+        """Return the question in a message, or the frame that refuses it."""
         try:
-            question = params.parse_question(params.parse_message(message), self._question_limit)
+            return params.parse_question(params.parse_message(message), self._question_limit)
+        except Exception as error:  # noqa: BLE001 - the socket survives every error
+            return encode_error(self._error_metrics.record(error, self._english))
+
+    async def _answer(self, question: params.QuestionParams | bytes) -> None:
+        """Answer with exactly one terminal frame, whatever happens."""
+        if isinstance(question, bytes):
+            await self._connection.send_last(question)
+            return
+        try:
             async with self._relay.active_requests.track(self._relay.time_limit, accepted=True) as self._active:
                 await self._ask(question)
         except ClientGoneError:

@@ -36,6 +36,8 @@ _MAX_ANSWERS = 32
 _ENDPOINT = "/ws_stream"
 # For how many seconds an answer that is resumed holds its place without a first event.
 _FIRST_EVENT = 2.0
+# The id of a message, and what it requests or, if that can't be read, its refusal.
+_Held = tuple[str | None, messages.Request | bytes]
 
 
 class V2Session:
@@ -59,7 +61,7 @@ class V2Session:
         self._model_reader = model_reader
         self._relay = questions.relay
         self._connection = WebSocketConnection(
-            socket, self._cancel, last_send_limit=self._relay.timings.last_send_limit
+            socket, self._parse, self._cancel, last_send_limit=self._relay.timings.last_send_limit
         )
         self._client = client
         self._reads = reads
@@ -90,23 +92,36 @@ class V2Session:
         for task in self._followed:
             task.cancel()
 
-    async def _handle(self, message: str) -> None:
-        """Handle one message; its errors are sent under the id that the client gave it."""
+    def _parse(self, message: str) -> _Held:
+        """Return what a message requests, or the frame that refuses it, and the id that the client gave it."""
         id_ = None
         try:
             fields = parse_object(message)
             id_ = messages.parse_id(fields)
-            match messages.parse_request(fields, self._question_limit):
+            return id_, messages.parse_request(fields, self._question_limit)
+        except Exception as error:  # noqa: BLE001 - the socket survives every error
+            return id_, self._render_refusal(id_, error)
+
+    async def _handle(self, held: _Held) -> None:
+        """Handle one message; its errors are sent under the id that the client gave it."""
+        id_, request = held
+        try:
+            match request:
                 case messages.AskMessage() as ask:
                     await self._ask(id_, ask)
                 case messages.StopMessage() as stop:
                     await self._stop(V2Frames(id_, stop.answer, self._english, self._origin))
                 case messages.ResumeMessage() as resume:
                     await self._resume(V2Frames(id_, resume.answer, self._english, self._origin), resume.after)
+                case refusal:
+                    await self._connection.send_last(refusal)
         except ClientGoneError:
             raise
         except Exception as error:  # noqa: BLE001 - the socket survives every error
-            await self._connection.send_last(render_refusal(id_, self._error_metrics.record(error, self._english)))
+            await self._connection.send_last(self._render_refusal(id_, error))
+
+    def _render_refusal(self, id_: str | None, error: Exception) -> bytes:
+        return render_refusal(id_, self._error_metrics.record(error, self._english))
 
     async def _ask(self, id_: str | None, request: messages.AskMessage) -> None:
         self._check_room()

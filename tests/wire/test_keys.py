@@ -34,7 +34,8 @@ OF_THE_LEDGER = {
 
 
 def build(builder: Callable[..., str], id_: str) -> str:
-    return builder(*[id_] * len(inspect.signature(builder).parameters))
+    names = inspect.signature(builder).parameters
+    return builder(*(keys.SHARD if name == "shard" else id_ for name in names))
 
 
 @pytest.mark.parametrize("name", BUILDERS)

@@ -9,6 +9,7 @@ import contextlib
 import re
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, Protocol
 
 import structlog
@@ -150,15 +151,34 @@ class ReplicatedNodes:
         async with self._turns[shard]:
             await failures.pause()
             try:
-                endpoint = await self._locator.locate(shard)
+                endpoint = await self._locate(shard)
                 connection = await self._connect_to(endpoint, shard, on_message)
             except StoreUnavailableError as error:
                 failures.record(str(error))
                 raise
         failures.watch(connection)
         self._open[connection] = (shard, endpoint, on_message is not None)
-        connection.lost.add_done_callback(lambda _: self._open.pop(connection, None))
+        connection.lost.add_done_callback(partial(self._on_lost, connection))
         return connection
+
+    async def _locate(self, shard: str) -> Endpoint:
+        try:
+            return await self._locator.locate(shard)
+        except StoreUnavailableError:
+            # That nobody can say where the primary is says nothing against the one that is in use.
+            for of, endpoint, listens in self._open.values():
+                if of == shard and not listens:
+                    return endpoint
+            raise
+
+    def _on_lost(self, connection: RedisConnection, lost: "asyncio.Future[str]") -> None:
+        """End the other connections too if the server has said that it isn't the shard's primary."""
+        shard, endpoint, _ = self._open.pop(connection)
+        if lost.cancelled() or not lost.result().startswith(MISPLACED):
+            return
+        for other, (of, at, _) in list(self._open.items()):
+            if (of, at) == (shard, endpoint):
+                other.end(lost.result())
 
     async def _connect_to(self, endpoint: Endpoint, shard: str, on_message: MessageHandler | None) -> RedisConnection:
         url = self._address.server_url(endpoint)

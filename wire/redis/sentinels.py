@@ -30,9 +30,9 @@ class _Promotion(NamedTuple):
 class Sentinels:
     """Finder of the primary by the sentinels of an address; see wire.redis.nodes.Locator.
 
-    What most of all configured sentinels say is sure. Without so many, what all say that answer is only a place to
-    look at: the server's own word must agree. So it must for a replica that one of them promotes, which is looked at
-    before the others have heard of it.
+    What most of all configured sentinels say is sure, and nothing else: a few may be cut off together with an old
+    primary. A replica that one of them promotes is looked at before the others have heard of it; the server's own word
+    decides whether it is used.
     """
 
     def __init__(self, address: RedisAddress) -> None:
@@ -52,11 +52,10 @@ class Sentinels:
             return self._after_promotion(sure)
         if len(votes) > 1:
             raise StoreUnavailableError("the sentinels disagree on where the primary is")
-        if votes:
-            return self._after_promotion(next(iter(votes)))
         if failure:
-            raise StoreUnavailableError(f"no sentinel answers: {failure}")
-        raise StoreUnavailableError(f"the sentinels know no primary named {self._service}")
+            answers = f"only {votes.total()} of {len(self._links)} sentinels" if votes else "no sentinel"
+            raise StoreUnavailableError(f"{answers} answers, which is no majority: {failure}")
+        raise StoreUnavailableError(f"most sentinels know no primary named {self._service}")
 
     async def confirm(self, _: str) -> Endpoint | None:
         """Return where most of the sentinels say that the primary is; see Locator."""

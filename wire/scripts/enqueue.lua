@@ -25,6 +25,7 @@ local function passed_on()
   local answer = args.attempt ~= '' and redis.call('GET', key('attempt', args.attempt))
   if not answer or redis.call('EXISTS', key('job', answer)) == 0 then return false end
   redis.call('HSET', key('job', answer), 'adopted', job)
+  redis.call('HDEL', key('job', answer), 'withdrawn')
   return { 'existing', answer }
 end
 

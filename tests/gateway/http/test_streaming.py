@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 
 from gateway.answering.drain import ActiveRequest
+from gateway.auth.addresses import parse_networks
 from gateway.http import streaming
 from gateway.http.open_connections import OpenConnections
 from gateway.http.streaming import SocketProtocol, StreamMiddleware, detach
@@ -211,10 +212,12 @@ async def test_what_lasts_is_done_at_once_where_there_are_no_layers() -> None:
     assert done == ["rest"]
 
 
-async def opened() -> tuple[SocketProtocol, ServerTransport]:
+async def opened(
+    connections: OpenConnections | None = None, client: str = "203.0.113.1"
+) -> tuple[SocketProtocol, ServerTransport]:
     """Return a socket whose handshake is over, and its transport."""
-    protocol, transport = connected()
-    protocol.data_received(HANDSHAKE)
+    protocol, transport = connected(connections)
+    protocol.data_received(HANDSHAKE.replace(b"Host: g", b"Host: g\r\nX-Forwarded-For: " + client.encode()))
     await until(lambda: transport.written.startswith(b"HTTP/1.1 101 "))
     reader = transport.get_protocol()
     assert isinstance(reader, SocketProtocol)
@@ -231,6 +234,56 @@ async def test_of_messages_that_nobody_takes_one_read_holds_no_more_than_its_byt
     assert held < 2 * len(chunk)
     messages = [await reader.receive() for _ in range(36_000)]
     assert messages == [{"type": "websocket.receive", "text": "x"}] * 36_000
+
+
+PART = b"\x01\xff" + (2**17).to_bytes(8) + b"\0\0\0\0" + b"x" * 2**17
+LAST = b"\x80\x80\0\0\0\0"
+
+
+async def test_what_has_arrived_of_a_message_takes_no_more_than_its_bytes() -> None:
+    reader, _ = await opened()
+    text = "\N{GRINNING FACE}" + "x" * 996
+    chunk = b"\x01\xff" + (100 * len(text.encode())).to_bytes(8) + b"\0\0\0\0" + text.encode() * 100
+    tracemalloc.start()
+    reader.data_received(chunk)
+    held = tracemalloc.get_traced_memory()[0]
+    reader.data_received(LAST)
+    waiting = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert max(held, waiting) < 1.5 * len(chunk)
+    assert await reader.receive() == {"type": "websocket.receive", "text": text * 100}
+
+
+async def test_a_client_with_many_large_messages_is_cut_off_and_others_are_not() -> None:
+    connections = OpenConnections(1000, parse_networks("192.0.2.1"))
+    greedy = [await opened(connections, "203.0.113.1") for _ in range(40)]
+    for reader, _ in greedy:
+        reader.data_received(PART)
+    cut = [transport.closed for _, transport in greedy]
+    assert cut == [False] * 32 + [True] * 8
+    assert greedy[-1][1].written.endswith(b"\x88\x02\x03\xf5")
+    for number in range(40):
+        other, transport = await opened(connections, f"203.0.113.{number + 2}")
+        other.data_received(PART)
+        assert not transport.closed
+
+
+@pytest.mark.parametrize("ending", ["it is taken", "its connection is lost", "it is too large"])
+async def test_a_large_message_has_room_until(ending: str) -> None:
+    connections, readers = OpenConnections(1000, parse_networks("192.0.2.1")), []
+    for _ in range(100):
+        reader, transport = await opened(connections, "203.0.113.1")
+        readers.append(reader)
+        reader.data_received(PART)
+        assert not transport.closed
+        if ending == "it is taken":
+            reader.data_received(LAST)
+            assert (await reader.receive())["text"] == "x" * 2**17
+        if ending == "it is too large":
+            reader.data_received(b"\x00" + (b"\xff" + (2**20).to_bytes(8) + b"\0\0\0\0" + b"x" * 2**20))
+            assert transport.closed
+        if ending != "it is taken":
+            reader.connection_lost(None)
 
 
 async def test_a_close_behind_messages_comes_in_its_order_and_pings_are_answered() -> None:

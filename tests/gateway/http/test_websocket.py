@@ -15,11 +15,11 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_an_inbox_has_room_until_it_holds_its_bytes_and_again_when_some_are_read() -> None:
-    inbox, message = Inbox(200), "x" * 100
+    inbox, message = Inbox[str](200), "x" * 100
     messages = inbox.messages()
     for expected in (1, 0, 1, 0):
         await asyncio.wait_for(inbox.wait_for_room(), 5)
-        inbox.put(message)
+        inbox.put(message, len(message))
         waiting = asyncio.create_task(inbox.wait_for_room())
         await asyncio.sleep(0)
         assert waiting.done() == bool(expected)
@@ -29,16 +29,16 @@ async def test_an_inbox_has_room_until_it_holds_its_bytes_and_again_when_some_ar
 
 
 async def test_a_message_of_any_size_fits_an_empty_inbox() -> None:
-    inbox = Inbox(10)
+    inbox = Inbox[str](10)
     await asyncio.wait_for(inbox.wait_for_room(), 5)
-    inbox.put("x" * 1000)
+    inbox.put("x" * 1000, 1000)
     assert await anext(inbox.messages()) == "x" * 1000
 
 
 @pytest.mark.parametrize("end", [Inbox.seal, Inbox.close])
-async def test_nobody_waits_for_room_in_an_inbox_that_is_over(end: Callable[[Inbox], None]) -> None:
-    inbox = Inbox(10)
-    inbox.put("x" * 1000)
+async def test_nobody_waits_for_room_in_an_inbox_that_is_over(end: Callable[[Inbox[str]], None]) -> None:
+    inbox = Inbox[str](10)
+    inbox.put("x" * 1000, 1000)
     waiting = asyncio.create_task(inbox.wait_for_room())
     await asyncio.sleep(0)
     assert not waiting.done()
@@ -47,8 +47,8 @@ async def test_nobody_waits_for_room_in_an_inbox_that_is_over(end: Callable[[Inb
 
 
 async def test_an_inbox_that_closes_while_empty_ends() -> None:
-    inbox, messages = Inbox(10), []
-    inbox.put("a")
+    inbox, messages = Inbox[str](10), []
+    inbox.put("a", 1)
     async with asyncio.timeout(5):
         async for message in inbox.messages():
             messages.append(message)
@@ -57,17 +57,17 @@ async def test_an_inbox_that_closes_while_empty_ends() -> None:
 
 
 async def test_a_sealed_inbox_hands_out_what_it_holds_and_ends() -> None:
-    inbox = Inbox(100)
+    inbox = Inbox[str](100)
     for message in ("a", "b"):
-        inbox.put(message)
+        inbox.put(message, len(message))
     inbox.seal()
-    inbox.put("late")
+    inbox.put("late", 4)
     async with asyncio.timeout(5):
         assert [message async for message in inbox.messages()] == ["a", "b"]
 
 
 async def test_an_inbox_that_is_sealed_while_empty_ends() -> None:
-    inbox = Inbox(10)
+    inbox = Inbox[str](10)
     reading = asyncio.create_task(anext(inbox.messages(), "the end"))
     await asyncio.sleep(0)
     inbox.seal()
@@ -84,11 +84,11 @@ class Line:
         self.sending = 0
         self.open_ = asyncio.Event()
 
-    async def accepted(self, last_send_limit: float = TIMINGS.last_send_limit) -> WebSocketConnection:
+    async def accepted(self, last_send_limit: float = TIMINGS.last_send_limit) -> WebSocketConnection[str]:
         """Return a connection on this line."""
         socket = WebSocket({"type": "websocket", "path": "/", "headers": []}, self._receive, self._send)
         await socket.accept()
-        return WebSocketConnection(socket, self._leave, last_send_limit=last_send_limit)
+        return WebSocketConnection(socket, str, self._leave, last_send_limit=last_send_limit)
 
     async def _receive(self) -> Message:
         return {"type": "websocket.connect"}

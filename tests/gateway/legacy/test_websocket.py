@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import tracemalloc
 from collections.abc import Sequence
 
 import pytest
@@ -315,6 +316,25 @@ async def taken_in(socket: ClientConnection) -> None:
             await (await socket.ping())
 
 
+async def test_large_messages_take_the_bytes_of_one_while_an_answer_is_awaited(
+    gateway: RunningGateway,
+) -> None:
+    """One is answered, one waits for its turn, and one to be taken; as text each would take four times its bytes."""
+    message = ask("slow", more="\N{GRINNING FACE}" * 80_000)
+    with closing_gate() as gate:
+        gateway.worker.scripts["slow"] = [gate, Final("a")]
+        async with gateway.socket("/ws") as socket:
+            tracemalloc.start()
+            for _ in range(3):
+                await socket.send(message)
+            await until(lambda: bool(gateway.worker.asked))
+            await until(lambda: tracemalloc.get_traced_memory()[0] < 2 * len(message.encode()))
+            tracemalloc.stop()
+            gate.set()
+            for _ in range(3):
+                assert json.loads(await socket.recv())["code"] == 200
+
+
 @pytest.mark.parametrize("path", ["/ws", "/ws_stream"])
 async def test_in_a_drain_what_was_sent_ahead_is_answered_before_the_close_with_1012(
     gateway: RunningGateway, path: str
@@ -383,7 +403,7 @@ async def test_the_frame_of_a_question_that_is_cut_off_comes_before_the_socket_i
 ) -> None:
     send_last = WebSocketConnection.send_last
 
-    async def slowly(connection: WebSocketConnection, frame: bytes) -> None:
+    async def slowly(connection: WebSocketConnection[object], frame: bytes) -> None:
         await asyncio.sleep(0.3)  # a slow frame: uvicorn looks every 0.1 s whether it should stop
         await send_last(connection, frame)
 

@@ -67,7 +67,8 @@ def connected(
     open_connections: OpenConnections | None = None, sockets: type[asyncio.Protocol] = SocketProtocol
 ) -> tuple[HttpProtocol, ServerTransport]:
     """Return a new connection to a server that only looks at heads, and whose sockets are of that class."""
-    config, transport = uvicorn.Config(answer_head, ws=sockets, log_config=None), ServerTransport()
+    config = uvicorn.Config(answer_head, ws=sockets, ws_max_size=2**20, log_config=None)
+    transport = ServerTransport()
     protocol = HttpProtocol(open_connections or OpenConnections(1), config, ServerState(), {})
     transport.set_protocol(protocol)
     protocol.connection_made(transport)

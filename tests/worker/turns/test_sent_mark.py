@@ -86,6 +86,22 @@ async def test_who_gives_up_leaves_a_job_that_was_not_sent(store_url: str) -> No
     await store.close()
 
 
+async def test_a_job_that_was_withdrawn_while_it_was_marked_is_not_sent(store_url: str) -> None:
+    """Its gateway has refused it, for want of a replica too."""
+    store = Alone(store_url)
+    scenario, job = await claimed(store)
+    mark = SentMark(scenario.sessions, job)
+    mark.begin()
+    store.alone, store.away = 1, True
+    with pytest.raises(UnconfirmedError):
+        await mark.try_write(1, fresh=True, stateless=None)
+    await scenario.jobs._withdraw(job.answer)
+    with pytest.raises(AnswerEndedError):
+        await mark.try_write(1, fresh=True, stateless=None)
+    assert await scenario.state(job.answer) == "FAILED"
+    await store.close()
+
+
 async def test_a_job_that_was_stopped_meanwhile_is_not_sent(store_url: str) -> None:
     store = Alone(store_url)
     scenario, job = await claimed(store)

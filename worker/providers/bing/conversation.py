@@ -7,7 +7,7 @@ import msgspec
 
 from wire.reasons import Reason
 from worker.errors import UpstreamError
-from worker.providers.bing.errors import map_create_failure
+from worker.providers.bing.errors import map_create_failure, name_failure
 from worker.providers.bing.frames import ChatHubResult
 
 
@@ -38,6 +38,8 @@ class _CreationResponse(msgspec.Struct, rename="camel"):
 
 
 _HOUR = 3600.0
+# Characters of all ids and keys of a conversation, which are kept as long as it is; real ones have less than 1,000.
+LONGEST_STATE = 8 * 1024
 _LONGEST_NUMBER = 8
 
 _saved = msgspec.json.Decoder(BingConversation)
@@ -83,9 +85,11 @@ def parse_creation(status: int, headers: Mapping[str, str], body: bytes) -> Bing
     result = response.result
     if result and result.value != "Success":
         reason, refused = map_create_failure(result.value)
-        raise UpstreamError(reason, f"{result.value}: {result.message or ''}", refused=refused)
+        raise UpstreamError(reason, name_failure(result.value), refused=refused)
     signature = response.conversation_signature or headers.get("x-sydney-conversationsignature")
     token = headers.get("x-sydney-encryptedconversationsignature")
     if not response.conversation_id or not response.client_id or not (signature or token):
         raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "a conversation without id, client id or signature")
+    if sum(map(len, (response.conversation_id, response.client_id, signature or "", token or ""))) > LONGEST_STATE:
+        raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "a conversation with ids and keys that are too long to keep")
     return BingConversation(response.conversation_id, response.client_id, signature, token)

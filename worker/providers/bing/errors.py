@@ -10,6 +10,8 @@ _ACCOUNT = {
     "UnauthorizedRequest": Reason.ACCOUNT_UNAUTHORIZED,
     "Forbidden": Reason.ACCOUNT_UNAUTHORIZED,
 }
+# A name that is safe to log; anything else that Bing writes may repeat the question.
+_NAME = re.compile(r"[A-Za-z]{1,40}")
 _INTERNAL = frozenset({"InternalError", "InternalServerError", "TryLater"})
 # UnauthorizedRequest may also mean that the conversation's signature or token has expired: the account is fine.
 _CONVERSATION_TOKEN = re.compile(r"signature|token|lifetime", re.IGNORECASE)
@@ -29,3 +31,8 @@ def map_create_failure(value: str) -> tuple[Reason, bool]:
     if value in _ACCOUNT:
         return _ACCOUNT[value], True
     return (Reason.UPSTREAM_INTERNAL if value in _INTERNAL else Reason.UPSTREAM_PROTOCOL), False
+
+
+def name_failure(value: str | None, otherwise: str = "a failure without a name") -> str:
+    """Return Bing's name for a failure, as far as it may be logged."""
+    return value if value and _NAME.fullmatch(value) else otherwise

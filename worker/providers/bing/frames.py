@@ -4,8 +4,9 @@ Only the fields that are used are decoded. Nested values that are needed once (c
 until then: the text is cumulative, so that each record repeats everything.
 """
 
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ import msgspec
 from wire.messages import Source
 from wire.reasons import Reason
 from worker.errors import UpstreamError
+from worker.providers.openai.stream import LONGEST_ADDRESS, LONGEST_TITLE, MOST_SOURCES
 
 DELIMITER = "\x1e"
 _DELIMITER = DELIMITER.encode()
@@ -24,6 +26,9 @@ _REFERENCES = re.compile(r'\A(?:\[\d+\]: \S+(?: ".*")?\n)+\n*')
 # The largest number of records in a message, and of bytes of one whose halves of surrogate pairs are dropped.
 MOST_RECORDS = 1000
 LONGEST_MENDED = 256 * 1024
+# The largest number of suggestions, and of characters of one.
+MOST_SUGGESTIONS = 100
+LONGEST_SUGGESTION = 1000
 
 _NOTHING = msgspec.Raw(b"")
 
@@ -58,12 +63,16 @@ class ChatHubMessage(msgspec.Struct, rename="camel", gc=False):
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """The pages that it cites."""
-        return tuple(
-            Source(_string(entry.get("providerDisplayName")) or _string(entry.get("title")) or url, url)
+        """The pages that it cites, on the web."""
+        cited = (
+            Source(
+                (_string(entry.get("providerDisplayName")) or _string(entry.get("title")) or url)[:LONGEST_TITLE], url
+            )
             for entry in _objects(_loads(self.source_attributions))
-            if (url := _string(entry.get("seeMoreUrl")))
+            if (url := _string(entry.get("seeMoreUrl"))).startswith(("https://", "http://"))
+            and len(url) <= LONGEST_ADDRESS
         )
+        return tuple(itertools.islice(cited, MOST_SOURCES))
 
     @property
     def suggestions(self) -> tuple[str, ...]:
@@ -72,11 +81,11 @@ class ChatHubMessage(msgspec.Struct, rename="camel", gc=False):
             hidden = self.hidden_text or ""
             suggestions = _loads(hidden[hidden.find("{") : hidden.rfind("}") + 1].encode())
             offered = suggestions.get("suggestedUserResponses") if isinstance(suggestions, dict) else None
-            return tuple(filter(None, map(_string, offered if isinstance(offered, list) else [])))
+            return _bounded(map(_string, offered if isinstance(offered, list) else []))
         if not self.suggested_responses:
             return ()
         entries = _objects(_loads(self.suggested_responses))
-        return tuple(text for entry in entries if (text := _string(entry.get("text"))))
+        return _bounded(_string(entry.get("text")) for entry in entries)
 
 
 class ChatHubQuota(msgspec.Struct, gc=False):
@@ -160,6 +169,11 @@ def _decode(record: bytes, *, is_mended: bool = False) -> ChatHubFrame:
         if not is_mended and len(record) <= LONGEST_MENDED:
             return _decode(_ESCAPES.sub(lambda escape: b"" if escape["half"] else escape[0], record), is_mended=True)
         raise UpstreamError(Reason.UPSTREAM_PROTOCOL, f"not JSON: {error}") from error
+
+
+def _bounded(suggestions: Iterable[str]) -> tuple[str, ...]:
+    usable = (text for text in suggestions if 0 < len(text) <= LONGEST_SUGGESTION)
+    return tuple(itertools.islice(usable, MOST_SUGGESTIONS))
 
 
 def _loads(data: msgspec.Raw | bytes) -> Any:

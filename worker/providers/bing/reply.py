@@ -7,7 +7,7 @@ from wire.reasons import Reason
 from worker.errors import UpstreamError
 from worker.providers import Completion
 from worker.providers.bing.citations import remove_citations
-from worker.providers.bing.errors import map_turn_failure
+from worker.providers.bing.errors import map_turn_failure, name_failure
 from worker.providers.bing.frames import (
     CLOSE,
     COMPLETION,
@@ -85,8 +85,7 @@ class BingReply:
 
     def _failure(self, result: ChatHubResult) -> UpstreamError:
         reason, refused = map_turn_failure(result.value, result.message or "")
-        detail = f"{result.value}: {result.message or ''}"
-        return UpstreamError(reason, detail, refused=refused and not self.text)
+        return UpstreamError(reason, name_failure(result.value), refused=refused and not self.text)
 
     def _read_frame(self, frame: ChatHubFrame) -> ReplyUpdate:
         if frame.type == UPDATE and frame.target == "update":
@@ -101,9 +100,11 @@ class BingReply:
             self._read_messages(self._end.messages or [])
             return ReplyUpdate.END
         if frame.type == COMPLETION:
-            raise UpstreamError(Reason.UPSTREAM_INTERNAL, frame.error or "the turn ended without a final frame")
+            raise UpstreamError(
+                Reason.UPSTREAM_INTERNAL, name_failure(frame.error, "the turn ended without a final frame")
+            )
         if frame.type == CLOSE:
-            raise UpstreamError(Reason.TRANSPORT_CLOSED, frame.error or "closed by the upstream")
+            raise UpstreamError(Reason.TRANSPORT_CLOSED, name_failure(frame.error, "closed by the upstream"))
         return ReplyUpdate.PING if frame.type == PING else ReplyUpdate.NOTHING
 
     def _count(self, throttling: ChatHubQuota | None) -> None:

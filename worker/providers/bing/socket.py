@@ -18,6 +18,7 @@ from wire.reasons import Reason
 from worker.accounts.account import CookieAccount
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend
+from worker.providers.bing.errors import name_failure
 from worker.providers.bing.frames import PING, REQUEST, outgoing_type, read_frames
 from worker.providers.bing.reply import BingReply, ReplyUpdate
 
@@ -93,6 +94,9 @@ class ChatHubSocket:
             raise UpstreamError(Reason.TIMEOUT_CONNECT, "no connection in time") from error
         except aiohttp.WSServerHandshakeError as error:
             raise UpstreamError(Reason.TRANSPORT_UPGRADE, f"HTTP {error.status}") from error
+        except aiohttp.ClientResponseError as error:
+            # Its text contains the address, which has a key in it.
+            raise UpstreamError(Reason.TRANSPORT_CONNECT, type(error).__name__) from error
         except (aiohttp.ClientError, ProxyError, ProxyConnectionError, asyncio.IncompleteReadError, OSError) as error:
             raise UpstreamError(Reason.TRANSPORT_CONNECT, str(error)) from error
 
@@ -158,7 +162,7 @@ class ChatHubSocket:
             raise UpstreamError(Reason.TIMEOUT_CONNECT, "no handshake in time") from error
         for frame in read_frames(message):
             if frame.error:
-                raise UpstreamError(Reason.TRANSPORT_UPGRADE, frame.error)
+                raise UpstreamError(Reason.TRANSPORT_UPGRADE, name_failure(frame.error, "a handshake that fails"))
         self._handshake_done = True
         return message.decode(errors="replace")
 

@@ -1,9 +1,7 @@
 """Open a connection to a server, directly or through an account's proxy. Failures are httpx's errors."""
 
 import asyncio
-import socket
 import ssl
-from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -12,6 +10,7 @@ from python_socks import ProxyConnectionError, ProxyError, ProxyTimeoutError
 from python_socks.async_.asyncio.v2 import Proxy
 
 from worker.providers.connections.http_connection import HttpConnection
+from worker.providers.connections.name_lookup import NameLookup
 from worker.providers.connections.resuming_context import RESUMED, open_tls_context
 from worker.providers.connections.server_origin import ServerOrigin
 
@@ -25,6 +24,7 @@ class Dialer:
     def __init__(self, limit: float) -> None:
         self._limit = limit
         self._tls = open_tls_context()
+        self._names = NameLookup()
 
     async def open(self, origin: ServerOrigin, proxy: str | None, session: ssl.SSLSession | None) -> HttpConnection:
         """Return a connection, which resumes the TLS session if the server does. httpx.TransportError."""
@@ -46,7 +46,9 @@ class Dialer:
         return self._tls if origin.is_tls else None
 
     async def _open(self, origin: ServerOrigin) -> HttpConnection:
-        connected = await start_connection(await _look_up(origin), happy_eyeballs_delay=_NEXT_ADDRESS)
+        connected = await start_connection(
+            await self._names.find(origin.host, origin.port), happy_eyeballs_delay=_NEXT_ADDRESS
+        )
         try:
             _, connection = await asyncio.get_running_loop().create_connection(
                 HttpConnection,
@@ -83,12 +85,3 @@ class _ProxiedConnection(HttpConnection):
     def __init__(self, stream: Any) -> None:
         super().__init__()
         self._stream = stream
-
-
-async def _look_up(origin: ServerOrigin) -> Sequence[Any]:
-    """Return the addresses of a host. OSError."""
-    try:
-        # An address needs no thread.
-        return socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-    except socket.gaierror:
-        return await asyncio.get_running_loop().getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)

@@ -6,6 +6,7 @@ import pytest
 
 from worker.errors import UpstreamError
 from worker.providers.bing.conversation import (
+    LONGEST_STATE,
     BingConversation,
     decode_conversation,
     encode_conversation,
@@ -92,7 +93,7 @@ def test_a_result_other_than_success_is_an_error(value: str, reason: str, refuse
     with pytest.raises(UpstreamError) as caught:
         parse_creation(200, httpx.Headers(), msgspec.json.encode({"result": {"value": value, "message": "why"}}))
     assert (caught.value.reason, caught.value.refused) == (reason, refused)
-    assert caught.value.detail == f"{value}: why"
+    assert caught.value.detail == value
 
 
 @pytest.mark.parametrize(
@@ -103,6 +104,15 @@ def test_a_body_without_a_conversation_is_a_protocol_error(body: bytes) -> None:
         parse_creation(200, httpx.Headers({"content-type": "text/html"}), body)
     assert caught.value.reason == "upstream.protocol"
     assert "home" not in caught.value.detail
+
+
+@pytest.mark.parametrize("place", ["conversationId", "clientId", "conversationSignature", "header"])
+def test_ids_and_keys_that_are_too_long_to_keep_are_a_protocol_error(place: str) -> None:
+    headers = {"x-sydney-encryptedconversationsignature": "x" * LONGEST_STATE} if place == "header" else {}
+    body = BODY if place == "header" else {**BODY, place: "x" * LONGEST_STATE}
+    with pytest.raises(UpstreamError) as caught:
+        parse_creation(200, httpx.Headers(headers), msgspec.json.encode(body))
+    assert caught.value.reason == "upstream.protocol"
 
 
 @pytest.mark.parametrize("missing", ["conversationId", "clientId", "conversationSignature"])

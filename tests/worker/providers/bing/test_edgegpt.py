@@ -339,7 +339,7 @@ async def test_a_refused_upgrade_is_an_error(stage: Any, status: int) -> None:
 async def test_a_refused_handshake_is_an_error(stage: Any) -> None:
     stage.shake = says('{"error":"Handshake was canceled."}\x1e')
     error, _ = await failure(asking(stage.settings, before_send=_unreachable))
-    assert (error.reason, error.detail) == ("transport.upgrade", "Handshake was canceled.")
+    assert (error.reason, error.detail) == ("transport.upgrade", "a handshake that fails")
 
 
 @pytest.mark.parametrize("shake", [hang_up, cut])

@@ -124,6 +124,16 @@ def test_sources_have_a_title_and_an_address() -> None:
     assert expected == (Source("Name", "https://a"), Source("Title", "https://b"), Source("https://c", "https://c"))
 
 
+def test_sources_are_of_the_web_and_they_and_suggestions_are_bounded() -> None:
+    addresses = ["javascript:1", "data:,1", f"https://{'a' * 4096}", *(f"https://{number}" for number in range(101))]
+    attributions = [{"title": "t" * 1001, "seeMoreUrl": address} for address in addresses]
+    suggested = [{"text": "s" * 1001}, *({"text": str(number)} for number in range(101))]
+    bounded = message(sourceAttributions=attributions, suggestedResponses=suggested)
+    assert [source.url for source in bounded.sources] == [f"https://{number}" for number in range(100)]
+    assert {len(source.title) for source in bounded.sources} == {1000}
+    assert bounded.suggestions == tuple(map(str, range(100)))
+
+
 def test_suggestions_are_texts() -> None:
     assert message(suggestedResponses=[{"text": "one"}, {"text": ""}, {}, {"text": "two"}]).suggestions == (
         "one",

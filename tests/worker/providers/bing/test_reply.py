@@ -202,9 +202,16 @@ def test_the_last_turn_ends_the_conversation() -> None:
 )
 def test_a_failed_turn_is_refused_only_before_any_text(value: str, reason: str, refused: bool) -> None:
     error = failure(final(value=value, message="why"))
-    assert (error.reason, error.refused, error.detail) == (reason, refused, f"{value}: why")
+    assert (error.reason, error.refused, error.detail) == (reason, refused, value)
     error = failure(update(bot("text")), final(value=value))
     assert (error.reason, error.refused) == (reason, False)
+
+
+def test_what_fails_is_logged_without_words_that_may_repeat_the_question() -> None:
+    for value in ("a question of mine", "question\nof mine", "q" * 41):
+        assert failure(final(value=value, message="question")).detail == "a failure without a name"
+    for kind in (3, 7):
+        assert "question" not in failure(f'{{"type":{kind},"error":"question of mine"}}\x1e').detail
 
 
 def test_an_end_without_a_result_is_a_protocol_error() -> None:
@@ -222,7 +229,7 @@ def test_no_end_at_all_is_a_cut() -> None:
         ('{"type":3,"invocationId":"3"}\x1e', "upstream.internal", "the turn ended without a final frame"),
         ('{"type":3,"error":"broken"}\x1e', "upstream.internal", "broken"),
         ('{"type":7,"allowReconnect":true}\x1e', "transport.closed", "closed by the upstream"),
-        ('{"type":7,"error":"going down"}\x1e', "transport.closed", "going down"),
+        ('{"type":7,"error":"going down"}\x1e', "transport.closed", "closed by the upstream"),
     ],
 )
 def test_an_end_by_the_protocol_breaks_the_turn_off(record: str, reason: str, detail: str) -> None:

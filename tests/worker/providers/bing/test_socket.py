@@ -181,3 +181,17 @@ async def test_a_ping_is_answered(stage: Any) -> None:
     assert await line.receive_str() == "{}\x1e"
     assert answered == [b"are you there"]
     await line.close()
+
+
+async def test_what_is_no_http_is_logged_without_the_address_which_has_a_key() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 odd\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        line = line_to(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        with pytest.raises(UpstreamError) as caught:
+            await line.open({})
+        await line.close()
+    assert (caught.value.reason, caught.value.detail) == ("transport.connect", "ClientResponseError")

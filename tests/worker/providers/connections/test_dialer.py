@@ -1,6 +1,7 @@
 import asyncio
 import socket
 import ssl
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -84,6 +85,32 @@ async def test_a_closed_port_and_an_unknown_name_can_not_be_reached() -> None:
         for origin in (closed, replace(closed, host="nowhere.invalid"), replace(closed, host="a" * 70)):
             with pytest.raises(httpx.ConnectError):
                 await Dialer(SOON).open(origin, None, None)
+
+
+async def test_servers_whose_name_nobody_finds_hold_up_no_other(
+    tls_server: TlsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_go, find = threading.Event(), socket.getaddrinfo
+
+    def getaddrinfo(host: str, port: int, **options: Any) -> Any:
+        if host != "silent.example":
+            return find(host, port, **options)
+        if not options.get("flags"):
+            let_go.wait()
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    dialer = dialer_for(tls_server)
+    silent = replace(origin_of(tls_server), host="silent.example", is_tls=False)
+    waiting = [asyncio.create_task(dialer.open(silent, None, None)) for _ in range(100)]
+    try:
+        await asyncio.sleep(0)
+        await ask(await dialer.open(origin_of(tls_server), None, None))
+    finally:
+        for task in waiting:
+            task.cancel()
+        let_go.set()
+        await asyncio.wait(waiting)
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5"])
