@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -49,7 +50,7 @@ def running(folder: Path, redis_url: str) -> AbstractContextManager[Deployment]:
     return deployment(folder, redis_url, settings=SETTINGS, gateway_settings=SETTINGS, at_servers=True)
 
 
-def ask(deployed: Deployment, question: str, **fields: str) -> dict[str, str]:
+def ask(deployed: Deployment, question: str, **fields: str) -> dict[str, Any]:
     """Ask, and again while Redis's first seconds are waited for."""
 
     def accepted() -> httpx.Response | None:
@@ -59,7 +60,7 @@ def ask(deployed: Deployment, question: str, **fields: str) -> dict[str, str]:
 
     response: httpx.Response = wait_until(accepted, f"{question!r} is accepted")
     assert response.json()["code"] == 200, response.text
-    data: dict[str, str] = response.json()["data"]
+    data: dict[str, Any] = response.json()["data"]
     return data
 
 

@@ -1,4 +1,4 @@
-"""deploy/start-redis.sh: what a server of Redis in a container is, and which one it follows, by REDIS_URL and its name."""
+"""deploy/start-redis.sh: what a server in a container is, and which one it follows, by REDIS_URL and its name."""
 
 import os
 import subprocess
