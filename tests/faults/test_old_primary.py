@@ -1,4 +1,4 @@
-"""A primary that was replaced, returns, and takes itself for the primary until somebody tells it otherwise."""
+"""A primary that was replaced, returns, and takes itself for the primary until it is demoted."""
 
 import asyncio
 

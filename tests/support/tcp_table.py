@@ -47,8 +47,8 @@ def socket_inode(local_port: int, remote_port: int) -> str:
     The kernel is asked for the one (sock_diag(7)): to read its table takes many milliseconds on a busy machine.
     """
     address = socket.inet_aton("127.0.0.1") + bytes(12)
-    ends = struct.pack("!HH16s16s", local_port, remote_port, address, address) + struct.pack("=III", 0, *[_ANY] * 2)
-    query = struct.pack("=BBBBI", socket.AF_INET, socket.IPPROTO_TCP, 0, 0, _ANY) + ends
+    pair = struct.pack("!HH16s16s", local_port, remote_port, address, address) + struct.pack("=III", 0, *[_ANY] * 2)
+    query = struct.pack("=BBBBI", socket.AF_INET, socket.IPPROTO_TCP, 0, 0, _ANY) + pair
     with socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, _SOCK_DIAG) as kernel:
         kernel.send(struct.pack("=IHHII", _HEADER + len(query), _BY_FAMILY, _REQUEST, 0, 0) + query)
         reply = kernel.recv(4096)

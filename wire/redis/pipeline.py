@@ -95,7 +95,7 @@ class Pipeline:
     def _send(
         self, connection: RedisConnection, script: str, key: str, *args: Argument, read: Callable[[Any], T]
     ) -> "asyncio.Future[T]":
-        declared = (1 + len(self._sentry), key, *self._sentry)
+        declared: list[Argument] = [1 + len(self._sentry), key, *self._sentry]
         if script in self._known:
             return connection.execute("EVALSHA", self._hashes[script], *declared, *args, read=read)
         self._known.add(script)
