@@ -186,6 +186,8 @@ class ReplicatedNodes:
         connection.replicas = self._replicas[endpoint]
         try:
             await self._check(connection, endpoint, shard)
+            if self._address.kind == "cluster" and on_message is None:
+                await _read_node_timeout(connection)
         except BaseException as error:
             connection.end(str(error))
             raise
@@ -304,6 +306,13 @@ async def _check_primary(connection: RedisConnection, endpoint: Endpoint, shard:
         raise StoreUnavailableError(f"{endpoint} {_what_it_lacks(shard, slot)}")
     connection.replicas.record(len(role[2]))
     return b"" if isinstance(replication, StoreUnavailableError) else bytes(replication)
+
+
+async def _read_node_timeout(connection: RedisConnection) -> None:
+    # Who may not ask for it goes by the usual one.
+    with contextlib.suppress(StoreUnavailableError):
+        _, timeout = await connection.execute("CONFIG", "GET", "cluster-node-timeout", read=_as_is)
+        connection.replicas.node_timeout = int(timeout) / 1000
 
 
 async def _check_single(connection: RedisConnection) -> None:
