@@ -25,10 +25,10 @@ def client_address(peer: str, forwarded: Sequence[str], trusted: Networks) -> st
     `forwarded` holds the values of X-Forwarded-For. Each proxy appends the address that it was asked from, so the hops
     count from the right, and only while those who appended them are `trusted`: what a client claims is further left.
     """
-    hops = [_read_hop(hop) for value in forwarded for hop in value.split(",")]
+    hops = [hop for value in forwarded for hop in value.split(",")]
     address = peer
-    while hops and is_trusted(address, trusted) and _parse(hops[-1]):
-        address = hops.pop()
+    while hops and is_trusted(address, trusted) and _parse(hop := _read_hop(hops.pop())):
+        address = hop
     return _group(address)
 
 

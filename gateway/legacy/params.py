@@ -27,6 +27,8 @@ _NAMES = ("style", "question", "token", "keyword")
 MAX_FORM_PARTS = 100
 # The field in which a browser names the set of a form's other fields (HTML, "form submission").
 _CHARSET = "_charset_"
+# Bytes of a Content-Type that are read; what it takes to find its parameters grows with their square.
+_LONGEST_TYPE = 1024
 _STYLES: Mapping[str, Style] = {style: style for style in get_args(Style)}
 
 
@@ -74,7 +76,7 @@ def parse_body(data: bytes, content_type: str) -> Fields:
 
     A body without a type, or with that of a form or of plain text, may still be JSON: old clients send it so.
     """
-    kind, options = parse_options_header(content_type)
+    kind, options = parse_options_header(content_type[:_LONGEST_TYPE])
     charset = options.get(b"charset", b"").decode("latin-1")
     if kind == b"multipart/form-data":
         return _parse_multipart(data, options.get(b"boundary"), charset)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.auth import addresses
 from gateway.auth.addresses import client_address, parse_networks, public_origin
 
 PROXIES = parse_networks("10.0.0.0/8, 192.0.2.7,2001:db8:ffff::/48")
@@ -51,6 +52,20 @@ def test_the_rightmost_hop_that_is_no_trusted_proxy_is_the_client(
 
 def test_without_proxies_nobody_is_believed() -> None:
     assert client_address("10.1.1.1", ["203.0.113.9"], parse_networks("")) == "10.1.1.1"
+
+
+@pytest.mark.parametrize(("peer", "read"), [("203.0.113.1", 0), ("10.1.1.1", 1)])
+def test_no_more_is_read_than_proxies_have_said(monkeypatch: pytest.MonkeyPatch, peer: str, read: int) -> None:
+    """Anybody can send thousands, with each request."""
+    hops: list[str] = []
+
+    def read_hop(hop: str) -> str:
+        hops.append(hop)
+        return hop
+
+    monkeypatch.setattr(addresses, "_read_hop", read_hop)
+    client_address(peer, ["198.51.100.1," * 5000 + "198.51.100.1"], PROXIES)
+    assert len(hops) == read
 
 
 @pytest.mark.parametrize("text", ["nginx", "10.0.0.1/8", "10.0.0.0/33", "1.2.3"])

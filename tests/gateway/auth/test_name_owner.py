@@ -235,6 +235,23 @@ async def test_a_cookie_that_no_gateway_gave_is_none(gateway: RunningGateway, va
     assert value == "" or value not in given
 
 
+async def test_cookies_are_not_read_by_what_takes_long_for_some(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before Python 3.11.10 it took half a minute for 64 kB of backslashes, in which nobody was served."""
+
+    def read_slowly(text: str) -> str:
+        raise AssertionError(text)
+
+    monkeypatch.setattr("http.cookies._unquote", read_slowly)
+    other = 'other="' + "\\" * 60_000 + '"'
+    given = [
+        (await gateway.client.get("/", headers={"cookie": cookies})).headers["set-cookie"]
+        for cookies in (f"{other}; {COOKIE}={'a' * 32}", f"{COOKIE}={'b' * 32}; {COOKIE} = {'a' * 32} ; {other}")
+    ]
+    assert [cookie.partition(";")[0] for cookie in given] == [f"{COOKIE}={'a' * 32}"] * 2
+
+
 async def test_behind_tls_the_cookie_is_for_tls(store: Store, tmp_path: Path) -> None:
     async with paired(store, tmp_path, trusted_proxies="127.0.0.1") as pair:
         response = await pair.first.client.get("/", headers={"x-forwarded-proto": "https"})

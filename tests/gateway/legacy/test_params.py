@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from python_multipart.multipart import parse_options_header
 
 from gateway.errors import QuestionLengthError, RefusedError
 from gateway.http.fields import Fields
@@ -149,6 +150,19 @@ def test_a_body_is_read_by_its_type_or_its_looks(content_type: str, body: str) -
 
 def test_a_form_may_hold_raw_utf8() -> None:
     assert params.parse_body("question=你好".encode(), FORM) == {"question": "你好"}
+
+
+def test_of_a_long_content_type_the_beginning_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it takes to read one grows with its square."""
+    read = []
+
+    def parse(content_type: str) -> tuple[bytes, dict[bytes, bytes]]:
+        read.append(content_type)
+        return parse_options_header(content_type)
+
+    monkeypatch.setattr(params, "parse_options_header", parse)
+    assert params.parse_body(json.dumps(GOOD).encode(), "application/json" + ";" * 60_000) == GOOD
+    assert [len(content_type) for content_type in read] == [1024]
 
 
 @pytest.mark.parametrize("charset", ["gbk", "GB2312", '"gb18030"'])

@@ -8,9 +8,11 @@ from typing import cast
 import httptools
 import httpx
 
-# How many bytes may wait to be read, and how many may arrive without any of a body: a head, or what is around chunks.
+# How many bytes may wait to be read, and how many may arrive beside a body: a head, or what is around chunks. Each byte
+# of a body lets so many more arrive: a chunk of one byte has six around it, and some servers write longer sizes.
 _MOST_WAITING = 256 * 1024
 _MOST_AROUND = 100 * 1024
+_AROUND_A_BYTE = 64
 # How many parts that wait are read one by one.
 _MANY_PARTS = 64
 # How many headers a response may have, with those of what comes before it.
@@ -35,7 +37,7 @@ class HttpConnection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._error: httpx.HTTPError | None = None
         self._is_lost = self._is_paused = False
-        # Whether anything of the present response has arrived, and how many bytes did since the last ones of a body.
+        # Whether anything of the present response has arrived, and how many bytes did that no body makes up for.
         self._has_begun = False
         self._around = self._header_count = 0
         self._parts: deque[bytes] = deque()
@@ -147,7 +149,7 @@ class HttpConnection(asyncio.Protocol):
             self._may_persist = self._may_persist and not self._is_spoilt
             self.on_change()
         elif self._around > _MOST_AROUND:
-            self._fail(httpx.RemoteProtocolError("a head without an end"))
+            self._fail(httpx.RemoteProtocolError("a head, or something around chunks, without an end"))
         if self._waiting > _MOST_WAITING and not self._is_paused and self.is_open:
             assert self._transport is not None
             self._is_paused = True
@@ -197,7 +199,7 @@ class HttpConnection(asyncio.Protocol):
         """Take a part of the body; the parser calls this."""
         if self.is_complete:
             return
-        self._around = 0
+        self._around = max(0, self._around - _AROUND_A_BYTE * len(body))
         self._waiting += len(body)
         if not self._drops:
             self._parts.append(body)

@@ -186,6 +186,15 @@ async def test_many_small_chunks_are_no_head() -> None:
     assert await read(connection) == b"x" * 50_000
 
 
+async def test_chunks_with_far_more_around_them_than_in_them_are_cut_off() -> None:
+    connection, transport = connect()
+    connection.data_received(CHUNKED)
+    for _ in range(100):
+        connection.data_received(b"1;" + b"e" * 10_000 + b"\r\n:\r\n")
+    assert isinstance(await failure(connection), httpx.RemoteProtocolError)
+    assert transport.is_closing()
+
+
 async def test_thousands_of_parts_that_wait_are_read_as_one() -> None:
     connection, _ = connect()
     connection.data_received(OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 10_000)
