@@ -1,4 +1,4 @@
-"""Events that a fail-over undoes: a replica is promoted that lacks the last ones, and their worker writes them again."""
+"""Events that a fail-over undoes: a replica is promoted that lacks the last ones. Their workers write them again."""
 
 import asyncio
 
