@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import re
+import shlex
 import ssl
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -17,11 +20,11 @@ import pytest
 from gateway.errors import ERRORS, problem_for
 from gateway.http.responses import encode_error
 from gateway.openai import errors as openai_errors
-from tests.deploy.conftest import ADDRESSES, START_LIMIT, accepts, nginx, rendered
+from tests.deploy.conftest import ADDRESSES, START_LIMIT, accepts, nginx, nginx_command, rendered
 from tests.support.conditions import until
 from tests.support.deploy.tls_proxy import configuration, make_certificate
 from tests.support.deploy.upstreams import STREAM, Gateway, Names, name_server, receive_by_halves, serving
-from tests.support.processes import free_port
+from tests.support.processes import ROOT, free_port
 from wire.reasons import Reason
 
 pytestmark = pytest.mark.anyio
@@ -88,6 +91,20 @@ async def test_what_comes_without_tls_is_sent_to_the_same_address_with_it(front:
         response = await client.post(f"{front.plain}/api?question=x", headers={"Host": "chat.example.org"})
     assert (response.status_code, response.headers["location"]) == (308, "https://chat.example.org/api?question=x")
     assert front.gateways[0].seen == front.gateways[1].seen == []
+
+
+def test_the_guides_command_gives_nginx_connections(tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "guides" / "tls.md").read_text()
+    (command,) = re.findall(r"sudo (sed -i .*) /etc/nginx/nginx\.conf", guide)
+    # As packages have it, but for the places.
+    shipped = (
+        f"user root;\npid {tmp_path}/pid;\nevents {{\n\tworker_connections 768;\n\t# multi_accept on;\n}}\nhttp {{}}\n"
+    )
+    arguments = nginx_command(tmp_path, shipped)
+    subprocess.run([*shlex.split(command), tmp_path / "nginx.conf"], check=True)
+    changed = (tmp_path / "nginx.conf").read_text()
+    assert "\tworker_connections 16384;\n" in changed
+    assert subprocess.run([*arguments[:7], "-t"], capture_output=True, check=False).returncode == 0
 
 
 async def test_the_proof_for_a_certificate_is_served_without_tls(front: Front) -> None:
