@@ -46,6 +46,7 @@ OF_HTTP = {
     "sec-fetch-dest",
     "sec-fetch-mode",
     "sec-fetch-site",
+    "sec-purpose",
     "user-agent",
     "x-forwarded-for",
     "x-forwarded-proto",
