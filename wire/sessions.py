@@ -5,6 +5,7 @@ import math
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import chain
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -14,7 +15,7 @@ from wire import keys
 from wire.appends import Appended, Appends
 from wire.errors import AnswerEndedError, BadMessageError, LeaseLostError, StateLostError
 from wire.hmac_secret import HmacSecret
-from wire.messages import Chat, Delta, Event, Failed, Final, HistoryMessage, Replace, Work, decode_work, encode
+from wire.messages import Chat, Delta, Failed, Final, HistoryMessage, Replace, Work, decode_work, encode
 from wire.prompt_text import fill_text
 from wire.reasons import Reason
 from wire.redis.store import Store
@@ -54,6 +55,11 @@ class Lease:
     token: str
     worker: str
     fence: int
+
+    @cached_property
+    def text(self) -> str:
+        """The lease as `append` reads it, made once for all of an answer's events."""
+        return f"{self.token} {self.worker} {self.fence}"
 
 
 @dataclass(frozen=True)
@@ -121,6 +127,34 @@ class HeartbeatReply:
     waiting: int = 0
 
 
+class Reasserted(NamedTuple):
+    """A worker continues what it has reported; `seq` is the last event of the answer that Redis has, 0 without one."""
+
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnd:
+    """What ends a turn, as `finish` writes it: it can be written again, byte by byte, to a Redis that has lost it.
+
+    `rest` is the event ahead of the terminal one, b"" for none; b"" for `session` drops it, and the `exchange` is added
+    to the transcript.
+    """
+
+    lease: Lease
+    answer: str
+    arguments: dict[str, Any]
+    event: bytes
+    rest: bytes
+    session: bytes
+    exchange: bytes
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return len(self.event) + len(self.rest) + len(self.session) + len(self.exchange)
+
+
 class _Heartbeat(NamedTuple):
     """What a worker's last heartbeat says of it."""
 
@@ -159,12 +193,14 @@ class Sessions:
         object.__setattr__(self, "appends", Appends(self.store))
         object.__setattr__(self, "secret", HmacSecret(self.store))
 
-    async def beat(self, worker: str, *, free: int = 0, takes_work: bool = True) -> HeartbeatReply:
+    async def beat(
+        self, worker: str, *, free: int = 0, takes_work: bool = True, reported: int | None = None
+    ) -> HeartbeatReply:
         """Renew the worker's heartbeat, and with it all its leases. Without an account it takes no work.
 
         `free` is how many more turns it can take now. Each answer to stop is returned until it is finished. If
         `data_since` changes, Redis may have lost data, and the worker reports what it holds (`report_end`, `reassert`,
-        `disclaim`) before any worker takes anything.
+        `disclaim`) before any worker takes anything: `reported` is the `data_since` for which it has done so.
         """
         lease_ms = math.ceil(self.lease_ttl * 1000)
         began, stopped, waiting = await self.store.run(
@@ -176,6 +212,7 @@ class Sessions:
             int(takes_work),
             self.limits.answer_ttl,
             free,
+            reported or 0,
         )
         return HeartbeatReply(began, [answer.decode() for answer in stopped], waiting)
 
@@ -184,12 +221,20 @@ class Sessions:
         prefix = keys.prefix(keys.shard_of(token))
         await self.store.run("ended", keys.job_key(answer), prefix, answer, token, seq, self.limits.answer_ttl)
 
-    async def reassert(self, lease: Lease, answer: str = "", sent: int = 0, seq: int = 0) -> bool:
+    async def reassert(
+        self, lease: Lease, answer: str = "", sent: int = 0, seq: int = 0, first: int | None = None
+    ) -> Reasserted | None:
         """Report that the worker holds the lease, and works on `answer`, of which it has `seq` events.
 
-        `sent` counts the questions sent in the conversation, 0 before this one was. Returns whether it can continue.
+        `sent` counts the questions sent in the conversation, 0 before this one was. `first` is the first event that the
+        worker appends again if Redis has lost it, None if there is none. Returns None if it can't continue.
         """
-        return await self._run("reassert", lease, answer, sent, seq, self.limits.answer_ttl) == b"kept"
+        oldest = seq + 1 if first is None else first
+        arguments = self._encode_arguments(
+            lease, answer, sent=sent, seq=seq, first=oldest, answer_ttl=self.limits.answer_ttl
+        )
+        known: int = await self._run_for(lease, "reassert", arguments)
+        return None if known < 0 else Reasserted(known)
 
     async def read_leases(self, worker: str) -> list[Lease]:
         """Return the leases that Redis holds for the worker."""
@@ -302,7 +347,13 @@ class Sessions:
         """
         rules = {"begins": stateless.begins, "limit": self.transcript_limit} if stateless else None
         arguments = self._encode_arguments(
-            job, op=_mark(job, attempt), sent=sent, fresh=fresh, answer_ttl=self.limits.answer_ttl, stateless=rules
+            job.lease,
+            job.answer,
+            op=_mark(job, attempt),
+            sent=sent,
+            fresh=fresh,
+            answer_ttl=self.limits.answer_ttl,
+            stateless=rules,
         )
         asked = encode_asked(job.work, begins=stateless.begins, limit=self.transcript_limit) if stateless else b""
         session = stateless.session if stateless else b""
@@ -323,16 +374,14 @@ class Sessions:
         _raise_unless(await self._run("waits", job.lease, job.answer, math.ceil(seconds * 1000)), b"noted")
 
     def append(
-        self, job: ClaimedJob, seq: int, event: Event, last: Appended | None = None
+        self, lease: Lease, answer: str, seq: int, event: bytes, last: Appended | None = None
     ) -> "asyncio.Future[Appended]":
-        """Append the event that must get `seq`, together with those of other answers; see wire.appends.
+        """Append the encoded event that must get `seq`, together with those of other answers; see wire.appends.
 
         `last` is the confirmation of the one before, if the caller has it. LeaseLostError, AnswerEndedError,
         StateLostError.
         """
-        lease = job.lease
-        described = f"{lease.token} {lease.worker} {lease.fence}"
-        return self.appends.add(keys.shard_of(lease.token), described, job.answer, seq, encode(event), last)
+        return self.appends.add(keys.shard_of(lease.token), lease.text, answer, seq, event, last)
 
     async def finish(
         self,
@@ -342,6 +391,18 @@ class Sessions:
         session: bytes | None,
         *,
         count_free: Callable[[], int] = lambda: 0,
+        **how: Any,
+    ) -> bool:
+        """End a turn: see `encode_end` and `write_end`."""
+        return await self.write_end(self.encode_end(job, state, event, session, **how), count_free)
+
+    def encode_end(
+        self,
+        job: ClaimedJob,
+        state: State,
+        event: Final | Failed,
+        session: bytes | None,
+        *,
         keeps: bool = True,
         forget: bool = False,
         sent: int | None = None,
@@ -350,39 +411,49 @@ class Sessions:
         begins: bool = False,
         spent: bool = True,
         rest: Delta | Replace | None = None,
-    ) -> bool:
-        """End a turn: write the `rest` of the text and the terminal event, and save the session (None drops it).
+    ) -> TurnEnd:
+        """Return what ends a turn: the `rest` of the text, the terminal event, and the session to save (None drops it).
 
         `sent` counts the questions sent in that session's conversation, where the last mark was for another one; `seq`
         is the last event that the worker knows of, in case Redis has lost it. `exchange` is added to the transcript of
-        a session that is kept, which `begins` empties first. `spent`: the question may have been answered.
+        a session that is kept, which `begins` empties first. `spent`: the question may have been answered. `keeps`: the
+        worker still holds the token. `forget` keeps the token only as long as the answer.
+        """
+        arguments: dict[str, Any] = {
+            "op": f"finish:{job.lease.fence}:{job.answer}",
+            "state": state,
+            "keeps": keeps,
+            "session_ttl": self.limits.answer_ttl if forget else self.limits.session_ttl,
+            "answer_ttl": self.limits.answer_ttl,
+            "sent": sent,
+            "seq": seq,
+            "begins": begins,
+            "transcript_limit": self.transcript_limit,
+            "reports_reset": isinstance(event, Final) or event.reset,
+            "spent": spent,
+        }
+        return TurnEnd(
+            job.lease,
+            job.answer,
+            arguments,
+            encode(event),
+            b"" if rest is None else encode(rest),
+            session or b"",
+            msgspec.json.encode(exchange) if exchange else b"",
+        )
+
+    async def write_end(self, end: TurnEnd, count_free: Callable[[], int] = lambda: 0) -> bool:
+        """End a turn, and return whether turns wait.
 
         `count_free` returns how many more turns the worker can take now. It is called just before Redis is, which must
-        not get an old number after a newer one. `keeps`: it still holds the token. `forget` keeps the token only as
-        long as the answer. Returns whether turns wait. LeaseLostError, and StateLostError where events ahead of the
-        rest are lost: nothing was written then. After StoreUnavailableError finish again: what was done meanwhile
-        counts.
+        not get an old number after a newer one. LeaseLostError, and StateLostError where events ahead of the end are
+        lost: nothing was written then. After StoreUnavailableError write it again: what was done meanwhile counts.
         """
         transcripts_limit = (await self.memory.read()).transcripts
         arguments = self._encode_arguments(
-            job,
-            op=f"finish:{job.lease.fence}:{job.answer}",
-            state=state,
-            free=count_free(),
-            keeps=keeps,
-            session_ttl=self.limits.answer_ttl if forget else self.limits.session_ttl,
-            answer_ttl=self.limits.answer_ttl,
-            sent=sent,
-            seq=seq,
-            begins=begins,
-            transcript_limit=self.transcript_limit,
-            transcripts_limit=transcripts_limit,
-            reports_reset=isinstance(event, Final) or event.reset,
-            spent=spent,
+            end.lease, end.answer, **end.arguments, free=count_free(), transcripts_limit=transcripts_limit
         )
-        encoded = msgspec.json.encode(exchange) if exchange else b""
-        events = encode(event), b"" if rest is None else encode(rest)
-        reply = await self._run_for(job.lease, "finish", arguments, *events, session or b"", encoded)
+        reply = await self._run_for(end.lease, "finish", arguments, end.event, end.rest, end.session, end.exchange)
         if reply == b"stale":
             raise LeaseLostError("stale fence")
         if reply == b"lost":
@@ -414,9 +485,8 @@ class Sessions:
             self.limits.answer_ttl,
         )
 
-    async def _run(self, script: str, lease: Lease, *args: str | bytes | int) -> bytes:
-        reply: bytes = await self._run_for(lease, script, lease.token, lease.worker, lease.fence, *args)
-        return reply
+    async def _run(self, script: str, lease: Lease, *args: str | bytes | int) -> Any:
+        return await self._run_for(lease, script, lease.token, lease.worker, lease.fence, *args)
 
     async def _run_for(self, lease: Lease, script: str, *args: str | bytes | int) -> Any:
         key, prefix = keys.token_key(lease.token), keys.prefix(keys.shard_of(lease.token))
@@ -424,11 +494,8 @@ class Sessions:
         return reply
 
     @staticmethod
-    def _encode_arguments(job: ClaimedJob, **arguments: Any) -> bytes:
-        lease = job.lease
-        return encode_arguments(
-            token=lease.token, worker=lease.worker, fence=str(lease.fence), job=job.answer, **arguments
-        )
+    def _encode_arguments(lease: Lease, answer: str, **arguments: Any) -> bytes:
+        return encode_arguments(token=lease.token, worker=lease.worker, fence=str(lease.fence), job=answer, **arguments)
 
 
 def encode_asked(work: Work, *, begins: bool, limit: int) -> bytes:

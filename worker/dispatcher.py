@@ -14,11 +14,12 @@ from telemetry import traces
 from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError, WireError
 from wire.messages import Chat, Final
 from wire.redis.retry import retry_unavailable
-from wire.sessions import ClaimedJob, HeartbeatReply, Sessions
+from wire.sessions import ClaimedJob, HeartbeatReply, Sessions, TurnEnd
 from worker.heartbeat import Heartbeat
-from worker.leases import LOST_SECONDS, LeaseTable
+from worker.leases import LeaseTable
 from worker.providers.registry import Upstream
 from worker.turns.outcome import Outcome
+from worker.turns.recent_events import LOST_SECONDS
 from worker.turns.token_tally import TokenTally
 from worker.turns.turn import Turn
 
@@ -201,7 +202,8 @@ class Dispatcher:
         traces.record_span("queue", job.waited)
         self.queue_wait.observe(job.waited)
         with traces.start_span("turn", "consumer", bing_request=job.work.request) as span:
-            turn = Turn(self._upstream, self._sessions, job, lambda: self.heartbeat.lease_valid)
+            heartbeat = self.heartbeat
+            turn = Turn(self._upstream, self._sessions, job, lambda: heartbeat.lease_valid, heartbeat.report)
             with self.leases.running(turn):
                 outcome = await self._supervise(turn)
                 try:
@@ -218,12 +220,12 @@ class Dispatcher:
     async def _end_turn(self, turn: Turn, outcome: Outcome) -> Outcome:
         """Write the turn's end, and return it: another one where Redis has lost what is ahead of it."""
         try:
-            self._more = await self._finish(turn, outcome)
+            end = await self._finish(turn, outcome)
         except StateLostError as error:
             _LOG.warning("turn broken off", cause=f"{type(error).__name__}: {error}")
             outcome = turn.interrupted_outcome(error)
-            self._more = await self._finish(turn, outcome)
-        self.leases.record_end(turn, 1 if outcome.rest is None else 2)
+            end = await self._finish(turn, outcome)
+        self.leases.record_end(turn, end)
         return outcome
 
     def _count_tokens(self, turn: Turn, outcome: Outcome) -> None:
@@ -269,6 +271,7 @@ class Dispatcher:
 
     def _heed(self, beat: HeartbeatReply) -> None:
         """End the turns that were stopped, and take some if any wait."""
+        self.leases.forget_ended(self.heartbeat.age)
         self._abort(beat.stopped_answers)
         if beat.waiting:
             self.look()
@@ -285,33 +288,37 @@ class Dispatcher:
         await self._upstream.pool.announce()
         self._abort(await self.leases.reassert(last_beat))
 
-    async def _finish(self, turn: Turn, outcome: Outcome) -> bool:
-        """Write the turn's end and return whether turns wait.
+    async def _finish(self, turn: Turn, outcome: Outcome) -> TurnEnd:
+        """Write the turn's end, and return it.
 
         Tries again while Redis is away (a repeat is harmless). Raises TimeoutError after the longest limit of an
-        answer, LeaseLostError, and StateLostError where events ahead of the rest are lost: nothing was written then.
+        answer, LeaseLostError, and StateLostError where events ahead of the end are lost: nothing was written then.
         """
-        reasserted = not turn.sent
+        end, reported = self._encode_end(turn, outcome), not turn.sent
         async with asyncio.timeout(self._upstream.pool.longest_answer(self._settings)):
             while True:
                 try:
-                    return await self._write_end(turn, outcome)
+                    self._more = await self._sessions.write_end(end, partial(self._count_free, ending=1))
                 except StoreUnavailableError:
                     await asyncio.sleep(_AWAY_PAUSE)
-                except LeaseLostError:
-                    if reasserted:
+                except (LeaseLostError, StateLostError):
+                    if reported:
                         raise
-                    # Redis may have forgotten the lease; a beat reasserts it. The question must not be asked again.
-                    reasserted = await self._beat()
+                    # Redis may have forgotten the lease, or events. The question must not be asked again.
+                    await self.heartbeat.report()
+                    reported = True
+                    if turn.lost:
+                        raise
+                else:
+                    return end
 
-    async def _write_end(self, turn: Turn, outcome: Outcome) -> bool:
+    def _encode_end(self, turn: Turn, outcome: Outcome) -> TurnEnd:
         job = turn.job
-        return await self._sessions.finish(
+        return self._sessions.encode_end(
             job,
             outcome.state,
             outcome.event,
             outcome.session,
-            count_free=partial(self._count_free, ending=1),
             # The token of an image request, or of a call, has no second turn.
             keeps=isinstance(job.work, Chat) and not self.draining.is_set(),
             forget=not isinstance(job.work, Chat),
@@ -322,12 +329,3 @@ class Dispatcher:
             spent=turn.sent,
             rest=outcome.rest,
         )
-
-    async def _beat(self) -> bool:
-        """Beat once and return whether Redis got it; pause if it is away."""
-        try:
-            await self.heartbeat.beat()
-        except StoreUnavailableError:
-            await asyncio.sleep(_AWAY_PAUSE)
-            return False
-        return True

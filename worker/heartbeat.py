@@ -43,6 +43,9 @@ class Heartbeat:
         # When the Redis that last got the worker's leases began to run with its data; None before the first beat.
         self._redis_began: int | None = None
         self._must_reassert = False
+        # How many reports have begun, and the number of the last one that Redis has got.
+        self._begun = self._reported = 0
+        self._report_ended = asyncio.Condition()
 
     @property
     def lease_valid(self) -> bool:
@@ -58,6 +61,14 @@ class Heartbeat:
         """Reassert with the next beat: Redis may count more as this worker's than it holds."""
         self._must_reassert = True
 
+    async def report(self) -> None:
+        """Return once a report has reached Redis that began after this call. All who wait for one get the same."""
+        begun = self._begun
+        self.request_reassert()
+        self.hurry()
+        async with self._report_ended:
+            await self._report_ended.wait_for(lambda: self._reported > begun)
+
     def hurry(self) -> None:
         """Beat soon: there is an answer to stop."""
         self._hurry.set()
@@ -65,19 +76,29 @@ class Heartbeat:
     async def beat(self) -> None:
         """Beat once. Raises StoreUnavailableError."""
         began = asyncio.get_running_loop().time()
-        beat = await self._sessions.beat(self._worker, free=self._free(), takes_work=self._takes_work())
+        beat = await self._sessions.beat(
+            self._worker, free=self._free(), takes_work=self._takes_work(), reported=self._redis_began
+        )
         self._last_beat = began
         if self._must_reassert or self._redis_began not in (None, beat.data_since):
             _LOG.warning("redis may not know what this worker holds, reporting it")
-            # What is requested from here on is for the next beat.
-            self._must_reassert = False
-            try:
-                await self._reassert(self._last_asserted)
-            except BaseException:
-                self._must_reassert = True
-                raise
+            await self._report()
         self._redis_began, self._last_asserted = beat.data_since, began
         self._on_beat(beat)
+
+    async def _report(self) -> None:
+        # What is requested from here on is for the next beat.
+        self._must_reassert = False
+        self._begun += 1
+        number = self._begun
+        try:
+            await self._reassert(self._last_asserted)
+        except BaseException:
+            self._must_reassert = True
+            raise
+        async with self._report_ended:
+            self._reported = max(self._reported, number)
+            self._report_ended.notify_all()
 
     async def run(self) -> None:
         """Beat until cancelled. Log once when Redis goes away, and once when it is back."""

@@ -1,18 +1,18 @@
 """The leases of one worker, and the answers that it ended recently."""
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from wire.errors import LeaseLostError, StoreUnavailableError
-from wire.sessions import ClaimedJob, Lease, Sessions
+from wire.appends import Appended
+from wire.errors import LeaseLostError, StoreUnavailableError, WireError
+from wire.messages import Chat
+from wire.sessions import ClaimedJob, Lease, Sessions, TurnEnd
+from worker.turns.ended_answers import EndedAnswer, EndedAnswers, Ending
+from worker.turns.recent_events import LOST_SECONDS, RecentEvents
 from worker.turns.turn import Turn
-
-# Seconds that a Redis which restarts with its append-only file may lose: the file is synced each second, at best.
-LOST_SECONDS = 5.0
-_MAX_ENDED = 10_000
 
 
 @dataclass(frozen=True)
@@ -21,16 +21,6 @@ class _IdleLease:
 
     lease: Lease
     since: float
-
-
-@dataclass(frozen=True)
-class _EndedAnswer:
-    """An answer that ended with its event `seq`, and when (loop time)."""
-
-    token: str
-    answer: str
-    seq: int
-    at: float
 
 
 class LeaseTable:
@@ -48,7 +38,7 @@ class LeaseTable:
         self.taking = asyncio.Lock()
         self._turns: dict[str, Turn] = {}
         self._idle: dict[str, _IdleLease] = {}
-        self._ended: deque[_EndedAnswer] = deque(maxlen=_MAX_ENDED)
+        self._ended = EndedAnswers()
 
     @property
     def count(self) -> int:
@@ -81,9 +71,18 @@ class LeaseTable:
         finally:
             del self._turns[job.answer]
 
-    def record_end(self, turn: Turn, events: int) -> None:
-        """Record that the turn's end is written, the last of so many `events`."""
-        self._ended.append(_EndedAnswer(turn.job.lease.token, turn.job.answer, turn.seq + events, _now()))
+    def record_end(self, turn: Turn, end: TurnEnd) -> None:
+        """Record that the turn's end is written.
+
+        It can be written again if the answer is all that Redis has got with it: pictures and results are keys beside.
+        """
+        job, seq = turn.job, turn.seq + (2 if end.rest else 1)
+        ending = Ending(end, turn.recent, turn.question_count) if isinstance(job.work, Chat) and turn.sent else None
+        self._ended.add(EndedAnswer(job.lease.token, job.answer, seq, _now(), ending))
+
+    def forget_ended(self, beat_age: float) -> None:
+        """Forget the answers whose ends Redis is sure to have, since it was there `beat_age` seconds ago."""
+        self._ended.forget_before(_now() - beat_age - self._lost_seconds)
 
     def add_idle(self, lease: Lease) -> None:
         """Keep a lease whose token has no work for now."""
@@ -108,14 +107,13 @@ class LeaseTable:
     async def reassert(self, last_beat: float) -> list[str]:
         """Report all leases to Redis, and the answers that ended since shortly before `last_beat` (loop time).
 
-        Return the answers that can't continue. Raises StoreUnavailableError: call it again.
+        What Redis has lost of their events and ends it gets again. Return the answers that can't continue. Raises
+        StoreUnavailableError: call it again.
         """
-        for end in [end for end in self._ended if end.at >= last_beat - self._lost_seconds]:
-            await self._sessions.report_end(end.token, end.answer, end.seq)
-        lost = []
-        for turn in list(self._turns.values()):
-            if not await self._sessions.reassert(turn.job.lease, turn.job.answer, turn.question_count, turn.seq):
-                lost.append(turn.job.answer)
+        for ended in self._ended.since(last_beat - self._lost_seconds):
+            if ended.ending is None or not await self._write_again(ended.ending):
+                await self._sessions.report_end(ended.token, ended.answer, ended.seq)
+        lost = await self._reassert_turns()
         for token, idle in list(self._idle.items()):
             if not await self._sessions.reassert(idle.lease) and self._idle.get(token) is idle:
                 del self._idle[token]
@@ -124,6 +122,40 @@ class LeaseTable:
                 if lease.token not in self._served and lease.token not in self._idle:
                     await self._sessions.disclaim(lease)
         return lost
+
+    async def _reassert_turns(self) -> list[str]:
+        """Report the turns that run, and return the answers of those that can't continue."""
+        appends: list[asyncio.Future[Appended]] = []
+        for turn in list(self._turns.values()):
+            lease, answer, recent = turn.job.lease, turn.job.answer, turn.recent
+            known = await self._sessions.reassert(lease, answer, turn.question_count, recent.last, recent.first)
+            turn.lost = known is None
+            if known is not None:
+                appends += self._append_again(lease, answer, recent, known.seq)
+        # What fails here the answer's next append finds missing, which is followed by another report.
+        await asyncio.gather(*appends, return_exceptions=True)
+        return [answer for answer, turn in self._turns.items() if turn.lost]
+
+    def _append_again(
+        self, lease: Lease, answer: str, recent: RecentEvents, known: int
+    ) -> list[asyncio.Future[Appended]]:
+        """Append what Redis has lost behind the event `known`, under the same seqs."""
+        return [self._sessions.append(lease, answer, seq, event) for seq, event in recent.after(known)]
+
+    async def _write_again(self, ending: Ending) -> bool:
+        """Write an answer's events and its end again, if Redis has lost them. Return whether the end is there then."""
+        end, recent = ending.end, ending.recent
+        known = await self._sessions.reassert(end.lease, end.answer, ending.question_count, recent.last, recent.first)
+        if known is None:
+            return False
+        try:
+            await asyncio.gather(*self._append_again(end.lease, end.answer, recent, known.seq))
+            await self._sessions.write_end(end)
+        except StoreUnavailableError:
+            raise
+        except WireError:
+            return False
+        return True
 
 
 def _now() -> float:

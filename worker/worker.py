@@ -22,12 +22,12 @@ from worker.accounts.alerts import AlertSender
 from worker.accounts.remote_import import RemoteImporter
 from worker.bell import Bell
 from worker.dispatcher import Dispatcher
-from worker.leases import LOST_SECONDS
 from worker.providers.lister import ModelLister
 from worker.providers.prober import ServerProber
 from worker.providers.registry import Upstream
 from worker.reaper import Reaper
 from worker.settings import WorkerSettings
+from worker.turns.recent_events import LOST_SECONDS
 from worker.turns.token_tally import TokenTally
 
 _LOG = structlog.get_logger()

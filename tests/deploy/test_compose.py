@@ -13,7 +13,19 @@ from tests.support.prerequisites import unavailable
 from tests.support.processes import ROOT
 
 pytestmark = pytest.mark.compose
-SERVICES = ("nginx", "gateway", "worker", "redis", "emulator", "prometheus", "grafana")
+ALONE = ("nginx", "gateway", "worker", "redis", "emulator", "prometheus", "grafana")
+# More servers of Redis, by the profiles that have them; `cluster` ends when it has made a cluster of them.
+PROFILES = {
+    "redis-2": ["sentinel", "cluster"],
+    "redis-3": ["sentinel", "cluster"],
+    **{f"redis-{number}": ["cluster"] for number in (4, 5, 6)},
+    **{f"sentinel-{number}": ["sentinel"] for number in (1, 2, 3)},
+    "cluster": ["cluster"],
+}
+LASTING = (*ALONE, *(name for name in PROFILES if name != "cluster"))
+SERVICES = (*LASTING, "cluster")
+SERVERS = ("redis", *(name for name in PROFILES if name.startswith("redis-")))
+STORE = {"redis", *PROFILES}
 OURS = ("gateway", "worker", "emulator")
 
 
@@ -67,9 +79,10 @@ def test_a_container_has_no_rights_and_nothing_to_write_to(services: dict[str, d
     assert not {"privileged", "cap_add"} & set(service)
     writable = [volume for volume in service.get("volumes", []) if not volume.endswith(":ro")]
     volumes = {
-        "redis": ["redis:/data"],
         "worker": ["${COOKIES_DIR:-./cookies}:/app/cookies"],
         "prometheus": ["prometheus:/prometheus"],
+        # Sentinels, too, have to know after a start what they knew before.
+        **{keeper: [f"{keeper}:/data"] for keeper in STORE - {"cluster"}},
     }
     assert writable == volumes.get(name, [])
 
@@ -80,7 +93,7 @@ def test_no_container_runs_as_root(services: dict[str, dict[str, Any]], name: st
     assert user.split(":")[0] not in ("", "0", "root")
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", LASTING)
 def test_a_container_comes_back_and_says_whether_it_is_well(services: dict[str, dict[str, Any]], name: str) -> None:
     assert services[name]["restart"] == "unless-stopped"
     check = services[name]["healthcheck"]
@@ -92,13 +105,20 @@ def test_a_container_comes_back_and_says_whether_it_is_well(services: dict[str, 
 def test_a_container_starts_after_what_it_needs_is_well(services: dict[str, dict[str, Any]], name: str) -> None:
     needed = {
         "nginx": {"gateway"},
-        "gateway": {"redis"},
-        "worker": {"redis", "emulator"},
+        "gateway": {"redis", "cluster"},
+        "worker": {"redis", "cluster", "emulator"},
+        "cluster": set(SERVERS),
+        **{f"sentinel-{number}": {"redis", "redis-2", "redis-3"} for number in (1, 2, 3)},
         "grafana": {"prometheus"},
     }.get(name, set())
     conditions = services[name].get("depends_on", {})
     assert set(conditions) == needed
-    assert all(need["condition"] == "service_healthy" for need in conditions.values())
+    for other, need in conditions.items():
+        done = "service_completed_successfully" if other == "cluster" else "service_healthy"
+        assert need["condition"] == done
+        # A service of a profile is waited for only where that is on.
+        mine, others = (set(services[service].get("profiles", [])) for service in (name, other))
+        assert need.get("required", True) is (not others or (bool(mine) and mine <= others))
 
 
 def test_any_number_of_gateways_and_workers_can_run(services: dict[str, dict[str, Any]]) -> None:
@@ -133,7 +153,7 @@ def test_workers_serve_their_metrics_to_all_that_share_a_network(project: dict[s
     environment = project["services"]["worker"]["environment"]
     assert environment["METRICS_HOST"] == "0.0.0.0"
     assert int(environment["METRICS_PORT"]) > 0
-    assert reaches(project, "worker") == {"gateway", "redis", "emulator", "prometheus"}
+    assert reaches(project, "worker") == {"gateway", *STORE, "emulator", "prometheus"}
 
 
 def test_gateways_believe_nginx_who_asks(services: dict[str, dict[str, Any]]) -> None:
@@ -154,7 +174,8 @@ def test_nginx_and_gateways_believe_the_proxies_that_the_operator_names(services
 
 
 def test_redis_is_out_of_reach_for_nginx_and_for_the_outside(project: dict[str, Any]) -> None:
-    assert reaches(project, "redis") == {"gateway", "worker"}
+    for name in STORE:
+        assert reaches(project, name) == {"gateway", "worker"} | STORE - {name}
     outward = {name for name, network in project["networks"].items() if not (network or {}).get("internal")}
     having = {name for name, service in project["services"].items() if outward & set(service["networks"])}
     assert having == {"nginx", "worker", "emulator", "prometheus", "grafana"}
@@ -189,12 +210,53 @@ def megabytes(size: str) -> int:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_container_has_a_limit_of_memory(services: dict[str, dict[str, Any]], name: str) -> None:
-    assert megabytes(services[name]["mem_limit"]) >= 512
+    small = name == "cluster" or name.startswith("sentinel-")
+    assert megabytes(services[name]["mem_limit"]) >= (64 if small else 512)
 
 
-def test_redis_may_write_its_log_anew_and_end_what_runs_while_it_is_full(services: dict[str, dict[str, Any]]) -> None:
-    (limit,) = re.findall(r"^maxmemory (\w+)$", (ROOT / "deploy" / "redis.conf").read_text(), re.MULTILINE)
-    assert megabytes(services["redis"]["mem_limit"]) >= 2 * megabytes(limit) + 128
+@pytest.mark.parametrize("shape", ["sentinel", "cluster"])
+@pytest.mark.parametrize("name", SERVERS)
+def test_redis_may_write_its_log_anew_and_end_what_runs_while_it_is_full(
+    services: dict[str, dict[str, Any]], name: str, shape: str
+) -> None:
+    def setting(file: str, directive: str) -> int:
+        (size,) = re.findall(rf"^{directive} (\w+)\b", (ROOT / "deploy" / file).read_text(), re.MULTILINE)
+        return megabytes(size)
+
+    # What replicas haven't taken yet counts in maxmemory as far as it is in the backlog.
+    backlog = setting(f"{shape}/redis.conf", "repl-backlog-size")
+    beyond = setting(f"{shape}/redis.conf", "client-output-buffer-limit replica") - backlog
+    assert beyond > 0
+    needed = 2 * setting("redis.conf", "maxmemory") + 128 + beyond
+    assert megabytes(services[name]["mem_limit"]) >= needed
+
+
+def test_who_makes_the_cluster_ends_and_all_wait_for_it(services: dict[str, dict[str, Any]]) -> None:
+    assert services["cluster"]["restart"] == "no"
+    script, *members = services["cluster"]["command"][1:]
+    assert script == "/etc/cluster/form.sh"
+    assert members == list(SERVERS)
+
+
+@pytest.mark.parametrize("name", sorted(STORE - {"cluster"}))
+def test_a_server_of_redis_is_started_by_the_script_of_its_kind_under_its_name(
+    services: dict[str, dict[str, Any]], name: str
+) -> None:
+    script = "start-redis.sh" if name in SERVERS else "start-sentinel.sh"
+    assert services[name]["command"] == ["sh", f"/etc/{script}", name]
+    read_only = [volume for volume in services[name]["volumes"] if volume.endswith(":ro")]
+    # The script finds the configurations beside itself.
+    assert f"./deploy/{script}:/etc/{script}:ro" in read_only
+    assert "./deploy/sentinel:/etc/sentinel:ro" in read_only
+    if name in SERVERS:
+        assert {"./deploy/redis.conf:/etc/redis.conf:ro", "./deploy/cluster:/etc/cluster:ro"} < set(read_only)
+
+
+def test_one_address_of_redis_holds_for_all_and_is_the_only_ones_by_default(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    addresses = {services[name]["environment"]["REDIS_URL"] for name in ("gateway", "worker", *SERVERS)}
+    assert addresses == {"${REDIS_URL:-redis://redis:6379/0}"}
 
 
 def test_what_watches_is_bounded(services: dict[str, dict[str, Any]]) -> None:
@@ -232,6 +294,7 @@ def test_only_what_is_asked_for_runs_beside_the_service(services: dict[str, dict
         "emulator": ["demo"],
         "prometheus": ["monitoring"],
         "grafana": ["monitoring"],
+        **PROFILES,
     }
     assert services["worker"]["depends_on"]["emulator"]["required"] is False
 

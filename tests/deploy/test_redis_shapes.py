@@ -38,7 +38,42 @@ def test_two_of_the_three_sentinels_agree_before_a_fail_over() -> None:
     assert directives("sentinel/sentinel.conf")["monitor"].split()[-1] == "2"
 
 
-def test_the_configurations_of_servers_repeat_nothing_of_the_one_they_follow() -> None:
-    single = directives("redis.conf").keys()
-    assert not single & directives("sentinel/redis.conf").keys()
-    assert not single & directives("cluster/redis.conf").keys()
+@pytest.mark.parametrize("shape", ["sentinel", "cluster"])
+def test_a_servers_configuration_repeats_nothing_of_the_one_it_is_read_after(shape: str) -> None:
+    def subjects(file: str) -> set[str]:
+        pairs = directives(file).items()
+        return {f"{name} {value.split()[0]}" if name == "client-output-buffer-limit" else name for name, value in pairs}
+
+    assert not subjects("redis.conf") & subjects(f"{shape}/redis.conf")
+
+
+@pytest.mark.parametrize("shape", ["sentinel", "cluster"])
+def test_a_replica_that_returns_is_served_at_once_and_gets_what_it_missed(shape: str) -> None:
+    server = directives(f"{shape}/redis.conf")
+    assert server["repl-diskless-sync-delay"] == "0"
+    assert server["repl-backlog-size"] == "64mb"
+
+
+def test_one_redis_needs_no_replica_and_is_in_no_cluster() -> None:
+    assert not {"min-replicas-to-write", "cluster-enabled", "replicaof"} & directives("redis.conf").keys()
+
+
+def test_times_of_a_fail_over_are_those_of_the_guide() -> None:
+    sentinel, cluster = directives("sentinel/sentinel.conf"), directives("cluster/redis.conf")
+    guide = (DEPLOY.parent / "docs" / "guides" / "fail-over.md").read_text()
+    down_after, node_timeout = sentinel["down-after-milliseconds"], cluster["cluster-node-timeout"]
+    assert (down_after, sentinel["failover-timeout"], node_timeout) == ("5000", "10000", "5000")
+    assert guide.count(f"{int(down_after) // 1000} s") >= 1
+    for directive in ("min-replicas-to-write 1", "min-replicas-max-lag 3", "min-replicas-to-write 0"):
+        assert f"`{directive}`" in guide
+
+
+def test_a_cluster_serves_the_slots_that_it_has() -> None:
+    cluster = directives("cluster/redis.conf")
+    assert (cluster["cluster-enabled"], cluster["cluster-require-full-coverage"]) == ("yes", "no")
+
+
+def test_the_sentinels_know_servers_by_names_which_stay_when_addresses_change() -> None:
+    sentinel = directives("sentinel/sentinel.conf")
+    assert sentinel["monitor"].split()[:2] == ["redis", "6379"]
+    assert (sentinel["resolve-hostnames"], sentinel["announce-hostnames"]) == ("yes", "yes")

@@ -36,6 +36,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "docker build --target none .",
         "docker stop nobody",
         "docker frobnicate",
+        "redis-cli -p 26379 sentinel frobnicate bing",
         "systemctl start bing-chat-gateway-none",
         "systemctl frobnicate nginx",
         "journalctl -u bing-chat-gateway-none",

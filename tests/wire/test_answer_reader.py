@@ -44,7 +44,7 @@ async def streaming(scenario: Scenario, answers: Answers) -> AsyncIterator[tuple
     question = await scenario.ask()
     task = await scenario.sent("w1")
     async with asyncio.timeout(20), answers.follow(question.answer) as entries:
-        await scenario.sessions.append(task, 1, Delta("1 "))
+        await scenario.append(task, 1, Delta("1 "))
         assert await anext(entries) == AnswerEvent(1, Delta("1 "))
         await until(lambda: subscribed(scenario.store, question.answer))
         yield task, entries
@@ -59,7 +59,7 @@ async def subscribed(store: Store, answer: str) -> bool:
 async def test_events_arrive_as_they_are_appended(scenario: Scenario, answers: Answers) -> None:
     async with streaming(scenario, answers) as (task, entries):
         for seq in range(2, 20):
-            await scenario.sessions.append(task, seq, Delta(f"{seq} "))
+            await scenario.append(task, seq, Delta(f"{seq} "))
             assert await anext(entries) == AnswerEvent(seq, Delta(f"{seq} "))
         await scenario.finish(task, "whole")
         assert [entry async for entry in entries] == [AnswerEvent(20, Final("whole"))]
@@ -107,7 +107,7 @@ async def test_all_readers_of_an_answer_see_the_same(scenario: Scenario, answers
     async with streaming(scenario, answers) as (task, entries):
         others = [asyncio.create_task(everything(answers, task.answer, after)) for after in (0, 0, 1, 3)]
         for seq in range(2, 6):
-            await scenario.sessions.append(task, seq, Delta(f"{seq} "))
+            await scenario.append(task, seq, Delta(f"{seq} "))
         await scenario.finish(task, "whole")
         assert [AnswerEvent(1, Delta("1 ")), *[entry async for entry in entries]] == whole(5)
         assert await asyncio.gather(*others) == [whole(5), whole(5), whole(5, 1), whole(5, 3)]
@@ -117,7 +117,7 @@ async def test_what_came_while_a_reader_was_busy_is_marked_as_arrived(scenario: 
     async with streaming(scenario, answers) as (task, entries):
         subscription = next(iter(answers._subscriptions._followers[keys.channel(task.answer)]))
         for seq in range(2, 4):
-            await scenario.sessions.append(task, seq, Delta(f"{seq} "))
+            await scenario.append(task, seq, Delta(f"{seq} "))
         await scenario.finish(task, "whole")
         await until(lambda: true_if(len(subscription._hints) == 3))
         read = [(entry.seq, entry.more) async for entry in entries]
@@ -134,7 +134,7 @@ async def test_who_is_ahead_of_what_redis_has_kept_gets_the_end_all_the_same(
 ) -> None:
     """Redis has lost the event that its reader has, and the reaper has given its seq to the end."""
     async with streaming(scenario, answers) as (task, entries):
-        await scenario.sessions.append(task, 2, Delta("2 "))
+        await scenario.append(task, 2, Delta("2 "))
         assert await anext(entries) == AnswerEvent(2, Delta("2 "))
         await scenario.redis.delete(keys.log_key(task.answer))
         await log(scenario.store, task.answer, 1, Delta("1 "))
@@ -148,7 +148,7 @@ async def test_a_lost_message_is_made_up_for_by_the_next(scenario: Scenario, ans
     async with streaming(scenario, answers) as (task, entries):
         await log(scenario.store, task.answer, 2, Delta("2 "))
         await scenario.redis.hset(keys.job_key(task.answer), "seq", 2)
-        await scenario.sessions.append(task, 3, Delta("3 "))
+        await scenario.append(task, 3, Delta("3 "))
         async with asyncio.timeout(1):
             assert [await anext(entries), await anext(entries)] == whole(3)[1:3]
 
@@ -222,7 +222,7 @@ async def test_a_follower_that_never_reads_costs_a_bounded_queue_and_misses_noth
     async with streaming(scenario, answers) as (task, entries):
         quick = asyncio.create_task(everything(answers, task.answer))
         for seq in range(2, 601):
-            await scenario.sessions.append(task, seq, Delta(f"{seq} "))
+            await scenario.append(task, seq, Delta(f"{seq} "))
         await scenario.finish(task, "whole")
         await quick
         (slow,) = answers._subscriptions._followers[keys.channel(task.answer)]
@@ -282,10 +282,10 @@ async def test_a_killed_connection_is_made_good(valkey_store: Store) -> None:
     scenario = Scenario(valkey_store)
     async with Answers(valkey_store) as answers, streaming(scenario, answers) as (task, entries):
         await scenario.redis.client_kill_filter(_type="pubsub")
-        await scenario.sessions.append(task, 2, Delta("2 "))
+        await scenario.append(task, 2, Delta("2 "))
         assert await anext(entries) == AnswerEvent(2, Delta("2 "))
         await until(lambda: subscribed(scenario.store, task.answer))
-        await scenario.sessions.append(task, 3, Delta("3 "))
+        await scenario.append(task, 3, Delta("3 "))
         async with asyncio.timeout(1):
             assert await anext(entries) == AnswerEvent(3, Delta("3 "))
 
@@ -303,7 +303,7 @@ async def test_a_cut_and_refused_line_is_outlived(proxy: TcpProxy, valkey_store:
         before = proxy.accepted
         waiting = asyncio.create_task(anext(entries))
         for seq in range(2, 5):
-            await scenario.sessions.append(task, seq, Delta(f"{seq} "))
+            await scenario.append(task, seq, Delta(f"{seq} "))
         await scenario.finish(task, "whole")
 
         async def tried() -> bool:
@@ -320,7 +320,7 @@ async def test_a_line_that_falls_silent_is_noticed_and_replaced(proxy: TcpProxy,
     async with Answers(far) as answers, streaming(scenario, answers) as (task, entries):
         proxy.black_hole()
         waiting = asyncio.create_task(anext(entries))
-        await scenario.sessions.append(task, 2, Delta("2 "))
+        await scenario.append(task, 2, Delta("2 "))
         old = await pubsub_ids(scenario)
 
         async def tried() -> bool:
@@ -367,7 +367,7 @@ async def test_a_restart_of_redis_is_outlived() -> None:
             server._desired_port = port
             await asyncio.to_thread(server.start)
             assert server.port == port
-            await scenario.sessions.append(task, 2, Delta("2 "))
+            await scenario.append(task, 2, Delta("2 "))
             assert await waiting == AnswerEvent(2, Delta("2 "))
             await until(lambda: subscribed(store, task.answer))
             await scenario.finish(task, "whole")

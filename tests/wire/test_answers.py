@@ -94,8 +94,8 @@ async def test_an_answers_progress_names_the_provider_as_soon_as_an_event_does(
     question = await scenario.ask()
     assert (await answers.read_progress(question.answer)).provider == ""
     task = await scenario.sent("w1")
-    await scenario.sessions.append(task, 1, Delta("a", provider="p"))
-    await scenario.sessions.append(task, 2, Delta("b"))
+    await scenario.append(task, 1, Delta("a", provider="p"))
+    await scenario.append(task, 2, Delta("b"))
     assert (await answers.read_progress(question.answer)).provider == "p"
 
 

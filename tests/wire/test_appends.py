@@ -57,7 +57,7 @@ async def begun(scenario: Scenario, count: int = 2) -> tuple[ClaimedJob, Appende
     await scenario.ask()
     task, last = await scenario.sent("w1"), None
     for seq in range(1, count + 1):
-        last = await scenario.sessions.append(task, seq, Delta(f"{seq} "), last)
+        last = await scenario.append(task, seq, Delta(f"{seq} "), last)
     assert last is not None
     return task, last
 
@@ -74,7 +74,7 @@ async def lose_last_event(scenario: Scenario, task: ClaimedJob, seq: int) -> Non
 async def test_the_appends_of_a_turn_of_the_loop_leave_in_one_call(scenario: Scenario, store: CountingStore) -> None:
     turns = [await begun(scenario) for _ in range(3)]
     store.calls.clear()
-    await asyncio.gather(*(scenario.sessions.append(task, 3, Delta("3"), last) for task, last in turns))
+    await asyncio.gather(*(scenario.append(task, 3, Delta("3"), last) for task, last in turns))
     assert store.calls == [(3, 0)]
     for task, _ in turns:
         assert await scenario.events(task.answer) == [Delta("1 "), Delta("2 "), Delta("3")]
@@ -84,9 +84,9 @@ async def test_what_arrives_while_a_call_is_out_leaves_with_its_reply(scenario: 
     turns = [await begun(scenario) for _ in range(3)]
     store.calls.clear()
     (first, first_last), *others = turns
-    replies = [scenario.sessions.append(first, 3, Delta("3"), first_last)]
+    replies = [scenario.append(first, 3, Delta("3"), first_last)]
     await asyncio.sleep(0)
-    replies += [scenario.sessions.append(task, 3, Delta("3"), last) for task, last in others]
+    replies += [scenario.append(task, 3, Delta("3"), last) for task, last in others]
     await asyncio.gather(*replies)
     assert store.calls == [(1, 0), (2, 0)]
 
@@ -94,8 +94,8 @@ async def test_what_arrives_while_a_call_is_out_leaves_with_its_reply(scenario: 
 async def test_what_its_turn_has_given_up_does_not_leave(scenario: Scenario, store: CountingStore) -> None:
     (one, one_last), (other, other_last) = await begun(scenario), await begun(scenario)
     store.calls.clear()
-    scenario.sessions.append(other, 3, Delta("3"), other_last).cancel()
-    await scenario.sessions.append(one, 3, Delta("3"), one_last)
+    scenario.append(other, 3, Delta("3"), other_last).cancel()
+    await scenario.append(one, 3, Delta("3"), one_last)
     assert store.calls == [(1, 0)]
     assert len(await scenario.events(other.answer)) == 2
 
@@ -103,10 +103,10 @@ async def test_what_its_turn_has_given_up_does_not_leave(scenario: Scenario, sto
 async def test_what_waits_for_a_call_that_fails_is_sent_all_the_same(scenario: Scenario, store: CountingStore) -> None:
     (one, one_last), (other, other_last) = await begun(scenario), await begun(scenario)
     store.fails = True
-    failed = scenario.sessions.append(one, 3, Delta("3"), one_last)
+    failed = scenario.append(one, 3, Delta("3"), one_last)
     await asyncio.sleep(0)
     store.fails = False
-    whole = scenario.sessions.append(other, 3, Delta("3"), other_last)
+    whole = scenario.append(other, 3, Delta("3"), other_last)
     with pytest.raises(StoreUnavailableError):
         await failed
     assert isinstance(await whole, Appended)
@@ -122,10 +122,10 @@ async def test_careful_ones_leave_with_the_fast_and_each_gets_its_own_reply(
     await scenario.jobs.stop(stopped.answer)
     store.calls.clear()
     replies = await asyncio.gather(
-        scenario.sessions.append(fast, 3, Delta("3"), last),
-        scenario.sessions.append(stopped, 3, Delta("3"), stopped_last),
-        scenario.sessions.append(first, 1, Delta("1")),
-        scenario.sessions.append(first, 4, Delta("4")),
+        scenario.append(fast, 3, Delta("3"), last),
+        scenario.append(stopped, 3, Delta("3"), stopped_last),
+        scenario.append(first, 1, Delta("1")),
+        scenario.append(first, 4, Delta("4")),
         return_exceptions=True,
     )
     assert store.calls == [(4, 2)]
@@ -145,7 +145,7 @@ async def test_calls_are_bounded_in_count_and_bytes(
 ) -> None:
     task, last = await begun(scenario)
     store.calls.clear()
-    replies = [scenario.sessions.append(task, 3, Delta("x" * size), last) for size in sizes]
+    replies = [scenario.append(task, 3, Delta("x" * size), last) for size in sizes]
     await asyncio.gather(*replies)
     assert [count for count, _ in store.calls] == calls
 
@@ -153,7 +153,7 @@ async def test_calls_are_bounded_in_count_and_bytes(
 async def test_a_fast_append_leaves_the_job_alone(scenario: Scenario) -> None:
     task, last = await begun(scenario, 1)
     await scenario.redis.hset(keys.job_key(task.answer), "state", "unread")
-    await scenario.sessions.append(task, 2, Delta("2"), last)
+    await scenario.append(task, 2, Delta("2"), last)
     assert await scenario.redis.hget(keys.job_key(task.answer), "seq") == b"1"
 
 
@@ -170,7 +170,7 @@ async def test_nothing_is_appended_after_a_stop(scenario: Scenario, seq: int) ->
     await scenario.jobs.stop(task.answer)
     events = await scenario.events(task.answer)
     with pytest.raises(AnswerEndedError):
-        await scenario.sessions.append(task, seq, Delta("late"), last)
+        await scenario.append(task, seq, Delta("late"), last)
     assert await scenario.events(task.answer) == events
     assert isinstance(events[-1], Final)
 
@@ -181,7 +181,7 @@ async def test_nothing_is_appended_after_the_reaper(scenario: Scenario) -> None:
     assert await scenario.sessions.reap("w2", "w1") == 0
     for seq in (2, 3, 4, 9):
         with pytest.raises(LeaseLostError):
-            await scenario.sessions.append(task, seq, Delta("late"), last)
+            await scenario.append(task, seq, Delta("late"), last)
     assert len(await scenario.events(task.answer)) == 3
 
 
@@ -190,14 +190,14 @@ async def test_a_late_copy_of_an_append_changes_nothing_after_the_end(scenario: 
     await scenario.sessions.finish(task, "DONE", Final("1 2 "), b"", seq=2)
     for seq in (2, 3):
         with pytest.raises(AnswerEndedError):
-            await scenario.sessions.append(task, seq, Delta("late"), last)
+            await scenario.append(task, seq, Delta("late"), last)
     assert await scenario.events(task.answer) == [Delta("1 "), Delta("2 "), Final("1 2 ")]
 
 
 async def test_a_repeat_of_a_fast_append_is_confirmed(scenario: Scenario) -> None:
     task, last = await begun(scenario)
     for _ in range(2):
-        await scenario.sessions.append(task, 3, Delta("3"), last)
+        await scenario.append(task, 3, Delta("3"), last)
     assert len(await scenario.events(task.answer)) == 3
 
 
@@ -206,8 +206,8 @@ async def test_an_error_of_one_log_is_no_other_ones(scenario: Scenario) -> None:
     await scenario.redis.delete(keys.log_key(one.answer))
     await scenario.redis.set(keys.log_key(one.answer), "no stream")
     broken, whole = await asyncio.gather(
-        scenario.sessions.append(one, 3, Delta("3"), one_last),
-        scenario.sessions.append(other, 3, Delta("3"), other_last),
+        scenario.append(one, 3, Delta("3"), one_last),
+        scenario.append(other, 3, Delta("3"), other_last),
         return_exceptions=True,
     )
     assert isinstance(broken, StoreUnavailableError)
@@ -218,7 +218,7 @@ async def test_a_log_expires_with_its_job(scenario: Scenario) -> None:
     await scenario.ask()
     task = await scenario.sent("w1")
     await scenario.redis.expire(keys.job_key(task.answer), 50)
-    await scenario.sessions.append(task, 1, Delta("1"))
+    await scenario.append(task, 1, Delta("1"))
     left = [await scenario.redis.pttl(key(task.answer)) for key in (keys.job_key, keys.log_key)]
     assert abs(left[0] - left[1]) < 5000
     assert left[1] > 0
@@ -228,7 +228,7 @@ async def test_a_log_that_is_gone_is_not_begun_again(scenario: Scenario) -> None
     task, last = await begun(scenario)
     await scenario.redis.delete(keys.log_key(task.answer), keys.job_key(task.answer))
     with pytest.raises(StateLostError):
-        await scenario.sessions.append(task, 3, Delta("3"), last)
+        await scenario.append(task, 3, Delta("3"), last)
     assert not await scenario.redis.exists(keys.log_key(task.answer))
 
 
@@ -241,9 +241,9 @@ async def test_a_new_connection_has_the_next_append_look_for_what_was_lost(valke
     await lose_last_event(scenario, task, 2)
     await redis_client(store).client_kill_filter(_type="normal", skipme=True)
     with pytest.raises((StateLostError, StoreUnavailableError)):
-        await scenario.sessions.append(task, 4, Delta("4"), last)
+        await scenario.append(task, 4, Delta("4"), last)
     with pytest.raises(StateLostError):
-        await scenario.sessions.append(task, 4, Delta("4"), last)
+        await scenario.append(task, 4, Delta("4"), last)
     assert len(await scenario.events(task.answer)) == 2
     await store.close()
 
@@ -255,14 +255,14 @@ async def test_silence_has_the_next_append_look_for_what_was_lost(
     await lose_last_event(scenario, task, 2)
     monkeypatch.setattr(appends, "_SILENCE", 0.0)
     with pytest.raises(StateLostError):
-        await scenario.sessions.append(task, 4, Delta("4"), last)
+        await scenario.append(task, 4, Delta("4"), last)
 
 
 async def test_a_gap_in_the_log_is_found_before_the_answer_counts_as_whole(scenario: Scenario) -> None:
     """Behind a proxy that holds its clients' connections Redis can be replaced unseen."""
     task, last = await begun(scenario, 3)
     await lose_last_event(scenario, task, 2)
-    await scenario.sessions.append(task, 4, Delta("4"), last)
+    await scenario.append(task, 4, Delta("4"), last)
     with pytest.raises(StateLostError):
         await scenario.sessions.finish(task, "DONE", Final("1 2 3 4"), b"", seq=4)
     lost = Failed(Reason.STATE_LOST)
@@ -274,5 +274,5 @@ async def test_a_gap_in_the_log_is_found_before_the_answer_counts_as_whole(scena
 async def test_a_worker_whose_log_has_a_gap_may_not_go_on(scenario: Scenario) -> None:
     task, last = await begun(scenario, 3)
     await lose_last_event(scenario, task, 2)
-    await scenario.sessions.append(task, 4, Delta("4"), last)
+    await scenario.append(task, 4, Delta("4"), last)
     assert not await scenario.sessions.reassert(task.lease, task.answer, 1, 4)

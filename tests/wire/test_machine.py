@@ -217,7 +217,7 @@ class Machine(RuleBasedStateMachine):
             if items := await redis.zrange(name, 0, -1):
                 await redis.zadd(name, dict.fromkeys(items, 1))
         for _ in range(ROUNDS):
-            await Store.run(self.store, "beat", keys.worker_key("last"), keys.prefix(), "last", 1000, 1, 600, 0)
+            await Store.run(self.store, "beat", keys.worker_key("last"), keys.prefix(), "last", 1000, 1, 600, 0, 0)
         assert await redis.exists(*names) == 0
 
     def finish_everything(self) -> None:

@@ -1,5 +1,9 @@
 """Names that lead to models, and which accounts can answer with them."""
 
+import difflib
+from collections.abc import Collection
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,6 +71,22 @@ def test_the_nearest_names_are_those_that_look_like_it() -> None:
     assert TABLE.nearest("Mistrall")[0] == "mistral"
     assert TABLE.nearest("gpt4o")[0] == "gpt-4o"
     assert TABLE.nearest("zzzzzzzzzzzz") == ()
+
+
+def test_of_a_thousand_names_few_are_compared_with_an_unknown_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[int] = []
+    original = difflib.get_close_matches
+
+    def compare(word: str, possibilities: Collection[str], *limits: Any) -> list[str]:
+        compared.append(len(possibilities))
+        return original(word, possibilities, *limits)
+
+    monkeypatch.setattr(difflib, "get_close_matches", compare)
+    names = [f"vendor-{number % 7}/model-{number}-instruct" for number in range(1000)]
+    table = build_table([OfferedAccount("a", "openai", Offer((*names, "Mistral/Mixtral-8x7B")))])
+    assert table.nearest("mistral/mixtral8x7b")[0] == "Mistral/Mixtral-8x7B"
+    assert table.nearest("vendor-3/model-500-instruct-v2")[0].startswith("vendor-")
+    assert max(compared) <= 20
 
 
 def test_all_names_are_styles_then_aliases_and_models() -> None:

@@ -121,7 +121,7 @@ async def test_only_jobs_that_have_not_ended_are_seen(scenario: Scenario, store:
     running = await scenario.ask("second")
     task = await scenario.sent("w1")
     for seq in (1, 2):
-        await scenario.sessions.append(task, seq, Delta("a"))
+        await scenario.append(task, seq, Delta("a"))
     waiting = await scenario.ask("third")
     jobs = await Overview(store).read_jobs([first.answer, running.answer, waiting.answer, "s0-unknown"])
     assert [(job.answer, job.state, job.seq) for job in jobs] == [

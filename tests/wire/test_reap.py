@@ -159,7 +159,7 @@ async def broken_off(scenario: Scenario, *texts: str, begins: bool) -> Asked:
     session = StatelessSession(b"kept", begins)
     await scenario.sessions.mark_sent(task, 1, 2, fresh=True, stateless=session)
     for seq, text in enumerate(texts, 1):
-        await scenario.sessions.append(task, seq, Delta(text))
+        await scenario.append(task, seq, Delta(text))
     await scenario.kill("dead")
     return broken
 

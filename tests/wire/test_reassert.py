@@ -8,9 +8,12 @@ import pytest
 from tests.support.wire.scenario import RepeatingStore, Scenario
 from tests.support.wire.snapshot import forget_since, remember
 from wire import keys
+from wire.answers import Answers
 from wire.errors import LeaseLostError, StateLostError, TokenUnknownError
 from wire.messages import Delta, Failed, Final
 from wire.redis.store import Store
+from wire.sessions import Reasserted
+from wire.settings import LEASE_TTL
 from wire.terminal_events import STATE_LOST
 
 pytestmark = pytest.mark.anyio
@@ -65,6 +68,70 @@ async def test_after_a_restart_nobody_takes_before_all_could_beat(scenario: Scen
     assert (await scenario.take("other")).answer == question.answer
 
 
+async def say(scenario: Scenario, *workers: str) -> None:
+    """The workers beat, and say that they have reported what they hold to the Redis that runs now."""
+    for worker in workers:
+        began = (await scenario.sessions.beat(worker)).data_since
+        await scenario.sessions.beat(worker, reported=began)
+
+
+async def let_pass(scenario: Scenario, seconds: float) -> None:
+    """So much time passes since Redis began, as far as everybody there knows; their reports were for that Redis."""
+    before = await scenario.redis.hget(keys.run_key(), "at")
+    began = int(before) - int(1000 * seconds)
+    await scenario.redis.hset(keys.run_key(), "at", began)
+    for name in await scenario.redis.keys(keys.worker_key("*")):
+        if await scenario.redis.hget(name, "reported") == before:
+            await scenario.redis.hset(name, "reported", began)
+
+
+async def test_two_seconds_after_a_restart_of_which_all_have_reported_turns_are_taken(scenario: Scenario) -> None:
+    question = await scenario.ask()
+    await restarted(scenario)
+    await say(scenario, "w", "other")
+    assert (await scenario.turns("other")).jobs == ()
+    await let_pass(scenario, 2.0)
+    assert (await scenario.take("other")).answer == question.answer
+
+
+@pytest.mark.parametrize("silent", ["beats", "is away"])
+async def test_whoever_has_not_reported_has_half_a_lease_for_it(scenario: Scenario, silent: str) -> None:
+    """Also one whose heartbeat is gone: Redis may have been away for long."""
+    question = await scenario.ask()
+    await restarted(scenario)
+    await say(scenario, "other")
+    if silent == "beats":
+        await scenario.sessions.beat("w", reported=1)
+    else:
+        await scenario.kill("w")
+    await let_pass(scenario, 2.0)
+    assert (await scenario.turns("other")).jobs == ()
+    await let_pass(scenario, LEASE_TTL / 2)
+    assert (await scenario.take("other")).answer == question.answer
+
+
+async def test_a_report_to_the_redis_before_counts_for_nothing(scenario: Scenario) -> None:
+    await scenario.ask()
+    await say(scenario, "w", "other")
+    await restarted(scenario)
+    await scenario.sessions.beat("w")
+    await let_pass(scenario, 2.0)
+    assert (await scenario.turns("other")).jobs == ()
+
+
+async def test_a_worker_that_redis_has_forgotten_is_waited_for_once_it_beats(scenario: Scenario) -> None:
+    await scenario.ask()
+    snapshot = await remember(scenario.store)
+    await scenario.hire("new")
+    await forget_since(scenario.store, snapshot)
+    await say(scenario, "w", "other")
+    await scenario.sessions.beat("new")
+    await let_pass(scenario, 2.0)
+    assert (await scenario.turns("other")).jobs == ()
+    await say(scenario, "new")
+    assert len((await scenario.turns("other")).jobs) == 1
+
+
 async def test_after_a_restart_nobody_reaps_before_all_could_beat(scenario: Scenario) -> None:
     await scenario.ask()
     await scenario.sent("w")
@@ -78,10 +145,10 @@ async def test_after_a_restart_nobody_reaps_before_all_could_beat(scenario: Scen
 async def test_after_a_restart_that_lost_nothing_a_turn_continues(scenario: Scenario) -> None:
     question = await scenario.ask()
     task = await scenario.sent("w")
-    await scenario.sessions.append(task, 1, Delta("a"))
+    await scenario.append(task, 1, Delta("a"))
     await restarted(scenario)
     assert await scenario.sessions.reassert(task.lease, task.answer, 1, 1)
-    await scenario.sessions.append(task, 2, Delta("b"))
+    await scenario.append(task, 2, Delta("b"))
     await scenario.finish(task, "ab")
     assert await scenario.events(question.answer) == [Delta("a"), Delta("b"), Final("ab")]
 
@@ -92,12 +159,12 @@ async def test_a_question_whose_sending_was_forgotten_is_not_asked_again(scenari
     task = await scenario.sent("w")
     await forget_since(scenario.store, snapshot)
     with pytest.raises(LeaseLostError):
-        await scenario.sessions.append(task, 1, Delta("a"))
+        await scenario.append(task, 1, Delta("a"))
     assert await scenario.sessions.reassert(task.lease, task.answer, 1, 0)
     await passed(scenario)
     assert await scenario.take_all("other") == []
     assert await scenario.redis.zcard(keys.queued_key()) == 0
-    await scenario.sessions.append(task, 1, Delta("a"))
+    await scenario.append(task, 1, Delta("a"))
     await scenario.finish(task, "a")
     assert await scenario.events(question.answer) == [Delta("a"), Final("a")]
     following = await scenario.ask("next", question.token)
@@ -140,10 +207,10 @@ async def test_the_worker_that_was_there_before_gives_way_to_the_one_that_came_a
 async def test_an_answer_that_lost_events_ends_after_what_its_readers_have(scenario: Scenario) -> None:
     question = await scenario.ask()
     task = await scenario.sent("w")
-    await scenario.sessions.append(task, 1, Delta("a"))
+    await scenario.append(task, 1, Delta("a"))
     snapshot = await remember(scenario.store)
-    await scenario.sessions.append(task, 2, Delta("b"))
-    await scenario.sessions.append(task, 3, Delta("c"))
+    await scenario.append(task, 2, Delta("b"))
+    await scenario.append(task, 3, Delta("c"))
     await forget_since(scenario.store, snapshot)
     assert not await scenario.sessions.reassert(task.lease, task.answer, 1, 3)
     log = await scenario.redis.xrange(keys.log_key(question.answer))
@@ -156,14 +223,65 @@ async def test_an_answer_that_lost_events_ends_after_what_its_readers_have(scena
     assert (going_on.answer, going_on.session) == (following.answer, None)
 
 
+async def test_an_answer_gets_again_what_its_worker_still_has_under_the_same_seqs(scenario: Scenario) -> None:
+    question = await scenario.ask()
+    task = await scenario.sent("w")
+    await scenario.append(task, 1, Delta("a"))
+    snapshot = await remember(scenario.store)
+    for seq, text in ((2, "b"), (3, "c")):
+        await scenario.append(task, seq, Delta(text))
+    before = await scenario.redis.xrange(keys.log_key(question.answer))
+    await forget_since(scenario.store, snapshot)
+    assert await scenario.sessions.reassert(task.lease, task.answer, 1, 3, 2) == Reasserted(1)
+    for seq, text in ((2, "b"), (3, "c")):
+        await scenario.append(task, seq, Delta(text))
+    assert await scenario.redis.xrange(keys.log_key(question.answer)) == before
+    await scenario.finish(task, "abc", seq=3)
+    assert await scenario.events(question.answer) == [Delta("a"), Delta("b"), Delta("c"), Final("abc")]
+
+
+async def test_an_answer_ends_as_lost_where_its_worker_has_not_all_that_redis_lacks(scenario: Scenario) -> None:
+    question = await scenario.ask()
+    task = await scenario.sent("w")
+    snapshot = await remember(scenario.store)
+    for seq, text in enumerate("abc", 1):
+        await scenario.append(task, seq, Delta(text))
+    await forget_since(scenario.store, snapshot)
+    assert await scenario.sessions.reassert(task.lease, task.answer, 1, 3, 2) is None
+    assert [id_ for id_, _ in await scenario.redis.xrange(keys.log_key(question.answer))] == [b"4-0"]
+
+
+async def test_a_reader_that_was_ahead_of_redis_gets_each_event_once(scenario: Scenario) -> None:
+    question, events = await scenario.ask(), []
+    task = await scenario.sent("w")
+    snapshot = await remember(scenario.store)
+    async with Answers(scenario.store, silence=0.05) as answers, answers.follow(question.answer) as reader:
+        for seq, text in enumerate("abc", 1):
+            await scenario.append(task, seq, Delta(text))
+        events += [await anext(reader), await anext(reader)]
+        await forget_since(scenario.store, snapshot)
+        assert await scenario.sessions.reassert(task.lease, task.answer, 1, 3, 1) == Reasserted(0)
+        for seq, text in enumerate("abcd", 1):
+            await scenario.append(task, seq, Delta(text))
+        await scenario.finish(task, "abcd", seq=4)
+        events += [event async for event in reader]
+    assert [(event.seq, event.event) for event in events] == [
+        (1, Delta("a")),
+        (2, Delta("b")),
+        (3, Delta("c")),
+        (4, Delta("d")),
+        (5, Final("abcd")),
+    ]
+
+
 async def test_an_end_that_meets_lost_events_comes_after_what_readers_have(scenario: Scenario) -> None:
     question = await scenario.ask()
     task = await scenario.sent("w")
     snapshot = await remember(scenario.store)
-    await scenario.sessions.append(task, 1, Delta("a"))
+    await scenario.append(task, 1, Delta("a"))
     await forget_since(scenario.store, snapshot)
     with pytest.raises(StateLostError):
-        await scenario.sessions.append(task, 2, Delta("b"))
+        await scenario.append(task, 2, Delta("b"))
     await scenario.sessions.finish(task, "FAILED", STATE_LOST, None, seq=1)
     assert [id_ for id_, _ in await scenario.redis.xrange(keys.log_key(question.answer))] == [b"2-0"]
 

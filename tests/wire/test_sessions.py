@@ -22,8 +22,8 @@ async def test_a_turn_from_question_to_saved_session(scenario: Scenario) -> None
     task = await scenario.take("w1")
     assert task == ClaimedJob(Lease(question.token, "w1", 1), question.answer, Chat("balanced", "what?"))
     await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
-    await scenario.sessions.append(task, 1, Delta("a"))
-    await scenario.sessions.append(task, 2, Delta("b"))
+    await scenario.append(task, 1, Delta("a"))
+    await scenario.append(task, 2, Delta("b"))
     assert not await scenario.finish(task, "ab", b'{"id":"\\u00e9"}')
     assert await scenario.events(question.answer) == [Delta("a"), Delta("b"), Final("ab")]
     await scenario.ask("again", question.token)
@@ -115,7 +115,7 @@ async def test_a_stale_holder_can_write_nothing(scenario: Scenario) -> None:
     with pytest.raises(LeaseLostError):
         await scenario.sessions.mark_sent(stale, 1, 1, fresh=True)
     with pytest.raises(LeaseLostError):
-        await scenario.sessions.append(stale, 1, Delta("stale"))
+        await scenario.append(stale, 1, Delta("stale"))
     with pytest.raises(LeaseLostError):
         await scenario.sessions.record_refusal(stale, 1)
     with pytest.raises(LeaseLostError):
@@ -136,7 +136,7 @@ async def test_an_earlier_lease_of_the_same_worker_is_stale_too(scenario: Scenar
     await scenario.ask("second", question.token)
     newer = await scenario.take("w1")
     with pytest.raises(LeaseLostError):
-        await scenario.sessions.append(task, 1, Delta("late"))
+        await scenario.append(task, 1, Delta("late"))
     with pytest.raises(LeaseLostError):
         await scenario.sessions.release(task.lease)
     assert not await scenario.finish(newer)
@@ -157,7 +157,7 @@ async def test_a_rest_is_written_ahead_of_the_end_and_once(scenario: Scenario) -
     await scenario.hire("w1")
     question = await scenario.ask()
     task = await scenario.sent("w1")
-    await scenario.sessions.append(task, 1, Delta("one"))
+    await scenario.append(task, 1, Delta("one"))
     for _ in range(2):
         await scenario.finish(task, "one two", seq=1, rest=Delta(" two"))
     assert await scenario.events(question.answer) == [Delta("one"), Delta(" two"), Final("one two")]
@@ -197,7 +197,7 @@ async def test_finish_after_the_end_adds_no_event_but_saves_and_advances(scenari
     await scenario.redis.hset(keys.job_key(question.answer), "state", "QUEUED")
     assert await scenario.jobs.expire(question.answer)
     with pytest.raises(AnswerEndedError):
-        await scenario.sessions.append(task, 1, Delta("late"))
+        await scenario.append(task, 1, Delta("late"))
     assert await scenario.finish(task, "late", b"saved")
     following = await scenario.take("w1")
     assert (following.answer, following.session) == (waiting.answer, b"saved")
@@ -237,7 +237,7 @@ async def test_a_question_is_sent_again_only_after_a_refusal_before_any_text(sce
     await scenario.sessions.mark_sent(task, 2, 1, fresh=True)
     with pytest.raises(LeaseLostError):  # a repeat of the first refusal, late
         await scenario.sessions.record_refusal(task, 1)
-    await scenario.sessions.append(task, 1, Delta("text"))
+    await scenario.append(task, 1, Delta("text"))
     with pytest.raises(LeaseLostError):
         await scenario.sessions.record_refusal(task, 1)
     with pytest.raises(LeaseLostError):
@@ -248,12 +248,12 @@ async def test_append_says_when_redis_lost_events(scenario: Scenario) -> None:
     await scenario.hire("w1")
     question = await scenario.ask()
     task = await scenario.sent("w1")
-    await scenario.sessions.append(task, 1, Delta("a"))
+    await scenario.append(task, 1, Delta("a"))
     with pytest.raises(StateLostError):
-        await scenario.sessions.append(task, 3, Delta("c"))
+        await scenario.append(task, 3, Delta("c"))
     await scenario.redis.delete(keys.job_key(question.answer))
     with pytest.raises(StateLostError):
-        await scenario.sessions.append(task, 2, Delta("b"))
+        await scenario.append(task, 2, Delta("b"))
 
 
 async def test_append_twice_is_append_once(scenario: Scenario) -> None:
@@ -261,9 +261,9 @@ async def test_append_twice_is_append_once(scenario: Scenario) -> None:
     question = await scenario.ask()
     task = await scenario.sent("w1")
     for _ in range(2):
-        await scenario.sessions.append(task, 1, Delta("a"))
-    await scenario.sessions.append(task, 2, Delta("b"))
-    await scenario.sessions.append(task, 1, Delta("a"))
+        await scenario.append(task, 1, Delta("a"))
+    await scenario.append(task, 2, Delta("b"))
+    await scenario.append(task, 1, Delta("a"))
     assert await scenario.events(question.answer) == [Delta("a"), Delta("b")]
 
 
@@ -298,7 +298,7 @@ async def test_a_dead_owners_sent_job_ends_interrupted_once(scenario: Scenario, 
     second = await scenario.ask("second", question.token)
     lost = await scenario.sent("w1")
     if streaming:
-        await scenario.sessions.append(lost, 1, Delta("a"))
+        await scenario.append(lost, 1, Delta("a"))
     await scenario.kill("w1")
     third = await scenario.ask("third", question.token)
     await scenario.sessions.reap("w2", "w1")
@@ -533,7 +533,7 @@ async def test_ending_a_session_drops_waiting_jobs_and_lets_the_running_turn_end
         (event,) = await scenario.events(job.answer)
         assert isinstance(event, Failed)
         assert event.reason == "session.closed"
-    await scenario.sessions.append(task, 1, Delta("still "))
+    await scenario.append(task, 1, Delta("still "))
     assert not await scenario.finish(task, "still here")
     assert await scenario.events(submitted.answer) == [Delta("still "), Final("still here")]
     assert await scenario.redis.exists(keys.token_key(submitted.token), keys.mailbox_key(submitted.token)) == 0
@@ -578,8 +578,8 @@ async def test_what_is_kept_has_an_end(store: Store) -> None:
         assert 90 < await scenario.redis.ttl(key) <= 100
     assert 0 < await scenario.redis.pttl(keys.worker_key("w1")) <= 5000
     task = await scenario.sent("w1")
-    await scenario.sessions.append(task, 1, Delta("a"))
-    await scenario.sessions.append(task, 2, Delta("b"))
+    await scenario.append(task, 1, Delta("a"))
+    await scenario.append(task, 2, Delta("b"))
     assert 90 < await scenario.redis.ttl(log) <= 100
     await scenario.redis.persist(token)
     await scenario.finish(task)
@@ -646,7 +646,7 @@ async def test_calls_without_a_reply_can_be_made_again(forgetful: ForgetfulStore
     await again(scenario, "mark_sent", lambda: scenario.sessions.mark_sent(task, 1, 1, fresh=True))
     await again(scenario, "refused", lambda: scenario.sessions.record_refusal(task, 1))
     await again(scenario, "mark_sent", lambda: scenario.sessions.mark_sent(task, 2, 1, fresh=True))
-    await again(scenario, "append", lambda: scenario.sessions.append(task, 1, Delta("a")))
+    await again(scenario, "append", lambda: scenario.append(task, 1, Delta("a")))
     assert await again(scenario, "finish", lambda: scenario.finish(task))
     ((following, _),) = (await scenario.sessions.take("w1", 2, 1, 1, {})).jobs
     assert following.answer == second.answer

@@ -55,7 +55,7 @@ async def test_a_question_that_is_out_ends_with_empty_text(scenario: Scenario) -
     task = await scenario.sent("w1")
     assert await scenario.jobs.stop(task.answer) == "STOPPED"
     with pytest.raises(AnswerEndedError):
-        await scenario.sessions.append(task, 1, Delta("late"))
+        await scenario.append(task, 1, Delta("late"))
     assert await scenario.events(task.answer) == [stopped("")]
 
 
@@ -65,7 +65,7 @@ async def test_an_answer_that_streams_ends_with_the_text_that_its_readers_have(s
     task = await scenario.sent("w1")
     events: list[Event] = [Delta("looking"), Replace("天空"), Delta(' is "blue"')]
     for seq, event in enumerate(events, 1):
-        await scenario.sessions.append(task, seq, event)
+        await scenario.append(task, seq, event)
     assert await scenario.jobs.stop(task.answer) == "STOPPED"
     assert await scenario.events(task.answer) == [*events, stopped('天空 is "blue"')]
 
@@ -75,8 +75,8 @@ async def test_the_text_of_a_stopped_answer_is_unchanged(scenario: Scenario, tex
     await scenario.hire("w1")
     await scenario.ask()
     task = await scenario.sent("w1")
-    await scenario.sessions.append(task, 1, Delta(text))
-    await scenario.sessions.append(task, 2, Delta(text))
+    await scenario.append(task, 1, Delta(text))
+    await scenario.append(task, 2, Delta(text))
     await scenario.jobs.stop(task.answer)
     assert (await scenario.events(task.answer))[-1] == stopped(text * 2)
 
@@ -99,7 +99,7 @@ async def test_a_second_stop_changes_nothing(scenario: Scenario) -> None:
     await scenario.hire("w1")
     await scenario.ask()
     task = await scenario.sent("w1")
-    await scenario.sessions.append(task, 1, Delta("a"))
+    await scenario.append(task, 1, Delta("a"))
     assert [await scenario.jobs.stop(task.answer) for _ in range(3)] == ["STOPPED"] * 3
     assert await scenario.events(task.answer) == [Delta("a"), stopped("a")]
 
@@ -141,7 +141,7 @@ async def test_finishing_a_stopped_turn_adds_no_event_and_hands_out_the_next_job
     first = await scenario.ask("first")
     second = await scenario.ask("second", first.token)
     task = await scenario.sent("w1")
-    await scenario.sessions.append(task, 1, Delta("a"))
+    await scenario.append(task, 1, Delta("a"))
     await scenario.jobs.stop(first.answer)
     assert await scenario.finish(task, "never written", session=None)
     following = await scenario.take("w1")
@@ -157,7 +157,7 @@ async def test_a_stop_amid_appends_ends_once_with_what_was_appended(scenario: Sc
     async def stream() -> int:
         for seq in range(1, 2000):
             try:
-                await scenario.sessions.append(task, seq, Delta(f"{seq} "))
+                await scenario.append(task, seq, Delta(f"{seq} "))
             except AnswerEndedError:
                 return seq - 1
         raise AssertionError("never stopped")
@@ -179,7 +179,7 @@ async def test_stops_and_a_finish_at_the_same_time_write_one_end(scenario: Scena
     for number in range(20):
         await scenario.ask(str(number))
         task = await scenario.sent("w1")
-        await scenario.sessions.append(task, 1, Delta("a"))
+        await scenario.append(task, 1, Delta("a"))
         _, *states = await asyncio.gather(
             scenario.finish(task, "a"), scenario.jobs.stop(task.answer), scenario.jobs.stop(task.answer)
         )
@@ -229,7 +229,7 @@ async def test_progress_goes_from_queued_to_its_end(scenario: Scenario, store: S
     task = await scenario.take("w1")
     assert (await answers.read_progress(question.answer)).state == "running"
     await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
-    await scenario.sessions.append(task, 1, Delta("a"))
+    await scenario.append(task, 1, Delta("a"))
     runs = await answers.read_progress(question.answer)
     assert (runs.state, runs.seq, runs.text, runs.end) == ("running", 1, "a", None)
     await scenario.finish(task, "ab")
@@ -300,8 +300,8 @@ async def test_a_stop_keeps_a_conversation_that_the_upstream_does_not_remember(s
     await scenario.hire("w1")
     first = await scenario.ask("first")
     task = await out_where_nothing_is_remembered(scenario)
-    await scenario.sessions.append(task, 1, Delta("so "))
-    await scenario.sessions.append(task, 2, Delta("far"))
+    await scenario.append(task, 1, Delta("so "))
+    await scenario.append(task, 2, Delta("far"))
     await scenario.jobs.stop(first.answer)
     assert (await scenario.events(first.answer))[-1] == Final("so far", reset=False, stopped=True)
     # What the worker has got beyond that was sent to nobody.
@@ -318,7 +318,7 @@ async def test_a_stop_by_the_version_before_resets_as_it_says(scenario: Scenario
     await scenario.hire("w1")
     first = await scenario.ask("first")
     task = await out_where_nothing_is_remembered(scenario)
-    await scenario.sessions.append(task, 1, Delta("so far"))
+    await scenario.append(task, 1, Delta("so far"))
     await scenario.redis.hdel(keys.job_key(first.answer), "stateless")
     await scenario.jobs.stop(first.answer)
     assert (await scenario.events(first.answer))[-1] == stopped("so far")
@@ -337,7 +337,7 @@ async def test_a_stop_of_what_a_worker_of_the_version_before_sent_resets(scenari
     task = await scenario.take("w1")
     await scenario.sessions.mark_sent(task, 1, task.sent + 1, fresh=False)
     await scenario.redis.hset(keys.token_key(first.token), "stateless", "1")
-    await scenario.sessions.append(task, 1, Delta("so far"))
+    await scenario.append(task, 1, Delta("so far"))
     await scenario.jobs.stop(second.answer)
     assert (await scenario.events(second.answer))[-1] == stopped("so far")
 

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -217,3 +218,49 @@ async def test_what_is_requested_while_it_reports_is_reported_with_the_next_beat
     for expected in (1, 2, 2):
         await heart.beat()
         assert reports == expected
+
+
+async def test_all_who_wait_for_a_report_get_the_next_one(store: HookedStore) -> None:
+    reports, held = 0, Held()
+
+    async def report(_: float) -> None:
+        nonlocal reports
+        reports += 1
+        await held()
+
+    heart = heartbeat(store, reassert=report)
+    async with beating(heart):
+        await until(lambda: "beat" in store.calls)
+        early = [asyncio.create_task(heart.report()) for _ in range(3)]
+        await held.waiting.wait()
+        # This one has begun already.
+        late = asyncio.create_task(heart.report())
+        held.go.set()
+        await asyncio.gather(*early, late)
+    assert reports == 2
+
+
+async def test_whoever_waits_for_a_report_waits_until_redis_gets_it(store: HookedStore) -> None:
+    reasserted = Said(failing=2)
+    heart = heartbeat(store, reassert=reasserted)
+    async with beating(heart):
+        await until(lambda: "beat" in store.calls)
+        await heart.report()
+    assert reasserted.times == 3
+
+
+async def test_a_beat_says_to_which_redis_it_has_reported(store: HookedStore) -> None:
+    heart, beats = heartbeat(store), list[Any]()
+
+    async def count() -> None:
+        beats.append(await redis_client(store).hget(keys.worker_key("w"), "reported"))
+
+    store.after["beat"] = count
+    for _ in range(2):
+        await heart.beat()
+    first = await redis_client(store).hget(keys.run_key(), "at")
+    await redis_client(store).hset(keys.run_key(), "id", "another")
+    for _ in range(2):
+        await heart.beat()
+    second = await redis_client(store).hget(keys.run_key(), "at")
+    assert beats == [b"0", first, first, second]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from unittest import mock
 
 import pytest
 from structlog.testing import capture_logs
@@ -18,6 +19,7 @@ from wire.jobs import Jobs, new_answer_id, new_token
 from wire.messages import Chat, Failed, Final, Image
 from wire.sessions import Sessions
 from worker.providers import ChatUpdate, Completion, Snapshot
+from worker.turns.recent_events import MOST_BYTES
 
 pytestmark = [pytest.mark.anyio, pytest.mark.both_stores]
 
@@ -88,11 +90,43 @@ async def test_a_turn_continues_when_redis_forgets_that_it_was_taken(client: Cli
     assert provider.questions == ["one", "two"]
 
 
-async def test_an_answer_of_which_redis_forgets_a_part_ends_as_lost(
-    client: Client,
-) -> None:
+async def test_an_answer_of_which_redis_forgets_a_part_gets_it_again_and_continues(client: Client) -> None:
+    provider, token = ScriptedProvider(play=(quiet := Quiet("you"))), new_token()
+    client.store.before["append"] = memory = Remembering(client.store)
+    async with serving(client.store, provider, lease_ttl=1.0):
+        answer = await client.ask("one", token)
+        await until(lambda: "append" in client.store.calls)
+        await memory.forget()
+        await until(lambda: client.so_far(answer), "it is there again, before anything new is")
+        quiet.go.set()
+        assert await client.text(answer) == "you asked: one"
+        assert [event.text for event in await client.events(answer)] == ["you", " asked: one", "you asked: one"]
+        following = await client.end(await client.ask("two", token))
+        assert isinstance(following, Final)
+        assert (following.text, following.reset) == ("you asked: two", False)
+    assert provider.questions == ["one", "two"]
+
+
+async def test_an_end_that_meets_lost_events_is_written_behind_them(client: Client) -> None:
+    provider = ScriptedProvider(play=(quiet := Quiet("you")))
+    client.store.before["append"] = memory = Remembering(client.store)
+    async with serving(client.store, provider, lease_ttl=30.0):
+        answer = await client.ask("one")
+        await until(lambda: "append" in client.store.calls)
+
+        async def forget() -> None:
+            del client.store.before["finish"]
+            await memory.forget()
+
+        client.store.before["finish"] = forget
+        quiet.go.set()
+        assert [event.text for event in await client.events(answer)] == ["you", " asked: one", "you asked: one"]
+    assert provider.questions == ["one"]
+
+
+async def test_an_answer_of_which_redis_forgets_more_than_is_left_ends_as_lost(client: Client) -> None:
     """The worker closes the upstream's connection."""
-    provider, token = ScriptedProvider(play=Quiet("once")), new_token()
+    provider, token = ScriptedProvider(play=Quiet("long " * MOST_BYTES)), new_token()
     client.store.before["append"] = memory = Remembering(client.store)
     async with serving(client.store, provider, lease_ttl=1.0):
         answer = await client.ask("one", token)
@@ -124,21 +158,40 @@ async def test_a_redis_that_forgets_everything_makes_the_worker_hang_up(client: 
     assert provider.questions == ["one", "three"]
 
 
-async def test_a_question_whose_end_redis_forgets_is_not_asked_again(
-    client: Client,
-) -> None:
-    """The next answer of its token has `reset`."""
+async def test_an_end_that_redis_forgets_is_written_again_with_what_was_ahead_of_it(client: Client) -> None:
+    """Its conversation continues."""
     provider, token = ScriptedProvider(), new_token()
     client.store.before["take"] = memory = Remembering(client.store)
     async with serving(client.store, provider, lease_ttl=1.0):
         answer = await client.ask("one", token)
-        assert await client.text(answer) == "you asked: one"
+        events = await client.events(answer)
         await memory.forget()
-        await until(lambda: "ended" in client.store.calls)
+        await until(lambda: client.store.calls.count("finish") == 2)
+        assert await client.so_far(answer) == events
         following = await client.end(await client.ask("two", token))
         assert isinstance(following, Final)
-        assert (following.text, following.reset) == ("you asked: two", True)
-        assert isinstance(await end(client, answer), Failed)
+        assert (following.text, following.reset) == ("you asked: two", False)
+    assert "ended" not in client.store.calls
+    assert [(arrival.question, arrival.state) for arrival in provider.arrived] == [
+        ("one", b"conversation 1"),
+        ("two", b"conversation 1"),
+    ]
+
+
+async def test_a_question_whose_end_nobody_has_any_more_is_not_asked_again(client: Client) -> None:
+    """The next answer of its token has `reset`."""
+    provider, token = ScriptedProvider(), new_token()
+    client.store.before["take"] = memory = Remembering(client.store)
+    with mock.patch("worker.turns.ended_answers._MOST_BYTES", 0):
+        async with serving(client.store, provider, lease_ttl=1.0):
+            answer = await client.ask("one", token)
+            assert await client.text(answer) == "you asked: one"
+            await memory.forget()
+            await until(lambda: "ended" in client.store.calls)
+            following = await client.end(await client.ask("two", token))
+            assert isinstance(following, Final)
+            assert (following.text, following.reset) == ("you asked: two", True)
+            assert isinstance(await end(client, answer), Failed)
     assert [(arrival.question, arrival.state) for arrival in provider.arrived] == [
         ("one", b"conversation 1"),
         ("two", b"conversation 2"),
@@ -214,8 +267,8 @@ async def test_an_end_that_was_written_before_a_long_outage_is_reported_too(clie
         await until(lambda: away.met >= 6)
         await memory.forget()
         del client.store.before["beat"]
-        await until(lambda: "ended" in client.store.calls)
-        assert isinstance(await end(client, answer), Failed)
+        await until(lambda: client.store.calls.count("finish") == 2)
+        assert isinstance(await end(client, answer), Final)
         assert await client.text(await client.ask("two")) == "you asked: two"
     assert provider.questions == ["one", "two"]
 

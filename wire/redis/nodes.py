@@ -74,7 +74,7 @@ class SingleNode:
         self._url = url
         self._timeout = timeout
         self._check_interval = check_interval
-        self._failures = _Failures()
+        self._failures = _Failures(set())
         self._replicas = Replicas()
         # The one for commands that was made last: it asks for the role from time to time.
         self._latest: RedisConnection | None = None
@@ -134,7 +134,7 @@ class ReplicatedNodes:
         self._locator = locator
         self._timeout = timeout
         self._check_interval = check_interval
-        self._failures = defaultdict[str, _Failures](_Failures)
+        self._failures = defaultdict[str, _Failures](partial(_Failures, set()))
         self._turns = defaultdict[str, asyncio.Lock](asyncio.Lock)
         self._replicas = defaultdict[Endpoint, Replicas](Replicas)
         # Of each shard, its primary and what is wrong with that.
@@ -186,6 +186,8 @@ class ReplicatedNodes:
         connection.replicas = self._replicas[endpoint]
         try:
             await self._check(connection, endpoint, shard)
+            if self._address.kind == "cluster" and on_message is None:
+                await _read_node_timeout(connection)
         except BaseException as error:
             connection.end(str(error))
             raise
@@ -253,9 +255,10 @@ class ReplicatedNodes:
 
 
 class _Failures:
-    """The pauses after failures, and one log event for each that isn't like the one before."""
+    """The pauses after failures, and one log event for each of those that are not among the `known` ones."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: set[str]) -> None:
+        self._known = known
         self._backoff = Backoff()
         self._cleared = asyncio.Event()
         self._reason = ""
@@ -271,11 +274,15 @@ class _Failures:
     def record(self, reason: str) -> None:
         self._backoff.record_failure(asyncio.get_running_loop().time())
         if reason != self._reason:
+            self._known.discard(self._reason)
             self._reason = reason
-            _LOG.error("redis can't be used", cause=reason)
+            if reason not in self._known:
+                _LOG.error("redis can't be used", cause=reason)
+            self._known.add(reason)
 
     def watch(self, connection: RedisConnection) -> None:
         """Take the connection's success as the end of what failed, until a command finds its server misplaced."""
+        self._known.discard(self._reason)
         self._reason = ""
         connection.lost.add_done_callback(self._on_lost)
 
@@ -299,6 +306,13 @@ async def _check_primary(connection: RedisConnection, endpoint: Endpoint, shard:
         raise StoreUnavailableError(f"{endpoint} {_what_it_lacks(shard, slot)}")
     connection.replicas.record(len(role[2]))
     return b"" if isinstance(replication, StoreUnavailableError) else bytes(replication)
+
+
+async def _read_node_timeout(connection: RedisConnection) -> None:
+    # Who may not ask for it goes by the usual one.
+    with contextlib.suppress(StoreUnavailableError):
+        _, timeout = await connection.execute("CONFIG", "GET", "cluster-node-timeout", read=_as_is)
+        connection.replicas.node_timeout = int(timeout) / 1000
 
 
 async def _check_single(connection: RedisConnection) -> None:

@@ -2,15 +2,17 @@
 
 import asyncio
 
-# Seconds since a server had a replica until it is taken for one that has none. A primary that is cut off from all
-# others has noticed by then: a cluster's usual node-timeout of 15 s, and the time between two looks at its role.
-_ALONE_AFTER = 20.0
+# A cluster's usual node-timeout, in seconds: a primary that is cut off from all others has noticed by then.
+_NODE_TIMEOUT = 15.0
+# Seconds between two looks at a server's role, and one more.
+_LOOKS = 6.0
 
 
 class Replicas:
-    """What is known of one server's replicas."""
+    """What is known of one server's replicas. `node_timeout` is its cluster's, where that is known."""
 
     def __init__(self) -> None:
+        self.node_timeout = _NODE_TIMEOUT
         self._seen = float("-inf")
 
     def record(self, count: int) -> None:
@@ -21,4 +23,4 @@ class Replicas:
     @property
     def are_expected(self) -> bool:
         """Whether the server has replicas, or had one so lately that it may be cut off from it."""
-        return asyncio.get_running_loop().time() - self._seen <= _ALONE_AFTER
+        return asyncio.get_running_loop().time() - self._seen <= self.node_timeout + _LOOKS

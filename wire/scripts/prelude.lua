@@ -48,11 +48,26 @@ local function began()
   return now
 end
 
--- Returns whether this worker is alive and all workers, this one included, had the time to reassert what they hold since
--- Redis may have lost it.
+-- In how many ms each worker beats at least twice, also one that Redis has forgotten.
+local TWO_BEATS_MS = 2000
+
+-- Returns whether each worker that is known has reported what it holds to a Redis that began then. One without a heartbeat
+-- counts too: Redis may have been away for longer than a lease.
+local function all_reported(since)
+  for _, worker in ipairs(redis.call('SMEMBERS', key('workers'))) do
+    if tonumber(redis.call('HGET', key('worker', worker), 'reported') or '') ~= since then return false end
+  end
+  return true
+end
+
+-- Returns whether this worker is alive and all workers, this one included, have reasserted what they hold since Redis may
+-- have lost it, or had the time to.
 local function settled(worker)
   local lease = redis.call('HGET', key('worker', worker), 'lease')
-  return lease and now_ms() - began() >= tonumber(lease) / 2
+  if not lease then return false end
+  local since = began()
+  local passed = now_ms() - since
+  return passed >= tonumber(lease) / 2 or passed >= TWO_BEATS_MS and all_reported(since)
 end
 
 -- Ends above so many bytes are published as a gap, behind which each reader finds them in the log when it can.

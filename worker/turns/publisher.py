@@ -13,23 +13,33 @@ import msgspec
 
 from wire.appends import Appended
 from wire.blocks import BlockKind, Piece, extend
-from wire.errors import StoreUnavailableError
-from wire.messages import Delta, Replace
-from wire.redis.retry import retry_unavailable
+from wire.errors import LeaseLostError, StateLostError, StoreUnavailableError
+from wire.messages import Delta, Replace, encode
 from wire.sessions import ClaimedJob, Sessions
 from worker.turns.deltas import DeltaBuilder
+from worker.turns.forgotten import Report, retry_forgotten
+from worker.turns.recent_events import MOST_BYTES, RecentEvents
+
+# What an append is repeated after; for others nothing can be done.
+_REPEATED = (StoreUnavailableError, LeaseLostError, StateLostError)
 
 
 class Publisher:
     """An async context manager around one job's answer.
 
-    While Redis is away it repeats the same event for `retry_for` seconds; a repeat is harmless.
+    While Redis is away it repeats the same event for `retry_for` seconds; a repeat is harmless. It does so once more
+    after a `report`, where Redis has lost what is ahead of it: `recent` are the events that can be appended again, of
+    `most_bytes` at most.
     """
 
-    def __init__(self, sessions: Sessions, job: ClaimedJob, retry_for: float) -> None:
+    def __init__(
+        self, sessions: Sessions, job: ClaimedJob, retry_for: float, report: Report, most_bytes: int = MOST_BYTES
+    ) -> None:
         self._sessions = sessions
         self._job = job
         self._retry_for = retry_for
+        self._report = report
+        self.recent = RecentEvents(most_bytes)
         self._deltas = DeltaBuilder()
         # What an answer in pieces consists of so far, and those of its pieces that no event contains yet.
         self._progress = BlockProgress()
@@ -145,38 +155,41 @@ class Publisher:
 
     def _start_append(self, event: Delta | Replace) -> None:
         """Start an append. Its callback continues, since a waiting task per append would cost more than the append."""
-        event = self._introduce(event)
+        encoded = encode(self._introduce(event))
         until = asyncio.get_running_loop().time() + self._retry_for
-        self._append = self._send(event)
-        self._append.add_done_callback(partial(self._on_reply, event, until))
+        self._append = self._send(encoded)
+        self._append.add_done_callback(partial(self._on_reply, encoded, until))
 
     def _introduce(self, event: Delta | Replace) -> Delta | Replace:
         """Return the event, the first one with the provider and the model."""
         return event if self.seq else msgspec.structs.replace(event, provider=self.provider, model=self.model)
 
-    def _send(self, event: Delta | Replace) -> asyncio.Future[Appended]:
-        return self._sessions.append(self._job, self.seq + 1, event, self._last)
+    def _send(self, event: bytes) -> asyncio.Future[Appended]:
+        return self._sessions.append(self._job.lease, self._job.answer, self.seq + 1, event, self._last)
 
-    def _on_reply(self, event: Delta | Replace, until: float, append: asyncio.Future[Appended]) -> None:
-        if not append.cancelled() and isinstance(append.exception(), StoreUnavailableError):
-            self._append = asyncio.create_task(self._retry(event, until, append))
-            self._append.add_done_callback(self._on_end)
+    def _on_reply(self, event: bytes, until: float, append: asyncio.Future[Appended]) -> None:
+        if append.cancelled() or (error := append.exception()) is None or not isinstance(error, _REPEATED):
+            self._on_end(event, append)
         else:
-            self._on_end(append)
+            self._append = asyncio.create_task(self._retry(event, until, append))
+            self._append.add_done_callback(partial(self._on_end, event))
 
-    async def _retry(self, event: Delta | Replace, until: float, failed: asyncio.Future[Appended]) -> Appended:
-        """Repeat an append that found Redis away; its own error counts as the first try."""
+    async def _retry(self, event: bytes, until: float, failed: asyncio.Future[Appended]) -> Appended:
+        """Repeat an append that found Redis away, or without what is ahead; its own error counts as the first try."""
         first = iter([failed])
-        return await retry_unavailable(lambda: next(first, None) or self._send(event), until)
+        return await retry_forgotten(lambda: next(first, None) or self._send(event), self._report, until)
 
-    def _on_end(self, append: asyncio.Future[Appended]) -> None:
+    def _on_end(self, event: bytes, append: asyncio.Future[Appended]) -> None:
         self._append = None
-        self._error = asyncio.CancelledError() if append.cancelled() else append.exception()
-        if self._error is None:
-            self.seq += 1
-            self._last = append.result()
-            if not self._ending and (self._pieces or self._published is not self._text):
-                self._publish()
+        try:
+            last = self._last = append.result()
+        except BaseException as error:  # noqa: BLE001 - the turn raises it
+            self._error = error
+            return
+        self.seq += 1
+        self.recent.add(event, last.at)
+        if not self._ending and (self._pieces or self._published is not self._text):
+            self._publish()
 
 
 class BlockProgress:
@@ -202,7 +215,7 @@ class BlockProgress:
             else:
                 self._begin(piece)
                 merged.append(piece)
-        text = "".join(piece.text for piece in merged if piece.kind == "text")
+        text = "".join([piece.text for piece in merged if piece.kind == "text"])
         self._texts.append(text)
         plain = Piece(plain_block, "text", text)
         return Delta(text) if merged == [plain] else Delta(text, pieces=tuple(merged))

@@ -5,24 +5,27 @@ import contextlib
 from wire.errors import StoreUnavailableError, UnconfirmedError
 from wire.redis.retry import retry_unavailable
 from wire.sessions import ClaimedJob, Sessions, StatelessSession
+from worker.turns.forgotten import Report, retry_forgotten
 
 
 class SentMark:
     """Writes a mark for each attempt, and takes back one that isn't confirmed: a fail-over might undo it.
 
-    `number` is the last mark's. Each has one of its own, so that a late call concerns no other.
+    `number` is the last mark's. Each has one of its own, so that a late call concerns no other. `report` is awaited
+    where Redis has forgotten that the worker has the job.
     """
 
-    def __init__(self, sessions: Sessions, job: ClaimedJob) -> None:
+    def __init__(self, sessions: Sessions, job: ClaimedJob, report: Report) -> None:
         self.number = 0
         self._sessions = sessions
         self._job = job
+        self._report = report
         self._unconfirmed = False
 
     async def write(self, sent: int, *, fresh: bool, stateless: StatelessSession | None, until: float) -> None:
         """Mark the job as sent; repeat that until `until` (loop time), and raise, as Sessions.mark_sent does."""
         self.begin()
-        await retry_unavailable(lambda: self.try_write(sent, fresh=fresh, stateless=stateless), until)
+        await retry_forgotten(lambda: self.try_write(sent, fresh=fresh, stateless=stateless), self._report, until)
 
     def begin(self) -> None:
         """Begin another attempt."""

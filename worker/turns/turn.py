@@ -26,9 +26,11 @@ from worker.errors import UpstreamError
 from worker.providers import ChatUpdate, Completion, Snapshot
 from worker.providers.registry import Upstream
 from worker.providers.surrogates import join_surrogates
+from worker.turns.forgotten import Report
 from worker.turns.outcome import Outcome, interrupted
 from worker.turns.pictures import keep_pictures
 from worker.turns.publisher import Publisher
+from worker.turns.recent_events import RecentEvents, share_of
 from worker.turns.results import keep_result
 from worker.turns.routing import AttemptRouter
 from worker.turns.sent_mark import SentMark
@@ -43,9 +45,20 @@ _LOG = structlog.get_logger()
 
 
 class Turn:
-    """One job. `may_send` is called after the SENT mark: False if the lease may have expired since."""
+    """One job. `may_send` is called after the SENT mark: False if the lease may have expired since.
 
-    def __init__(self, upstream: Upstream, sessions: Sessions, job: ClaimedJob, may_send: Callable[[], bool]) -> None:
+    `report` is awaited where Redis has forgotten what the worker holds of the job. `lost` is set if the job can't
+    continue after a report.
+    """
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        sessions: Sessions,
+        job: ClaimedJob,
+        may_send: Callable[[], bool],
+        report: Report,
+    ) -> None:
         self._upstream = upstream
         self._sessions = sessions
         self.job = job
@@ -55,13 +68,13 @@ class Turn:
         longest = upstream.pool.longest_answer(upstream.settings)
         self._deadline = self._began + longest
         self._attempt = 0
-        self._mark = SentMark(sessions, job)
+        self._mark = SentMark(sessions, job, report)
         self._router = AttemptRouter(upstream.pool, sessions, job, upstream.settings.account_tries, self._deadline)
         self._sent_before = job.sent
-        self._publisher = Publisher(sessions, job, longest)
+        self._publisher = Publisher(sessions, job, longest, report, share_of(upstream.settings.worker_slots))
         # The session to keep after a failure, where the upstream that was asked last remembers nothing.
         self._stateless_session: bytes | None = None
-        self.sent = False
+        self.sent = self.lost = False
         # The account that was asked last; '' before the first.
         self.account = ""
 
@@ -69,6 +82,11 @@ class Turn:
     def seq(self) -> int:
         """The seq of the last event that was published."""
         return self._publisher.seq
+
+    @property
+    def recent(self) -> RecentEvents:
+        """The last events that were published."""
+        return self._publisher.recent
 
     @property
     def question_count(self) -> int:

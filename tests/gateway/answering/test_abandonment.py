@@ -37,7 +37,7 @@ async def sent(scenario: Scenario, *, stateless: bool = True, once: IdempotencyK
     task = await scenario.take("w")
     session = StatelessSession(b"kept", begins=True) if stateless else None
     await scenario.sessions.mark_sent(task, 1, 1, fresh=True, stateless=session)
-    await scenario.sessions.append(task, 1, Delta("so far"))
+    await scenario.append(task, 1, Delta("so far"))
     return task
 
 

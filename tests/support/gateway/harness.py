@@ -22,7 +22,7 @@ from tests.support.redis_client import redis_client
 from wire import keys
 from wire.errors import AnswerEndedError, StoreUnavailableError
 from wire.ledger import AccountRecord, AccountStatus, Ledger
-from wire.messages import Call, Chat, Delta, Event, Failed, Final, Image, Source, Work
+from wire.messages import Call, Chat, Delta, Event, Failed, Final, Image, Source, Work, encode
 from wire.model_table import Offer
 from wire.needs import Ability
 from wire.redis.store import Store
@@ -109,7 +109,7 @@ class ScriptedWorker:
                 return
             else:
                 seq += 1
-                await sessions.append(task, seq, step)
+                await sessions.append(task.lease, task.answer, seq, encode(step))
         raise AssertionError(f"the script of {task.work!r} has no end")
 
 

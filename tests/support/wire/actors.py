@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 from tests.support.wire.checked_store import CheckedStore, Fate, Judge, Judges
 from tests.support.wire.scenario import Scenario
 from tests.support.wire.tokens import Job
+from tests.support.worker.harness import report_nothing
 from wire import keys
 from wire.appends import Appended
 from wire.blocks import Block, Piece
@@ -301,7 +302,7 @@ class Worker(Process):
                 self._seen = outcome.number
                 for job, short in outcome.jobs:
                     self.idle.pop(job.lease.token, None)
-                    self.turns.append(Turn(job, short, SentMark(self.scenario.sessions, job)))
+                    self.turns.append(Turn(job, short, SentMark(self.scenario.sessions, job, report_nothing)))
 
         self._taking = fate == "slow"
         judge = partial(self.store.model.take, self.name, number, seen, free, running)
@@ -338,11 +339,11 @@ class Worker(Process):
                 await self._call_once(partial(sessions.disclaim, lease), partial(model.disclaim, lease), fate, nothing)
 
     def _continue(self, turn: Turn, can_continue: Any) -> None:
-        if can_continue is False and not turn.waits and turn.stage in ("claimed", "sent"):
+        if can_continue is None and not turn.waits and turn.stage in ("claimed", "sent"):
             self._break_off(turn)
 
     def _continue_idle(self, token: str, lease: Lease, can_continue: Any) -> None:
-        if can_continue is False and self.idle.get(token) is lease:
+        if can_continue is None and self.idle.get(token) is lease:
             del self.idle[token]
 
     # Turns
@@ -369,7 +370,7 @@ class Worker(Process):
             turn.waits = False
             if isinstance(read, ClaimedJob):
                 turn.task, turn.stage = read, "claimed"
-                turn.mark = SentMark(self.scenario.sessions, read)
+                turn.mark = SentMark(self.scenario.sessions, read, report_nothing)
             else:
                 turn.stage = "over"
                 self._must_reassert |= read is not None
@@ -459,7 +460,7 @@ class Worker(Process):
             turn.written, turn.last = seq, appended
 
         def make() -> Awaitable[Appended]:
-            return self.scenario.sessions.append(task, seq, event, turn.last)
+            return self.scenario.append(task, seq, event, turn.last)
 
         judge = partial(self.store.model.append, task.lease, task.answer, seq, event)
         await self._turn_call(turn, make, judge, fate, then)

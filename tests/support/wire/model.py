@@ -323,12 +323,12 @@ class Model:
             for token, job in held
         ]
 
-    def reassert(self, lease: Lease, answer: str, sent: int, seq: int, reply: bytes) -> bool:
+    def reassert(self, lease: Lease, answer: str, sent: int, seq: int, reply: int) -> bool:
         token, job = self._held(lease), self.jobs.get(answer)
         if token is None or (job and job.ended):
-            assert reply == b"lost"
+            assert reply == -1
             return False
-        assert reply == b"kept"
+        assert reply == (len(job.events) if job else 0)
         assert token.running is job
         if job is None or not sent:
             return False

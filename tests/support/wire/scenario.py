@@ -1,5 +1,6 @@
 """Workers and gateways, as far as wire knows them: who asks, who is hired, who dies."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from tests.support.patched_store import PatchedStore
 from tests.support.redis_client import redis_client
 from wire import keys
 from wire.answers import Answers
+from wire.appends import Appended
 from wire.errors import StoreUnavailableError
 from wire.jobs import ANYBODY, Client, IdempotencyKey, Jobs, new_answer_id, new_token
 from wire.messages import Chat, Delta, Event, Final, encode
@@ -120,6 +122,12 @@ class Scenario:
         task = await self.take(worker)
         await self.sessions.mark_sent(task, 1, task.sent + 1, fresh=task.session is None)
         return task
+
+    def append(
+        self, task: ClaimedJob, seq: int, event: Event, last: Appended | None = None
+    ) -> asyncio.Future[Appended]:
+        """Append an event."""
+        return self.sessions.append(task.lease, task.answer, seq, encode(event), last)
 
     async def finish(
         self, task: ClaimedJob, text: str = "done", session: bytes | None = b"{}", free: int = 0, **how: Any

@@ -59,6 +59,10 @@ def pool_on(
 Hook = Callable[[], Awaitable[None]]
 
 
+async def report_nothing() -> None:
+    """Report to Redis nothing of what it has lost, if it has."""
+
+
 class HookedStore(PatchedStore):
     """A store whose calls a test can hold back, lose, or lose the reply of, script by script."""
 

@@ -14,9 +14,9 @@ from wire.reporter import REPORT_INTERVAL
 from wire.sessions import Sessions
 from wire.settings import LEASE_TTL
 from worker.accounts.pool import REFRESH_INTERVAL
-from worker.leases import LOST_SECONDS
 from worker.providers.registry import Upstream
 from worker.status import status_reporter
+from worker.turns.recent_events import LOST_SECONDS
 from worker.worker import GRACE, Worker, new_worker_id
 
 

@@ -15,6 +15,7 @@ from tests.support.processes import free_port
 from tests.support.small_cluster import SmallCluster, small_cluster
 from wire import keys
 from wire.errors import StoreUnavailableError
+from wire.redis.pipeline import Pipeline
 from wire.redis.store import Store
 from wire.redis.subscriptions import GAP, Subscription, Subscriptions
 
@@ -111,6 +112,15 @@ async def is_heard(store: Store, channel: str, subscription: Subscription) -> bo
     with suppress(StoreUnavailableError):
         await store.publish(channel, b"1 x")
     return await subscription.next() is not GAP
+
+
+async def test_how_long_a_node_may_be_alone_follows_from_its_timeout(store: Store) -> None:
+    assert await writes(store, FIRST)
+    pipeline = store._links_to(keys.SHARD).scripts
+    assert isinstance(pipeline, Pipeline)
+    assert pipeline._connection is not None
+    assert pipeline._connection.replicas.node_timeout == 1.0
+    assert pipeline.expects_replicas
 
 
 async def test_a_planned_fail_over_is_followed(cluster: SmallCluster, store: Store) -> None:

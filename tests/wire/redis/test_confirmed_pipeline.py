@@ -66,7 +66,7 @@ async def test_a_replica_that_has_gone_is_waited_for_until_its_server_may_be_alo
     await until(lambda: servers.primary.client().role()[2] == [], "the primary is alone")
     with pytest.raises(UnconfirmedError):
         await store.run_confirmed("touch", KEY, keys.prefix())
-    monkeypatch.setattr("wire.redis.replicas._ALONE_AFTER", 0.0)
+    monkeypatch.setattr("wire.redis.replicas._LOOKS", -60.0)
     assert await store.run_confirmed("touch", KEY, keys.prefix())
 
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from wire.redis import replicas
 from wire.redis.replicas import Replicas
 
 pytestmark = pytest.mark.anyio
@@ -17,8 +16,8 @@ async def test_only_a_server_that_has_had_a_replica_is_expected_to_have_one() ->
     assert known.are_expected, "it may be cut off from it"
 
 
-async def test_one_that_has_been_alone_for_long_serves_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_that_has_been_alone_for_longer_than_its_node_timeout_serves_alone() -> None:
     known = Replicas()
     known.record(1)
-    monkeypatch.setattr(replicas, "_ALONE_AFTER", -1.0)
+    known.node_timeout = -60.0
     assert not known.are_expected

@@ -69,8 +69,8 @@ async def life(store: Store) -> list[list[Event]]:
     await scenario.sessions.mark_sent(task, 1, 1, fresh=True)
     await scenario.sessions.record_refusal(task, 1)
     await scenario.sessions.mark_sent(task, 2, 1, fresh=True)
-    await scenario.sessions.append(task, 1, Delta("a"))
-    await scenario.sessions.append(task, 2, Delta("b"))
+    await scenario.append(task, 1, Delta("a"))
+    await scenario.append(task, 2, Delta("b"))
     exchange = (HistoryMessage("user", "first"), HistoryMessage("assistant", "ab"))
     assert await scenario.finish(task, "ab", exchange=exchange, begins=True)
     following = await scenario.take("w1")
@@ -94,7 +94,7 @@ async def life(store: Store) -> list[list[Event]]:
     assert await scenario.jobs.stop(dropped.answer, "alice") == "STOPPED"
     assert await scenario.take_all("w2") == []
     await scenario.jobs.sweep()
-    await scenario.sessions.append(stopped, 1, Delta("a"))
+    await scenario.append(stopped, 1, Delta("a"))
     assert await scenario.jobs.stop(other.answer, "alice") == "STOPPED"
     await scenario.finish(stopped, session=None)
     await PictureStore(store).admit([(PICTURE, b"GIF89a")], ALICE.name, ttl=60, limit=9999, share=9999)
@@ -201,7 +201,7 @@ async def test_above_the_memory_limit_only_new_jobs_are_refused(valkey_store: St
         await scenario.hire("w0", "w1")
         assert await scenario.sessions.release((await scenario.take("w0")).lease)
         task = await scenario.sent("w1")
-        await scenario.sessions.append(task, 1, Delta("a"))
+        await scenario.append(task, 1, Delta("a"))
         await scenario.finish(task, "a")
     finally:
         await scenario.redis.config_set("maxmemory", "0")

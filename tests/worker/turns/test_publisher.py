@@ -1,13 +1,16 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
 from tests.support.conditions import SOON, until
-from tests.support.worker.harness import Away, Held, WorkerHarness
+from tests.support.redis_client import redis_client
+from tests.support.worker.harness import Away, Held, WorkerHarness, report_nothing
+from wire import keys
 from wire.blocks import Block, BlockKind, Piece, add_piece
-from wire.errors import AnswerEndedError, LeaseLostError, StoreUnavailableError
+from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError
 from wire.messages import Delta, Event, Final, Replace, apply_to_blocks
 from wire.sessions import ClaimedJob
 from worker.turns.publisher import Publisher
@@ -16,7 +19,7 @@ pytestmark = pytest.mark.anyio
 
 
 def publisher(harness: WorkerHarness, task: ClaimedJob, patience: float = SOON) -> Publisher:
-    return Publisher(harness.sessions, task, patience)
+    return Publisher(harness.sessions, task, patience, report_nothing)
 
 
 async def appended(harness: WorkerHarness, task: ClaimedJob, count: int) -> list[Event]:
@@ -293,3 +296,52 @@ async def test_leaving_stops_an_append_that_hangs(harness: WorkerHarness) -> Non
     async with append_in_flight(harness, "one") as (task, _, _):
         pass
     assert await harness.client.so_far(task.answer) == []
+
+
+async def test_an_append_that_meets_lost_events_is_made_once_more_after_a_report(harness: WorkerHarness) -> None:
+    task, reports = await harness.task(), 0
+    commands: Any = redis_client(harness.client.store)
+
+    async def report() -> None:
+        nonlocal reports
+        reports += 1
+        for seq, event in answer.recent.after(0):
+            await harness.sessions.append(task.lease, task.answer, seq, event)
+
+    async with Publisher(harness.sessions, task, SOON, report) as answer:
+        for number, text in enumerate(("a", "ab"), 1):
+            answer.update(text)
+            await appended(harness, task, number)
+        await until(lambda: answer.seq == 2)
+        before = await commands.xrange(keys.log_key(task.answer))
+        await commands.delete(keys.log_key(task.answer))
+        answer.update("abc")
+        await answer.finish()
+    log = await commands.xrange(keys.log_key(task.answer))
+    assert (log[:2], len(log), reports) == (before, 3, 1)
+
+
+async def test_an_append_that_a_report_did_not_help_raises_what_it_met(harness: WorkerHarness) -> None:
+    task = await harness.task()
+    async with publisher(harness, task) as answer:
+        answer.update("a")
+        await until(lambda: answer.seq == 1)
+        await redis_client(harness.client.store).delete(keys.log_key(task.answer))
+        answer.update("ab")
+        with pytest.raises(StateLostError):
+            await answer.finish()
+
+
+async def test_an_append_that_could_not_be_reported_in_time_raises(harness: WorkerHarness) -> None:
+    task = await harness.task()
+
+    async def report() -> None:
+        await asyncio.Event().wait()
+
+    async with Publisher(harness.sessions, task, 0.1, report) as answer:
+        answer.update("a")
+        await until(lambda: answer.seq == 1)
+        await redis_client(harness.client.store).delete(keys.log_key(task.answer))
+        answer.update("ab")
+        with pytest.raises(StoreUnavailableError):
+            await answer.finish()

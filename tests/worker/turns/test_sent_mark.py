@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.patched_store import PatchedStore
 from tests.support.wire.scenario import Scenario
+from tests.support.worker.harness import report_nothing
 from wire import keys
 from wire.errors import AnswerEndedError, StoreUnavailableError, UnconfirmedError
 from wire.redis.connection import Argument
@@ -53,7 +54,7 @@ async def test_a_mark_that_no_replica_has_is_as_if_it_had_never_been(store_url: 
     """Also where taking it back takes another try."""
     store = Alone(store_url)
     scenario, job = await claimed(store)
-    mark = SentMark(scenario.sessions, job)
+    mark = SentMark(scenario.sessions, job, report_nothing)
     mark.begin()
     store.alone, store.away = 1, away
     with pytest.raises(UnconfirmedError):
@@ -68,7 +69,7 @@ async def test_it_is_written_again_until_a_replica_has_it(store_url: str) -> Non
     store = Alone(store_url)
     scenario, job = await claimed(store)
     store.alone = 2
-    mark = SentMark(scenario.sessions, job)
+    mark = SentMark(scenario.sessions, job, report_nothing)
     await mark.write(1, fresh=True, stateless=None, until=asyncio.get_running_loop().time() + 60)
     assert await read(scenario, job) == (b"SENT", b"1")
     await mark.record_refusal(0.0)
@@ -81,7 +82,7 @@ async def test_who_gives_up_leaves_a_job_that_was_not_sent(store_url: str) -> No
     scenario, job = await claimed(store)
     store.alone = 1
     with pytest.raises(UnconfirmedError):
-        await SentMark(scenario.sessions, job).write(1, fresh=True, stateless=None, until=0.0)
+        await SentMark(scenario.sessions, job, report_nothing).write(1, fresh=True, stateless=None, until=0.0)
     assert await scenario.sessions.release(job.lease), "it goes back to the queue"
     await store.close()
 
@@ -90,7 +91,7 @@ async def test_a_job_that_was_withdrawn_while_it_was_marked_is_not_sent(store_ur
     """Its gateway has refused it, for want of a replica too."""
     store = Alone(store_url)
     scenario, job = await claimed(store)
-    mark = SentMark(scenario.sessions, job)
+    mark = SentMark(scenario.sessions, job, report_nothing)
     mark.begin()
     store.alone, store.away = 1, True
     with pytest.raises(UnconfirmedError):
@@ -105,7 +106,7 @@ async def test_a_job_that_was_withdrawn_while_it_was_marked_is_not_sent(store_ur
 async def test_a_job_that_was_stopped_meanwhile_is_not_sent(store_url: str) -> None:
     store = Alone(store_url)
     scenario, job = await claimed(store)
-    mark = SentMark(scenario.sessions, job)
+    mark = SentMark(scenario.sessions, job, report_nothing)
     mark.begin()
     store.alone = 1
     with pytest.raises(UnconfirmedError):

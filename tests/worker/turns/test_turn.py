@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from tests.support.conditions import until
 from tests.support.redis_client import redis_client
 from tests.support.wire.ledger_clock import advance
-from tests.support.worker.harness import ACCOUNTS, Away, WorkerHarness, pool_on, settings_with
+from tests.support.worker.harness import ACCOUNTS, Away, WorkerHarness, pool_on, report_nothing, settings_with
 from tests.support.worker.scripted_provider import Ask, Only, Pictures, Play, ScriptedProvider, echo
 from wire.about import About
 from wire.answers import QueuePosition
@@ -54,7 +54,7 @@ class Shop:
 
     def turn(self, task: ClaimedJob) -> Turn:
         upstream = Upstream(self.settings, self.pool, Only(self.provider, self.pictures))
-        return Turn(upstream, self.harness.sessions, task, lambda: self.holds)
+        return Turn(upstream, self.harness.sessions, task, lambda: self.holds, report_nothing)
 
     async def outcome(self, play: Play = echo, question: str = "hello", token: str | None = None) -> Outcome:
         """Ask with this script, and end the turn."""

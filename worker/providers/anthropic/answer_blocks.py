@@ -13,9 +13,10 @@ from worker.providers.anthropic.content import FREE_TEXT
 from worker.providers.envelope import Envelopes
 from worker.providers.openai.normaliser import MAX_ANSWER, GrowingBlock, fold_into, new_call_id
 from worker.providers.surrogates import clean_json, join_surrogates
+from worker.providers.text_parts import TextParts
 
 # What a block counts beside its content, in bytes.
-_BLOCK_BYTES = 64
+_BLOCK_BYTES = 256
 # The kinds of blocks with a form of their own; all others are opaque.
 _KINDS: Mapping[str, BlockKind] = {
     "text": "text",
@@ -43,8 +44,7 @@ class _OpenBlock:
         if self.kind == "tool_call":
             self.grown.name = join_surrogates(_text(start.get("name")))
             self.grown.id = join_surrogates(_text(start.get("id"))) or new_call_id()
-        self.arguments: list[str] = []
-        self.signature: list[str] = []
+        self.arguments, self.signature = TextParts(), TextParts()
 
     @property
     def is_unnamed(self) -> bool:
@@ -127,7 +127,7 @@ class AnswerBlocks:
             self._end_call(opened)
         elif opened.kind == "opaque":
             self._end_opaque(opened)
-        elif signature := "".join(opened.signature):
+        elif signature := opened.signature.text:
             name = "data" if opened.type == "redacted_thinking" else "signature"
             if self._envelopes is not None:
                 opened.grown.add("", {name: self._envelopes.wrap(join_surrogates(signature))})
@@ -170,7 +170,7 @@ class AnswerBlocks:
 
     def _end_call(self, opened: _OpenBlock) -> None:
         """Add what a call lacks: all arguments that came at its beginning, and those of a custom tool."""
-        arguments = "".join(opened.arguments)
+        arguments = opened.arguments.text
         if not arguments:
             given = opened.start.get("input")
             self._bare = None if given else opened.grown
@@ -181,7 +181,7 @@ class AnswerBlocks:
             self._grow(opened, _free_text(arguments))
 
     def _end_opaque(self, opened: _OpenBlock) -> None:
-        if arguments := "".join(opened.arguments):
+        if arguments := opened.arguments.text:
             try:
                 opened.start["input"] = json.loads(arguments)
             except (ValueError, RecursionError):

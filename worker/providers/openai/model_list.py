@@ -38,4 +38,5 @@ def _name(entry: Any) -> str | None:
     name = entry
     if isinstance(entry, dict):
         name = next((entry[field] for field in ("id", "name", "model") if entry.get(field)), None)
-    return name if isinstance(name, str) and _NAME.fullmatch(name) else None
+    # Others could be shown as another name, or as none.
+    return name if isinstance(name, str) and _NAME.fullmatch(name) and name.isprintable() else None

@@ -13,10 +13,11 @@ from wire.reasons import Reason
 from worker.errors import UpstreamError
 from worker.providers.openai.call_fragments import CallFragment, JsonScanner
 from worker.providers.surrogates import ends_in_half, join_surrogates
+from worker.providers.text_parts import TextParts
 
 # Bytes of all of an answer's fields, and what a block counts beside them.
 MAX_ANSWER = 4 * 1024 * 1024
-_BLOCK_BYTES = 64
+_BLOCK_BYTES = 256
 
 
 def new_call_id() -> str:
@@ -36,8 +37,7 @@ class GrowingBlock:
         # The id by which its server knows a call, whether a later block has begun to grow, and whether it counts.
         self.server_id = ""
         self.is_over = self.is_dropped = False
-        self._texts: list[str] = []
-        self._held: list[str] = []
+        self._texts, self._held = TextParts(), TextParts()
         self._held_extras: list[dict[str, Any]] = []
         self._json = JsonScanner()
 
@@ -49,7 +49,7 @@ class GrowingBlock:
     @property
     def text(self) -> str:
         """All of its text."""
-        return "".join([*self._texts, join_surrogates("".join(self._held))])
+        return self._texts.text + join_surrogates(self._held.text)
 
     def add(self, text: str, extra: dict[str, Any]) -> None:
         """Add text and fields beside it."""
@@ -72,11 +72,11 @@ class GrowingBlock:
 
     def take(self, number: int, *, last: bool) -> Piece | None:
         """Return a piece of all that is held; half a character at the end remains, unless it is the `last` piece."""
-        text, half = "".join(self._held), ""
+        text, half = self._held.text, ""
         if not text.isascii():
             half = text[-1:] if ends_in_half(text) and not last else ""
             text = join_surrogates(text[: len(text) - len(half)])
-        extra, self._held = self._fold_held(), [half] if half else []
+        extra, self._held = self._fold_held(), TextParts(half)
         first = self.number is None
         if not (text or extra or (first and self.kind == "tool_call")):
             return None

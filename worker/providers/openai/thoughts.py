@@ -3,6 +3,8 @@
 import re
 from typing import Literal
 
+from worker.providers.text_parts import TextParts
+
 _OPEN, _CLOSE = "<think>", "</think>"
 # An end without a beginning, which some templates put into the prompt: at the start of a line. Also what may become
 # one.
@@ -32,7 +34,7 @@ class ThoughtSplitter:
         self._state = self._start
         self._held = ""
         # What was held before that: it turns out later what it is.
-        self._undecided: list[str] = []
+        self._undecided = TextParts()
         self._splits: list[Split] = []
         # Whether `held` begins the answer, whether a block has ended, and whether an end may come without a beginning.
         self._at_start = True
@@ -52,7 +54,7 @@ class ThoughtSplitter:
 
     def end(self) -> list[Split]:
         """Return what is left at the end of the answer."""
-        held, undecided = self._held, "".join(self._undecided)
+        held, undecided = self._held, self._undecided.text
         if self._state == self._thought:
             self._put_reasoning(held)
         elif self._state == self._unopened:
@@ -116,13 +118,13 @@ class ThoughtSplitter:
         """In a text that may turn out to be reasoning."""
         lone, tag = self._find(_LONE_CLOSE), self._held.find(_OPEN)
         if lone is not None and not 0 <= tag < lone.start():
-            self._put_reasoning("".join(self._undecided) + self._held[: lone.start()])
+            self._put_reasoning(self._undecided.text + self._held[: lone.start()])
             self.beginning = "thought"
             self._leave(lone)
             return True
         if tag >= 0:
-            self._held, self._at_start = "".join(self._undecided) + self._held, True
-            self._undecided, self.beginning, self._state = [], "text", self._text
+            self._held, self._at_start = self._undecided.text + self._held, True
+            self._undecided, self.beginning, self._state = TextParts(), "text", self._text
             return True
         self._undecided.append(self._keep_line(len(_OPEN) - 1))
         return False
@@ -142,7 +144,7 @@ class ThoughtSplitter:
         if opened >= 0:
             self._put_text(self._held[: opened + 1])
             self._held, self._lone_allowed = self._held[opened + 1 + len(_OPEN) :], False
-            self._state, self._undecided, self._blank = self._inner, [], ""
+            self._state, self._undecided, self._blank = self._inner, TextParts(), ""
             return True
         tags = [_MAYBE_OPEN.search(self._held), self._find(_MAYBE_CLOSE) if self._lone_allowed else None]
         cut = self._bounded(min((tag.start() for tag in tags if tag is not None), default=len(self._held)))
@@ -158,8 +160,8 @@ class ThoughtSplitter:
             self._undecided.append(reasoning[:cut])
             self._held = reasoning[cut:]
             return False
-        self._put_reasoning("".join(self._undecided) + reasoning)
-        self._held, self._undecided = rest, []
+        self._put_reasoning(self._undecided.text + reasoning)
+        self._held, self._undecided = rest, TextParts()
         self._state, self._gap = self._between, _LINES
         return True
 
@@ -180,7 +182,7 @@ class ThoughtSplitter:
 
     def _leave(self, lone: re.Match[str]) -> None:
         """Go on behind an end without a beginning."""
-        self._held, self._undecided = self._held[lone.end() :], []
+        self._held, self._undecided = self._held[lone.end() :], TextParts()
         self._state, self._gap, self._lone_allowed = self._between, _GAP, False
 
     def _find(self, pattern: str) -> re.Match[str] | None:

@@ -194,6 +194,7 @@ def _execute(service: str, command: Sequence[str]) -> int:
         "worker": ("python",),
         "emulator": ("python",),
         "redis": ("redis-cli", "redis-check-aof", "sh", "ls", "rm", "tar", "cat", "du"),
+        "sentinel-1": ("redis-cli",),
         "nginx": ("nginx", "cat", "ls", "curl"),
     }
     require(command[0] in known.get(service, ()), f"{command[0]} isn't in the image of {service}")

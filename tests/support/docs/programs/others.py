@@ -5,6 +5,7 @@ import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.support.docs.programs.arguments import UnknownError, parse, require, words
 from tests.support.docs.programs.place import current, real
@@ -34,13 +35,27 @@ def redis_cli(arguments: Sequence[str]) -> int:
     client = redis.Redis(host, int(port), decode_responses=True)
     for file in parsed.values("--rdb"):
         Path(file).write_bytes(b"REDIS")
-    if parsed.rest and parsed.rest[0].lower() not in ("flushall", "flushdb", "shutdown"):
+    if parsed.rest and not _is_only_checked(client, *parsed.rest):
         try:
             reply = client.execute_command(*parsed.rest)  # type: ignore[no-untyped-call]
         except redis.ResponseError as error:
             raise UnknownError(f"{error}") from error
         print(_text(reply))  # noqa: T201
     return 0
+
+
+def _is_only_checked(client: Any, command: str, *rest: str) -> bool:
+    """Whether a command isn't for the Redis here: other pages would suffer, or it is for a cluster or a sentinel."""
+    if command == "config" and rest[0] == "set":
+        require(all(client.config_get(name) for name in rest[1::2]), "a directive is unknown")
+        return True
+    if command == "cluster":
+        require(client.execute_command("COMMAND", "INFO", f"cluster|{rest[0]}"), f"cluster {rest[0]} is unknown")
+        return True
+    if command == "sentinel":
+        require(rest[0] in ("ckquorum", "failover", "get-master-addr-by-name"), f"sentinel {rest[0]} is unknown")
+        return True
+    return command.lower() in ("flushall", "flushdb", "shutdown")
 
 
 def _text(reply: object) -> str:

@@ -15,7 +15,7 @@ from tests.support.conditions import SOON, until
 from tests.support.outbound_proxy import OutboundProxy
 from tests.support.processes import open_files
 from tests.support.worker import openai_server
-from tests.support.worker.harness import WorkerHarness, pool_on, settings_with
+from tests.support.worker.harness import WorkerHarness, pool_on, report_nothing, settings_with
 from tests.support.worker.openai_server import HEAD, KEY, LAST, OpenAIServer, Play, chunk, events, piece, whole
 from wire.blocks import Block, BlockKind, Piece
 from wire.messages import Failed, HistoryMessage
@@ -423,7 +423,11 @@ async def test_a_turn_without_an_answer_ends_in_time_with_one_failure(
         task = await harness.task(SECRET)
         with capture_logs() as logs:
             outcome = await Turn(
-                Upstream(settings, pool, ProviderRegistry(settings)), harness.sessions, task, lambda: True
+                Upstream(settings, pool, ProviderRegistry(settings)),
+                harness.sessions,
+                task,
+                lambda: True,
+                report_nothing,
             ).run()
         assert isinstance(outcome.event, Failed)
         assert (outcome.event.reason, outcome.event.text) == (reason, text)

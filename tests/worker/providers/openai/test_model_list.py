@@ -16,7 +16,7 @@ from worker.providers.openai.model_list import parse_model_list
         ({"data": []}, ()),
         ([{"id": "together"}], ("together",)),
         ({"models": [{"name": "gemma", "model": "gemma"}]}, ("gemma",)),
-        (["plain"], ("plain",)),
+        (["plain", "\u202eplain", "pl\u200bain"], ("plain",)),
         ({"data": [{"id": "a"}, {"id": "a"}, {}, {"id": 1}, {"id": "a b"}, {"id": ""}, {"id": "x" * 257}, 3]}, ("a",)),
         ({"data": [{"id": str(number)} for number in range(2000)]}, tuple(map(str, range(1000)))),
     ],

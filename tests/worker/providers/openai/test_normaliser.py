@@ -3,6 +3,7 @@
 import copy
 import itertools
 import json
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
@@ -325,3 +326,23 @@ def test_fields_that_wait_for_their_place_are_those_that_came() -> None:
     *_, last = answer.take()
     assert last.extra == {"a": [1, 2, 3], "b": "xy", "c": {"d": 1, "e": 2}}
     assert answer.end(cut=False)[-1].extra == last.extra
+
+
+@pytest.mark.parametrize("kind", ["text", "reasoning", "call", "call that waits"])
+def test_an_answer_in_small_pieces_takes_hardly_more_than_its_text(kind: str) -> None:
+    normaliser, count = Normaliser(), 20_000
+    for index in range(2):
+        normaliser.add_call(CallFragment(index, f"c{index}", "f", '{"a": "'))
+    tracemalloc.start()
+    try:
+        for number in range(count):
+            piece = f"{number % 90 + 10}"
+            if kind in ("text", "reasoning"):
+                normaliser.add("text" if kind == "text" else "reasoning", piece)
+            else:
+                normaliser.add_call(CallFragment(int(kind != "call"), arguments=piece))
+            normaliser.take()
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 4 * count + 128 * 1024
