@@ -305,11 +305,11 @@ class LossMachine(RuleBasedStateMachine):
         except AnswerLostError:
             assert answer in self.excused
             return
-        ends = [isinstance(event.event, TERMINAL) for event in events]
+        terminal = [isinstance(event.event, TERMINAL) for event in events]
         if not events:
             assert answer in self.excused
             return
-        assert ends == [False] * (len(events) - 1) + [True], (answer, events)
+        assert terminal == [False] * (len(events) - 1) + [True], (answer, events)
         if not self._has_end(answer) and following:
             assert isinstance(following[-1].event, TERMINAL)
         seqs = [event.seq for event in events]
