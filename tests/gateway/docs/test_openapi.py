@@ -40,6 +40,7 @@ OF_HTTP = {
     "content-encoding",
     "content-length",
     "content-type",
+    "cookie",
     "access-control-request-method",
     "host",
     "origin",
