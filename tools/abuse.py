@@ -18,7 +18,8 @@ from pathlib import Path
 
 from tests.support.abuse.patrons import Waits, ask_steadily
 from tests.support.abuse.remains import bytes_for_the_day, remains
-from tests.support.faults.cluster import LIMITS, Cluster, running
+from tests.support.faults.breakable_system import LIMITS
+from tests.support.faults.cluster import Cluster, running
 from tests.support.faults.quiescence import leftovers
 
 # So short that all is forgotten soon after a run; SESSION_TTL is longer than a question may wait and its answer take.

@@ -13,10 +13,11 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from tests.support.faults.account_resetter import keep_accounts_ready
+from tests.support.faults.account_resetter import ready_accounts
+from tests.support.faults.breakable_system import LEASE_TTL
 from tests.support.faults.checker import BESIDE, Violation, counted, forbidden, in_logs, violations
 from tests.support.faults.clients import Clients
-from tests.support.faults.cluster import LEASE_TTL, Cluster, running
+from tests.support.faults.cluster import Cluster, running
 from tests.support.faults.fault_injector import FaultInjector
 from tests.support.faults.footprint import Footprint, footprint
 from tests.support.faults.history import Exchange
@@ -60,7 +61,8 @@ class Soak:
     async def _ask(self, seconds: float) -> None:
         async with Clients(self._cluster.urls) as clients:
             users = LoadClients(clients, self._cluster.urls, self._chance)
-            await asyncio.gather(users.ask(seconds, self._count), keep_accounts_ready(self._cluster, seconds))
+            async with ready_accounts(self._cluster):
+                await users.ask(seconds, self._count)
             await clients.ended()
         self.exchanges += clients.exchanges
 

@@ -8,6 +8,8 @@ from tests.support.faults.account_resetter import reset_accounts
 from tests.support.faults.clients import Clients
 from tests.support.faults.cluster import Cluster, running
 from tests.support.faults.earlier_version import is_there
+from tests.support.faults.fail_over_scenario import FailOverScenario
+from tests.support.faults.replicated_system import SHAPES, ReplicatedSystem, replicated
 from tests.support.faults.scenario import FaultScenario
 
 # The version before comes from the history, which a shallow clone lacks.
@@ -28,3 +30,21 @@ async def scenario(cluster: Cluster, anyio_backend: str) -> AsyncIterator[FaultS
     await reset_accounts(cluster)
     async with Clients(cluster.urls) as clients:
         yield FaultScenario(cluster, clients)
+
+
+@pytest.fixture(scope="module", params=SHAPES)
+def replicated_system(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ReplicatedSystem]:
+    """Three gateways and three workers on a primary under Sentinel, then on a cluster."""
+    with replicated(tmp_path_factory.mktemp(request.param), request.param) as started:
+        yield started
+
+
+@pytest.fixture
+async def fail_over(replicated_system: ReplicatedSystem, anyio_backend: str) -> AsyncIterator[FailOverScenario]:
+    """The system on several servers, whole."""
+    replicated_system.restore()
+    await reset_accounts(replicated_system)
+    async with Clients(replicated_system.urls) as clients:
+        yield FailOverScenario(replicated_system, clients)

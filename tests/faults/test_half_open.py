@@ -13,8 +13,9 @@ from urllib.parse import quote
 import pytest
 
 from tests.deploy.conftest import nginx_command, rendered
+from tests.support.faults.breakable_system import LIMITS
 from tests.support.faults.clients import unique
-from tests.support.faults.cluster import LIMITS, Cluster, running
+from tests.support.faults.cluster import Cluster, running
 from tests.support.faults.network_namespaces import Machine, connected_to, machines
 from tests.support.faults.node import Node
 from tests.support.processes import ROOT, free_port, open_sockets, socket_table, wait_until

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.conditions import until
+from tests.support.faults.breakable_system import LEASE_TTL
 from tests.support.faults.clients import unique
-from tests.support.faults.cluster import LEASE_TTL, Cluster, running
+from tests.support.faults.cluster import Cluster, running
 from tests.support.faults.history import Exchange
 from tests.support.faults.scenario import FaultScenario
 from tests.support.tcp_proxy import TcpProxy

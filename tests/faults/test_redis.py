@@ -7,8 +7,8 @@ import pytest
 from redis.exceptions import RedisError
 
 from tests.support.conditions import until
+from tests.support.faults.breakable_system import LEASE_TTL
 from tests.support.faults.clients import unique
-from tests.support.faults.cluster import LEASE_TTL
 from tests.support.faults.scenario import FaultScenario
 
 pytestmark = [pytest.mark.anyio, pytest.mark.faults]

@@ -10,8 +10,9 @@ import pytest
 
 from tests.support.conditions import until
 from tests.support.faults import flows
+from tests.support.faults.breakable_system import LEASE_TTL
 from tests.support.faults.clients import unique
-from tests.support.faults.cluster import LEASE_TTL, Cluster
+from tests.support.faults.cluster import Cluster
 from tests.support.faults.node import Node
 from tests.support.faults.scenario import FaultScenario
 from tests.support.processes import wait_until, write_accounts

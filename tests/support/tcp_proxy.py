@@ -17,7 +17,7 @@ from tests.support.conditions import until
 T = TypeVar("T")
 # Picks, of the ports that clients connect from, those whose connections are held.
 HoldRule: TypeAlias = Callable[[set[int]], set[int]]
-_WAIT = 10.0
+_WAIT = 30.0
 _LINGER_NONE = struct.pack("ii", 1, 0)
 
 

@@ -43,8 +43,9 @@ class ConfirmedPipeline(Pipeline):
         sources: Mapping[str, str],
         marker: str,
         prefix: str,
+        sentry: str = "",
     ) -> None:
-        super().__init__(connect, patience, sources)
+        super().__init__(connect, patience, sources, sentry)
         self._marker = marker
         self._prefix = prefix
         self._calls: list[_Call] = []

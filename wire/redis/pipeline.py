@@ -20,11 +20,17 @@ class Pipeline:
 
     Who waits for a connection waits `patience` seconds; the connection itself may take longer.
     `sources` contains each script's text by its name. A connection's first call of a script sends its text, later
-    ones its hash.
+    ones its hash. `sentry`, if there is one, is a key that never exists, which each script declares beside its own:
+    while a slot moves key by key, a cluster's node then refuses all scripts, instead of breaking one off at the first
+    of its other keys that isn't there.
     """
 
     def __init__(
-        self, connect: Callable[[], Awaitable[RedisConnection]], patience: float, sources: Mapping[str, str]
+        self,
+        connect: Callable[[], Awaitable[RedisConnection]],
+        patience: float,
+        sources: Mapping[str, str],
+        sentry: str = "",
     ) -> None:
         self._connect_anew = connect
         self._patience = patience
@@ -33,6 +39,7 @@ class Pipeline:
         self._known: set[str] = set()
         self._connection: RedisConnection | None = None
         self._connecting: asyncio.Task[RedisConnection] | None = None
+        self._sentry = [sentry] if sentry else []
         self._closed = False
 
     @property
@@ -88,10 +95,11 @@ class Pipeline:
     def _send(
         self, connection: RedisConnection, script: str, key: str, *args: Argument, read: Callable[[Any], T]
     ) -> "asyncio.Future[T]":
+        declared: list[Argument] = [1 + len(self._sentry), key, *self._sentry]
         if script in self._known:
-            return connection.execute("EVALSHA", self._hashes[script], 1, key, *args, read=read)
+            return connection.execute("EVALSHA", self._hashes[script], *declared, *args, read=read)
         self._known.add(script)
-        return connection.execute("EVAL", self._sources[script], 1, key, *args, read=read)
+        return connection.execute("EVAL", self._sources[script], *declared, *args, read=read)
 
     async def _reconnect(self, begin: "Callable[[RedisConnection], asyncio.Future[T]]") -> T:
         if self._closed:

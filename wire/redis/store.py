@@ -58,8 +58,9 @@ class Store:
         }
         self._nodes = _make_nodes(address)
         self._links: dict[str, _Links] = {}
+        self._is_cluster = address.kind == "cluster"
         # Where one node at a time has all shards, the connections to it.
-        self._all = None if address.kind == "cluster" else self._make_links(keys.SHARD)
+        self._all = None if self._is_cluster else self._make_links(keys.SHARD)
 
     def _make_links(self, shard: str) -> _Links:
         return _Links(
@@ -72,13 +73,17 @@ class Store:
     def _make_pipeline(self, shard: str, sources: Mapping[str, str]) -> Pipeline | MemoryPipeline:
         if self._server is not None:
             return MemoryPipeline(FakeAsyncRedis(server=self._server, protocol=2), sources)
-        return Pipeline(partial(self._nodes.connect, shard), _COMMAND_TIMEOUT + _GRACE, sources)
+        return Pipeline(partial(self._nodes.connect, shard), _COMMAND_TIMEOUT + _GRACE, sources, self._sentry_of(shard))
+
+    def _sentry_of(self, shard: str) -> str:
+        return keys.prefix(shard) if self._is_cluster else ""
 
     def _make_confirmed(self, shard: str) -> Pipeline | MemoryPipeline:
         if self._server is not None:
             return self._make_pipeline(shard, self._sources)
         connect, patience = partial(self._nodes.connect, shard), _COMMAND_TIMEOUT + _GRACE
-        return ConfirmedPipeline(connect, patience, self._sources, keys.confirmed_key(shard), keys.prefix(shard))
+        marker, prefix = keys.confirmed_key(shard), keys.prefix(shard)
+        return ConfirmedPipeline(connect, patience, self._sources, marker, prefix, self._sentry_of(shard))
 
     def _links_to(self, shard: str) -> _Links:
         if self._all is not None:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.conditions import until
+from tests.support.faults.breakable_system import LIMITS
 from tests.support.faults.clients import Clients, unique
-from tests.support.faults.cluster import LIMITS, Cluster, running
+from tests.support.faults.cluster import Cluster, running
 from tests.support.faults.history import Exchange
 from wire import keys
 

@@ -1,10 +1,10 @@
 """Somebody who gives accounts back, as an operator would: a day's pause is longer than any test."""
 
 import asyncio
-import contextlib
-import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
-from tests.support.faults.cluster import Cluster
+from tests.support.faults.breakable_system import BreakableSystem
 from wire.errors import StoreUnavailableError
 from wire.ledger import Ledger
 from wire.redis.store import Store
@@ -12,22 +12,36 @@ from wire.redis.store import Store
 _EVERY = 0.3
 
 
-async def reset_accounts(cluster: Cluster) -> None:
+async def reset_accounts(system: BreakableSystem) -> None:
     """Make all accounts ready. StoreUnavailableError."""
-    store = Store(f"redis://127.0.0.1:{cluster.redis_port}/0")
+    store = Store(system.url)
     try:
-        ledger = Ledger(store)
-        for status in await ledger.read_statuses():
-            if status.state != "ready":
-                await ledger.execute_order(status.name, "reset")
+        await _reset(Ledger(store))
     finally:
         await store.close()
 
 
-async def keep_accounts_ready(cluster: Cluster, seconds: float) -> None:
-    """Give back for so long whatever was taken away."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        with contextlib.suppress(StoreUnavailableError):
-            await reset_accounts(cluster)
+async def _reset(ledger: Ledger) -> None:
+    for status in await ledger.read_statuses():
+        if status.state != "ready":
+            await ledger.execute_order(status.name, "reset")
+
+
+@asynccontextmanager
+async def ready_accounts(system: BreakableSystem) -> AsyncIterator[None]:
+    """Give back during the body whatever is taken away."""
+    store = Store(system.url)
+    resetting = asyncio.create_task(_reset_all_the_time(Ledger(store)))
+    try:
+        yield
+    finally:
+        resetting.cancel()
+        await asyncio.gather(resetting, return_exceptions=True)
+        await store.close()
+
+
+async def _reset_all_the_time(ledger: Ledger) -> None:
+    while True:
+        with suppress(StoreUnavailableError):
+            await _reset(ledger)
         await asyncio.sleep(_EVERY)

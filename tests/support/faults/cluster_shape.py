@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -139,7 +140,7 @@ class ClusterShape:
         owner = self.agreed_owner(tag)
         return [server for server in self.servers if server.follows(owner)]
 
-    def successor(self, tag: str, old: ClusterNode) -> ClusterNode:
+    def successor(self, tag: str, old: RedisNode) -> ClusterNode:
         """Wait until a majority names another primary of this tag than this one and it takes writes, and return it."""
 
         def other() -> ClusterNode | None:
@@ -161,7 +162,7 @@ class ClusterShape:
         wait_until(lambda: replica.ask("CLUSTER", "FAILOVER") is not None, f"{replica.name} begins a fail-over")
         return self.successor(tag, old)
 
-    def promote(self, replica: ClusterNode) -> None:
+    def promote(self, replica: RedisNode) -> None:
         """Make a replica the primary by hand, whatever it lacks and whoever disagrees."""
         replica.ask("CLUSTER", "FAILOVER", "TAKEOVER")
         wait_until(lambda: replica.role == "master", f"{replica.name} is a primary")
@@ -173,7 +174,7 @@ class ClusterShape:
             wait_until(partial(replica.has_caught_up, owner), f"{replica.name} has all of {owner.name}")
             self.network.hold(replica, owner.line)
 
-    def await_demotion(self, tag: str, old: ClusterNode) -> None:
+    def await_demotion(self, tag: str, old: RedisNode) -> None:
         """Wait until a server that was this tag's primary is a replica of the one that is."""
         wait_until(lambda: old.follows(self.agreed_owner(tag)), f"{old.name} follows the primary of {tag}")
 
@@ -187,6 +188,46 @@ class ClusterShape:
         pairs = [(self._by_port(replica), self._by_port(port)) for _, _, port, ports in first for replica in ports]
         followed = {primary for replica, primary in pairs if replica.follows(primary)}
         return has_all_slots and up and followed == {self._by_port(port) for _, _, port, _ in first}
+
+
+@dataclass(frozen=True)
+class ClusterShard:
+    """The primary of a tag and its replicas; see Shard."""
+
+    shape: ClusterShape
+    tag: str
+
+    def agreed_primary(self) -> ClusterNode:
+        """Wait until a majority agrees on the primary and it takes writes, and return it."""
+        return self.shape.agreed_owner(self.tag)
+
+    def replicas(self) -> list[ClusterNode]:
+        """Return the replicas that are connected to the primary."""
+        return self.shape.replicas(self.tag)
+
+    def successor(self, old: RedisNode) -> ClusterNode:
+        """Wait until a majority names another primary than this one and it takes writes, and return it."""
+        return self.shape.successor(self.tag, old)
+
+    def kill_primary(self) -> ClusterNode:
+        """Kill the primary and return the one that takes its place."""
+        return self.shape.kill_owner(self.tag)
+
+    def fail_over(self) -> ClusterNode:
+        """Let a replica take its primary's place, without loss, and return it once it takes writes."""
+        return self.shape.fail_over(self.tag)
+
+    def promote(self, replica: RedisNode) -> None:
+        """Make a replica the primary by hand, whatever it lacks and whoever disagrees."""
+        self.shape.promote(replica)
+
+    def leave_behind(self) -> None:
+        """Let the replicas get nothing of what the primary writes until the network is healed."""
+        self.shape.leave_behind(self.tag)
+
+    def await_demotion(self, old: RedisNode) -> None:
+        """Wait until a server that was the primary is a replica of the one that is."""
+        self.shape.await_demotion(self.tag, old)
 
 
 @contextmanager

@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from tests.support.conditions import until
+from tests.support.faults.breakable_system import LEASE_TTL
 from tests.support.faults.checker import Violation
-from tests.support.faults.cluster import LEASE_TTL, Cluster
+from tests.support.faults.cluster import Cluster
 from tests.support.faults.node import Node
 
 # What a reply that is lost or cut in two belongs to, or holds.

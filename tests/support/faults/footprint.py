@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.faults.cluster import Cluster
+from tests.support.faults.breakable_system import BreakableSystem
 from tests.support.faults.node import Node
 from tests.support.processes import open_sockets, socket_table
 
@@ -43,15 +43,15 @@ class Footprint:
         return names + (["memory"] if self.memory > _GROWN * before.memory else [])
 
 
-def footprint(cluster: Cluster, node: Node) -> Footprint:
+def footprint(system: BreakableSystem, node: Node) -> Footprint:
     """Taken now."""
-    proxy = cluster.proxies[node.name]
+    ports = tuple(f":{port:04X}" for port in system.redis_ports(node.name))
     held = open_sockets(node.pid)
     rows = socket_table(node.pid, "tcp")
     listed = {row[9] for row in rows} | {row[9] for row in socket_table(node.pid, "tcp6")}
     listed |= {row[6] for row in socket_table(node.pid, "unix")}
-    to_redis = held & {row[9] for row in rows if row[2].endswith(f":{proxy.port:04X}")} | held - listed
+    to_redis = held & {row[9] for row in rows if row[2].endswith(ports)} | held - listed
     threads = len(list(Path(f"/proc/{node.pid}/task").iterdir()))
     # Last, since asking for it takes a socket.
-    tasks = int(cluster.gauges(node)["bing_asyncio_tasks"])
+    tasks = int(system.gauges(node)["bing_asyncio_tasks"])
     return Footprint(len(held - to_redis), len(to_redis), threads, tasks, node.memory)

@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 import uuid
+from collections.abc import Callable
 
 import httpx
 from websockets.exceptions import WebSocketException
@@ -38,12 +39,16 @@ class LoadClients:
     async def ask(self, seconds: float, count: int) -> None:
         """So many users, for so long."""
         until = time.monotonic() + seconds
+        await self.ask_while(lambda: time.monotonic() < until, count)
+
+    async def ask_while(self, condition: Callable[[], bool], count: int) -> None:
+        """So many users, as long as the condition holds."""
         async with asyncio.TaskGroup() as tasks:
             for _ in range(count):
-                tasks.create_task(self._user(until))
+                tasks.create_task(self._user(condition))
 
-    async def _user(self, until: float) -> None:
-        while time.monotonic() < until:
+    async def _user(self, condition: Callable[[], bool]) -> None:
+        while condition():
             await self._chance.choice(self._kinds)()
 
     async def _converse(self) -> None:

@@ -1,12 +1,12 @@
 """The lines over which processes reach servers, and what a test does to them: a split, one reader left behind."""
 
-import os
 from collections.abc import Iterable
 from functools import partial
 
 from tests.support.faults.node import Node
-from tests.support.processes import open_sockets, socket_table
+from tests.support.processes import open_sockets
 from tests.support.tcp_proxy import ProxyThread, TcpProxy
+from tests.support.tcp_table import socket_inode
 
 _CLOSED = "0"
 
@@ -52,25 +52,13 @@ class Network:
 
     def _held(self, line: TcpProxy, node: Node, ports: set[int]) -> set[int]:
         """Which of these clients of a line, named by the ports that they connect from, it doesn't serve."""
-        inodes = _inodes(line.port)
+        inodes = {port: socket_inode(port, line.port) for port in ports}
         side, behind = self._sockets(self._side), self._sockets(reader for reader, held in self._behind if held is line)
         inside = node in self._side
         # Who has closed already can't be asked which side it is on; nobody waits for what it sent.
         return {
-            port
-            for port in ports
-            if (inode := inodes.get(port, _CLOSED)) == _CLOSED or (inode in side) != inside or inode in behind
+            port for port in ports if (inode := inodes[port]) == _CLOSED or (inode in side) != inside or inode in behind
         }
 
     def _sockets(self, nodes: Iterable[Node]) -> set[str]:
         return {inode for node in nodes if node.running for inode in open_sockets(node.pid)}
-
-
-def _inodes(port: int) -> dict[int, str]:
-    """The sockets of those that are connected to a port of this machine, by the port that they connect from."""
-    connections = [(row[1], row[2], row[9]) for row in socket_table(os.getpid(), "tcp")]
-    return {_port(local): inode for local, remote, inode in connections if _port(remote) == port}
-
-
-def _port(address: str) -> int:
-    return int(address.rpartition(":")[2], 16)

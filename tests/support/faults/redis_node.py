@@ -38,13 +38,13 @@ class RedisNode(Node):
         data.mkdir()
         self.configuration = data / "redis.conf"
         super().__init__(name, [str(get_binary_path()), str(self.configuration), *options], {}, folder)
-        direct = free_port()
-        self.line = network.add(self, direct)
+        self.direct_port = free_port()
+        self.line = network.add(self, self.direct_port)
         self.port = self.line.port
         self.client: Redis = Redis(
-            port=direct, socket_timeout=_PATIENCE, retry=Retry(NoBackoff(), 0), decode_responses=True
+            port=self.direct_port, socket_timeout=_PATIENCE, retry=Retry(NoBackoff(), 0), decode_responses=True
         )
-        place = {"bind": "127.0.0.1", "port": direct, "dir": data}
+        place = {"bind": "127.0.0.1", "port": self.direct_port, "dir": data}
         filled = {key: str(value).format(port=self.port) for key, value in {**place, **own}.items()}
         self.configuration.write_text(_configuration(files, filled))
 

@@ -1,46 +1,17 @@
-"""A cluster under faults, its clients, and the verdict over both."""
+"""A deployment on one Valkey under faults, its clients, and the verdict over both."""
 
-import asyncio
 from dataclasses import dataclass
 
-from tests.support.conditions import until
-from tests.support.faults.checker import forbidden, in_logs, violations
-from tests.support.faults.clients import Clients
 from tests.support.faults.cluster import Cluster
-from tests.support.faults.history import Exchange
-from tests.support.faults.node import Node
-from tests.support.faults.quiescence import await_quiescence
-
-# Characters of one of the upstream's deltas, in an answer with a scripted number of them.
-_DELTA = len("delta 000001 ")
+from tests.support.faults.system_scenario import SystemScenario
 
 
 @dataclass
-class FaultScenario:
-    """A cluster, its clients, and the judgement over both."""
+class FaultScenario(SystemScenario):
+    """See SystemScenario."""
 
-    cluster: Cluster
-    clients: Clients
+    system: Cluster
 
-    async def streaming(self, *exchanges: Exchange, deltas: int = 3) -> None:
-        """Wait until so many of the upstream's deltas have come of each answer, in however many frames."""
-        await until(
-            lambda: all(len("".join(exchange.deltas)) >= deltas * _DELTA for exchange in exchanges), "text comes"
-        )
-
-    async def holder(self, exchange: Exchange) -> Node:
-        """The worker that holds the lease of the question's token."""
-        node: Node = await until(lambda: self.cluster.holder(exchange.question), "a worker has the question")
-        return node
-
-    async def verify(self, *, whole: bool = True) -> None:
-        """Wait for every end, check every promise, and that nothing is left over.
-
-        The answers' logs are only looked at if they are `whole`: if Redis lost nothing.
-        """
-        await self.clients.ended()
-        broken = forbidden(violations(self.clients.exchanges, self.cluster.ledger()))
-        assert not broken, "\n".join(f"{violation.kind}: {violation.text}" for violation in broken)
-        await asyncio.to_thread(await_quiescence, self.cluster)
-        broken = list(in_logs(await asyncio.to_thread(self.cluster.logs))) if whole else []
-        assert not broken, "\n".join(f"{violation.kind}: {violation.text}" for violation in broken)
+    @property
+    def cluster(self) -> Cluster:
+        return self.system

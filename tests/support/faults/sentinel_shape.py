@@ -182,10 +182,10 @@ class SentinelShape:
         replica.ask("REPLICAOF", "NO", "ONE")
         wait_until(lambda: replica.role == "master", f"{replica.name} is a primary")
 
-    def leave_behind(self, *replicas: RedisNode) -> None:
-        """Let these replicas get nothing of what the primary writes from now on, until the network is healed."""
+    def leave_behind(self) -> None:
+        """Let the replicas get nothing of what the primary writes from now on, until the network is healed."""
         primary = self.agreed_primary()
-        for replica in replicas:
+        for replica in self.replicas():
             wait_until(partial(replica.has_caught_up, primary), f"{replica.name} has all of {primary.name}")
             self.network.hold(replica, primary.line)
 

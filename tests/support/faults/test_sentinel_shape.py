@@ -84,7 +84,7 @@ def test_an_old_primary_that_returns_as_a_primary_is_demoted(shape: SentinelShap
 def test_a_replica_that_lags_lacks_what_was_written_when_promoted(shape: SentinelShape) -> None:
     old = shape.agreed_primary()
     old.client.set("seen", "1")
-    shape.leave_behind(*shape.replicas())
+    shape.leave_behind()
     old.client.set("lost", "1")
     old.kill()
     new = shape.successor(old)

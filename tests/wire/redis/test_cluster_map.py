@@ -155,6 +155,18 @@ async def test_a_slot_that_moves_key_by_key_is_refused(cluster: SmallCluster, st
     await until(lambda: writes(store, SECOND))
 
 
+async def test_no_script_begins_while_its_slot_moves_key_by_key(cluster: SmallCluster, store: Store) -> None:
+    """It could write to its key that is still there, and then be broken off at another one."""
+    key, slot = keys.confirmed_key(keys.LEDGER), key_slot(SECOND.encode())
+    assert await store.run("touch", key, keys.prefix(keys.LEDGER)) == 1
+    cluster.client(1).persist(key)
+    first, second = (cluster.command(number, "MYID").decode() for number in (0, 1))
+    cluster.command(0, "SETSLOT", slot, "IMPORTING", second)
+    cluster.command(1, "SETSLOT", slot, "MIGRATING", first)
+    with pytest.raises(StoreUnavailableError, match="TRYAGAIN"):
+        await store.start("touch", key, keys.prefix(keys.LEDGER), read=int)
+
+
 async def test_a_cluster_that_lacks_a_slot_takes_nothing(tmp_path: Path) -> None:
     """Not even for the shard that it has."""
     config = {"cluster-enabled": "yes", "cluster-port": free_port(), "save": "", "cluster-require-full-coverage": "no"}

@@ -1,0 +1,50 @@
+"""Events that a fail-over undoes: a replica is promoted that lacks the last ones. Their workers write them again."""
+
+import asyncio
+
+import pytest
+
+from tests.support.conditions import until
+from tests.support.faults.clients import unique
+from tests.support.faults.fail_over_scenario import FailOverScenario
+
+pytestmark = [pytest.mark.anyio, pytest.mark.faults]
+
+LONG = "!deltas=150 !rate=20"
+
+
+async def test_running_answers_are_whole_though_their_last_events_are_lost(fail_over: FailOverScenario) -> None:
+    """Fault 6: a replica is promoted that is a second or two behind, while all workers live."""
+    exchanges = await fail_over.start_answers(LONG)
+    await asyncio.to_thread(fail_over.system.shard().leave_behind)
+    streaming = [exchange for exchange in exchanges if exchange.streaming]
+    lengths = {exchange.question: len("".join(exchange.deltas)) for exchange in streaming}
+    # A third of a second's text is what readers have of what will be lost.
+    await until(
+        lambda: all(len("".join(one.deltas)) > lengths[one.question] + 7 * len("delta 000001 ") for one in streaming),
+        "text comes that no replica gets",
+    )
+    await fail_over.fail()
+    await fail_over.clients.ended()
+    assert all(exchange.answered and exchange.connections == 1 for exchange in exchanges)
+    assert fail_over.asked_once(*exchanges)
+    await fail_over.verify()
+
+
+async def test_an_answer_whose_end_is_lost_is_there_for_a_repeat(fail_over: FailOverScenario) -> None:
+    """Fault 6: the answer ended, and its client has it, but no replica knows."""
+    question, key = unique("!deltas=20 !rate=20"), unique("key-of-enough-length")
+    first = fail_over.clients.start("eventsource", question, key=key)
+    await fail_over.streaming(first, deltas=8)
+    await asyncio.to_thread(fail_over.system.shard().leave_behind)
+    await fail_over.clients.ended(first)
+    await fail_over.fail()
+    await fail_over.answered()
+    again = await fail_over.clients.ask("eventsource", question, key=key)
+    following = await fail_over.clients.ask("whole", unique("go on"), first.given_token)
+    assert [exchange.code for exchange in (first, again, following)] == [200, 200, 200]
+    assert again.end is not None
+    assert first.end is not None
+    assert again.end.data == first.end.data
+    assert fail_over.asked_once(first, following)
+    await fail_over.verify()

@@ -1,0 +1,103 @@
+"""A system on several servers under faults, its clients, and the verdict over both."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from tests.support.conditions import until
+from tests.support.faults.account_resetter import ready_accounts
+from tests.support.faults.clients import unique
+from tests.support.faults.history import Exchange, Kind
+from tests.support.faults.load_clients import LoadClients
+from tests.support.faults.replicated_system import ReplicatedSystem
+from tests.support.faults.system_scenario import SystemScenario
+from wire import keys
+
+_USERS = 6
+# Two seconds, and what a busy machine takes to notice.
+_REFUSED = 2.5
+_KINDS: tuple[Kind, ...] = ("eventsource", "eventsource", "naive", "whole")
+
+
+@dataclass
+class FailOverScenario(SystemScenario):
+    """See SystemScenario."""
+
+    system: ReplicatedSystem
+
+    @asynccontextmanager
+    async def load(self, seed: int) -> AsyncIterator[None]:
+        """Let clients of all kinds ask during the body."""
+        going = True
+        users = LoadClients(self.clients, self.system.urls, random.Random(seed))
+        async with ready_accounts(self.system):
+            asking = asyncio.create_task(users.ask_while(lambda: going, _USERS))
+            try:
+                yield
+            finally:
+                going = False
+                await asking
+
+    async def start_answers(self, words: str, kinds: tuple[Kind, ...] = _KINDS) -> list[Exchange]:
+        """Ask for long answers in several ways, and wait until those that stream do."""
+        exchanges = [self.clients.start(kind, unique(words)) for kind in kinds]
+        await self.streaming(*(exchange for exchange in exchanges if exchange.streaming))
+        await until(lambda: all(self.system.turns(exchange.question) for exchange in exchanges), "all are sent")
+        return exchanges
+
+    def asked_once(self, *exchanges: Exchange) -> bool:
+        """Whether each of these questions reached the upstream, and only once."""
+        return [len(self.system.turns(exchange.question)) for exchange in exchanges] == [1] * len(exchanges)
+
+    async def answered(self) -> Exchange:
+        """Ask new questions, one after the other, until one is answered, and return it."""
+        while True:
+            exchange = await self.clients.ask("whole", unique("hello"))
+            if exchange.answered:
+                return exchange
+            await asyncio.sleep(0.05)
+
+    async def fail(self) -> None:
+        """Let the primary of the answers fail and another take its place, whatever that lacks."""
+        shard = self.system.shard()
+        old = await asyncio.to_thread(shard.agreed_primary)
+        old.kill()
+        await asyncio.to_thread(shard.successor, old)
+
+    async def refused(self) -> Exchange:
+        """Ask a question that must be refused within two seconds, with a word on when to come back, and unspent."""
+        exchange = await self.clients.ask("whole", unique("hello"))
+        assert (exchange.code, "retry-after" in exchange.headers) == (503, True)
+        assert exchange.ended is not None
+        assert exchange.ended - exchange.began < _REFUSED
+        assert not self.system.turns(exchange.question)
+        return exchange
+
+    def refusals(self, since: Mapping[str, int]) -> dict[str, set[str]]:
+        """Why gateways can't use Redis, as each has logged it beyond so many records, of those that have."""
+        causes = {
+            node.name: {
+                str(record["cause"])
+                for record in list(node.says())[since[node.name] :]
+                if record["event"] == "redis can't be used"
+            }
+            for node in self.system.gateways
+        }
+        return {name: each for name, each in causes.items() if each}
+
+    def logged(self) -> dict[str, int]:
+        """How many records each gateway has logged."""
+        return {node.name: len(list(node.says())) for node in self.system.gateways}
+
+    async def no_slot_in_use(self) -> None:
+        """Wait until the ledger has no account's slot in use."""
+        await until(self._has_free_slots, "no slot is in use")
+
+    async def _has_free_slots(self) -> bool:
+        client = self.system.client_of(self.system.shard(keys.LEDGER).agreed_primary())
+        names = [name.decode() for name in client.zrange(keys.accounts_key(), 0, -1)]  # type: ignore[union-attr]
+        now = time.time() * 1000
+        return not any(client.zcount(keys.flight_key(name), now, "+inf") for name in names)

@@ -1,0 +1,26 @@
+"""The servers of which one is the primary of a hash tag, whatever finds the next one when it fails."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from tests.support.faults.redis_node import RedisNode
+
+
+class Shard(Protocol):
+    """A primary and its replicas; see SentinelShape and ClusterShard, whose methods these are."""
+
+    def agreed_primary(self) -> RedisNode: ...
+
+    def replicas(self) -> Sequence[RedisNode]: ...
+
+    def successor(self, old: RedisNode, /) -> RedisNode: ...
+
+    def kill_primary(self) -> RedisNode: ...
+
+    def fail_over(self) -> RedisNode: ...
+
+    def promote(self, replica: RedisNode, /) -> None: ...
+
+    def leave_behind(self) -> None: ...
+
+    def await_demotion(self, old: RedisNode, /) -> None: ...
