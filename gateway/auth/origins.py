@@ -76,6 +76,10 @@ class ServedOrigins:
         return "." not in name or _is_address(name) or name.endswith(_PRIVATE) or name in listed or ALL in listed
 
     def _serves_page(self, method: str, path: str, headers: Headers, own: str) -> bool:
+        if headers.get("sec-purpose", "").lower().startswith("prefetch"):
+            # What a browser only expects to be wanted, which any page can make it expect, and without a word of itself:
+            # https://wicg.github.io/nav-speculation/prefetch.html#sec-purpose-header
+            return method in ("GET", "HEAD") and _asks_nothing(path, headers)
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "")
         if site == "same-origin" or (origin is not None and self.allows(origin)):
             return True

@@ -1,30 +1,56 @@
 """The frames of a WebSocket that no endpoint sees: pings, pongs and parts of messages. See uvicorn and RFC 6455, 5.5.
 
 uvicorn answers each ping as it comes, to a client that takes no answers too, and handles at once all that one read has
-brought: two thousand pings, while everybody else waits.
+brought: two thousand pings, while everybody else waits. So do a hundred clients that send a few of them all the time.
 """
 
 import asyncio
+from collections import deque
 from typing import Any
 
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
 from wsproto.events import BytesMessage, Ping, Pong, TextMessage
 
-# How many such frames are handled before other connections have their turn.
-_TURN = 16
+# How many such frames of all sockets are handled in one round of the event loop, beside one that a read has brought;
+# and how many of them a message takes the time of.
+ROUND = 16
+_MESSAGE = 4
+
+
+class FrameRounds:
+    """Shares out the rounds of the event loop among the sockets of a process."""
+
+    def __init__(self) -> None:
+        self._left = ROUND
+        self._waiting: deque[FrameTurns] = deque()
+        self._begun = False
+
+    def take(self, connection: "FrameTurns", count: int = 1) -> bool:
+        """Count frames; return False, and let the connection go on in a later round, if this one has enough."""
+        if not self._begun:
+            self._begun = True
+            connection.loop.call_soon(self._renew, connection.loop)
+        self._left -= count
+        if self._left > 0:
+            return True
+        self._waiting.append(connection)
+        return False
+
+    def _renew(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._begun, self._left = bool(self._waiting), ROUND
+        if self._begun:
+            loop.call_soon(self._renew, loop)
+        while self._waiting and self._left > 0:
+            self._waiting.popleft().go_on()
 
 
 class FrameTurns(WSProtocol):
     """A connection that handles few frames at a time, and keeps no more than one ping whose answer can't be sent."""
 
-    # The frames of this turn, and the latest ping that waits for its answer.
-    _handled = 0
+    # Those of all connections of its class.
+    _rounds: FrameRounds
+    # The latest ping that waits for its answer.
     _unanswered: Ping | None = None
-
-    def handle_events(self) -> None:
-        """Handle what has been read, up to the end of the turn."""
-        self._handled = 0
-        super().handle_events()
 
     def handle_ping(self, event: Ping) -> None:
         """Answer a ping, or do so later: the latest one's answer is enough (RFC 6455, 5.5.3)."""
@@ -52,21 +78,25 @@ class FrameTurns(WSProtocol):
             super().handle_ping(event)
 
     def _count(self) -> None:
-        self._handled += 1
-        if self._handled == _TURN and not self.read_paused and not self.transport.is_closing():
-            self.read_paused = True
-            self.transport.pause_reading()
-            self.loop.call_soon(self._go_on)
-
-    def _go_on(self) -> None:
-        if self.transport.is_closing():
+        if self.read_paused or self.transport.is_closing() or self._rounds.take(self):
             return
-        self.read_paused = False
-        self.transport.resume_reading()
-        self.handle_events()
+        self.read_paused = True
+        self.transport.pause_reading()
+
+    def continue_reading(self) -> None:
+        """See SocketProtocol: a message was taken."""
+        if self._rounds.take(self, _MESSAGE):
+            self.go_on()
+
+    def go_on(self) -> None:
+        """Handle what has been read already, and read on, in a round that has room for it."""
+        if not self.transport.is_closing():
+            self.read_paused = False
+            self.transport.resume_reading()
+            self.handle_events()
 
 
 def take_turns(protocol: type[asyncio.Protocol]) -> type[asyncio.Protocol]:
     """Return a class of WebSocket connections whose frames are handled in turns."""
     bases: tuple[Any, ...] = (FrameTurns, protocol)
-    return type("TurnedSocketProtocol", bases, {})
+    return type("TurnedSocketProtocol", bases, {"_rounds": FrameRounds()})

@@ -294,11 +294,15 @@ class SocketProtocol(WSProtocol):
         message = decode(await self.queue.get())
         self._give_back()
         if self.read_paused and self.queue.empty():
-            self.read_paused = False
-            self.transport.resume_reading()
-            if not self.transport.is_closing():
-                self.handle_events()
+            self.continue_reading()
         return message
+
+    def continue_reading(self) -> None:
+        """Handle what has been read already, and read on."""
+        self.read_paused = False
+        self.transport.resume_reading()
+        if not self.transport.is_closing():
+            self.handle_events()
 
     def handle_message(self, event: TextMessage | BytesMessage) -> None:
         """See uvicorn: a part of a message has arrived; a large one needs room."""

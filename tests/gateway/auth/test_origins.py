@@ -65,6 +65,15 @@ def test_the_services_own_pages_are_served(own: str, sent: dict[str, str]) -> No
     assert refusal(CLOSED, method="POST", own=own, **sent) is None
 
 
+@pytest.mark.parametrize("purpose", ["prefetch", "prefetch;prerender", "Prefetch;anonymous-client-ip"])
+@pytest.mark.parametrize("site", ["none", "same-origin", "cross-site", ""])
+def test_what_a_browser_fetches_ahead_asks_nothing(purpose: str, site: str) -> None:
+    sent = {"sec-purpose": purpose, "sec-fetch-site": site, "sec-fetch-mode": "navigate"}
+    headers = Headers({"host": "127.0.0.1:5000", **sent})
+    assert ServedOrigins().find_refusal("GET", "/api", headers, "") is Reason.REQUEST_ORIGIN
+    assert ServedOrigins().find_refusal("GET", "/", headers, "") is None
+
+
 def test_a_page_without_tls_is_not_the_one_with_it() -> None:
     own = "https://chat.example.org"
     assert refusal(CLOSED, own=own, origin="http://chat.example.org") is Reason.REQUEST_ORIGIN

@@ -1,10 +1,12 @@
 """Pings, pongs and parts of messages: what they take from others, and that none is lost."""
 
+import asyncio
+
 import pytest
 
 from gateway.answering.drain import ActiveRequests
 from gateway.app import create_app
-from gateway.http.control_frames import FrameTurns, take_turns
+from gateway.http.control_frames import ROUND, FrameTurns, take_turns
 from gateway.http.streaming import SocketProtocol
 from gateway.server import config
 from tests.support.conditions import until
@@ -23,9 +25,9 @@ MORE = b"\x00" + PART[1:]
 ANSWER = b"\x8a\x01p"
 
 
-async def opened() -> tuple[FrameTurns, ServerTransport]:
+async def opened(sockets: type[asyncio.Protocol] | None = None) -> tuple[FrameTurns, ServerTransport]:
     """Return a socket whose handshake is over, and its transport."""
-    protocol, transport = connected(sockets=take_turns(SocketProtocol))
+    protocol, transport = connected(sockets=sockets or take_turns(SocketProtocol))
     protocol.data_received(HANDSHAKE)
     await until(lambda: transport.written.endswith(b"\r\n\r\n"))
     reader = transport.get_protocol()
@@ -72,6 +74,41 @@ async def test_others_have_their_turn_between_many_frames(frames: bytes, monkeyp
     reader.data_received(frames)
     assert 0 < len(handled) < MANY / 10
     await until(lambda: len(handled) >= MANY)
+
+
+@pytest.mark.parametrize("frame", [PING, PONG, MORE])
+async def test_the_few_frames_of_many_sockets_share_the_rounds_of_the_loop(
+    frame: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sockets = take_turns(SocketProtocol)
+    readers = [(await opened(sockets))[0] for _ in range(50)]
+    handled = []
+    for name in ("handle_ping", "handle_pong", "handle_message"):
+        monkeypatch.setattr(SocketProtocol, name, lambda _, event: handled.append(event))
+    for reader in readers:
+        reader.data_received(PART + frame * (ROUND - 2))
+    assert len(handled) < 50 + ROUND
+    rounds = 0
+    while len(handled) < 50 * (ROUND - 1):
+        before = len(handled)
+        await asyncio.sleep(0)
+        rounds += 1
+        assert len(handled) - before <= ROUND
+    assert rounds > 50 * (ROUND - 1) / ROUND - 10
+
+
+async def test_the_messages_of_many_sockets_share_the_rounds_of_the_loop() -> None:
+    sockets = take_turns(SocketProtocol)
+    readers = [(await opened(sockets))[0] for _ in range(50)]
+    for reader in readers:
+        reader.data_received(MESSAGE * 2)
+    for reader in readers:
+        await reader.receive()
+    taken = sum(not reader.queue.empty() for reader in readers)
+    assert taken < ROUND / 2
+    for reader in readers:
+        async with asyncio.timeout(60):
+            await reader.receive()
 
 
 async def test_what_follows_many_frames_comes_in_its_order() -> None:
