@@ -217,7 +217,10 @@ class ReplicatedNodes:
                 pass
             self._locator.changed.clear()
             for shard in {shard for shard, *_ in self._open.values()}:
-                await self._check_shard(shard)
+                try:
+                    await self._check_shard(shard)
+                except Exception:  # noqa: BLE001 - an answer that makes no sense must not end the looks for good
+                    _LOG.exception("a look at redis's servers failed", shard=shard)
 
     async def _check_shard(self, shard: str) -> None:
         """End the connections to servers that aren't the shard's primary any more."""
@@ -320,8 +323,9 @@ async def _check_single(connection: RedisConnection) -> None:
     _, role, *slots = await _ask(connection, "REDIS_URL", keys.SHARD, keys.LEDGER)
     # Who may not ask for the role is believed.
     if not isinstance(role, StoreUnavailableError):
-        if role[0] == b"slave":
-            raise StoreUnavailableError("REDIS_URL is a replica: it must be the primary, or redis+sentinel://")
+        if role[0] != b"master":
+            kind = "a sentinel" if role[0] == b"sentinel" else "a replica"
+            raise StoreUnavailableError(f"REDIS_URL is {kind}: it must be the primary, or redis+sentinel://")
         connection.replicas.record(len(role[2]))
     for slot in slots:
         if _is_misplaced(slot):

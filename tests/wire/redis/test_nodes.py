@@ -126,6 +126,13 @@ async def test_a_replica_is_refused_by_one_sentence_that_is_logged_once(group: S
     await store.close()
 
 
+async def test_a_sentinel_as_address_of_a_server_is_refused_by_one_sentence(group: SentinelGroup) -> None:
+    store = Store(f"redis://127.0.0.1:{group.sentinels[0]}")
+    with pytest.raises(StoreUnavailableError, match="REDIS_URL is a sentinel"):
+        await store.execute("GET", KEY)
+    await store.close()
+
+
 async def test_a_server_that_becomes_a_replica_is_not_asked_more_than_some_times_a_second(
     group: SentinelGroup,
 ) -> None:
@@ -237,6 +244,21 @@ async def test_news_end_connections_to_a_primary_that_lives_on(valkey: ValkeySer
         locator.changed.set()
         reasons = await asyncio.gather(*(connection.lost for connection in connections))
         assert all(f"the primary is 127.0.0.1:{other.port} now" in reason for reason in reasons)
+        await nodes.close()
+
+
+async def test_an_answer_that_makes_no_sense_does_not_end_the_looks(anyio_backend: str) -> None:
+    class Confused(ScriptedLocator):
+        looks = 0
+
+        async def confirm(self, _: str, /) -> Endpoint:
+            self.looks += 1
+            raise ValueError("no port")
+
+    with ValkeyServer(host="127.0.0.1", port=free_port()) as server:
+        locator = Confused(Endpoint("127.0.0.1", server.port))
+        nodes, _ = await connected(locator, interval=0.01)
+        await until(lambda: locator.looks > 1)
         await nodes.close()
 
 
