@@ -10,7 +10,7 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -53,8 +53,8 @@ class FailOverMeasurement:
         whole = sum(one.answered and one.connections == 1 for one in running)
         twice = sum(len(self._system.turns(one.question)) > 1 for one in running[:20])
         return (
-            f"killed under {streams} streams: next primary after {found:.1f} s, first new answer after {answered:.1f} s; "
-            f"{whole} of {streams} whole on one connection, {still} of them still streaming by then, {twice} asked twice"
+            f"killed under {streams} streams: next primary after {found:.1f} s, a new answer after {answered:.1f} s; "
+            f"{whole} came whole on one connection, {still} were streaming still by then, {twice} asked twice"
         )
 
     @staticmethod
@@ -63,9 +63,11 @@ class FailOverMeasurement:
         return time.monotonic() - killed
 
     async def _first_answer(self, since: float) -> float:
-        while not (await self._clients.ask("whole", unique("hello"))).answered:
-            await asyncio.sleep(_EVERY)
+        await until(self._is_answered, "a new answer", limit=_PATIENCE)
         return time.monotonic() - since
+
+    async def _is_answered(self) -> bool:
+        return (await self._clients.ask("whole", unique("hello"))).answered
 
     async def measure_hand_over(self) -> str:
         """Let the primary hand over while questions come all the time; the longest pause of what is asked upstream."""
@@ -93,22 +95,17 @@ class FailOverMeasurement:
 
     def _longest_pause(self, asked: list[Exchange]) -> float:
         questions = {one.question for one in asked}
-        starts = sorted(
-            float(turn["started"]) for turn in self._system.ledger()["turns"] if turn["question"] in questions
-        )
+        turns = [turn for turn in self._system.ledger()["turns"] if turn["question"] in questions]
+        starts = sorted(float(turn["started"]) for turn in turns)
         return max((later - earlier for earlier, later in pairwise(starts)), default=0.0)
 
 
 async def _measure(system: ReplicatedSystem, streams: int) -> None:
     async with Clients(system.urls, patience=_PATIENCE) as clients:
         measurement = FailOverMeasurement(system, clients)
-        parts: list[Callable[[], Awaitable[str]]] = [
-            lambda: measurement.measure_kill(streams),
-            measurement.measure_hand_over,
-        ]
-        for measure in parts:
-            sys.stdout.write(f"{await measure()}\n")
-            await asyncio.to_thread(system.restore)
+        sys.stdout.write(f"{await measurement.measure_kill(streams)}\n")
+        await asyncio.to_thread(system.restore)
+        sys.stdout.write(f"{await measurement.measure_hand_over()}\n")
 
 
 def main() -> int:
