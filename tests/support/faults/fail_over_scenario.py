@@ -55,11 +55,12 @@ class FailOverScenario(SystemScenario):
 
     async def answered(self) -> Exchange:
         """Ask new questions, one after the other, until one is answered, and return it."""
-        while True:
-            exchange = await self.clients.ask("whole", unique("hello"))
-            if exchange.answered:
-                return exchange
-            await asyncio.sleep(0.05)
+        exchange: Exchange = await until(self._ask_once, "a new question is answered")
+        return exchange
+
+    async def _ask_once(self) -> Exchange | None:
+        exchange = await self.clients.ask("whole", unique("hello"))
+        return exchange if exchange.answered else None
 
     async def fail(self) -> None:
         """Let the primary of the answers fail and another take its place, whatever that lacks."""
