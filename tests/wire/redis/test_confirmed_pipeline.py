@@ -58,6 +58,17 @@ async def test_where_no_replica_has_it_in_time_that_is_an_error_and_nothing_else
     await store.run_confirmed("touch", KEY, keys.prefix())
 
 
+async def test_a_repeat_that_writes_nothing_waits_for_what_was_written_before(
+    servers: ReplicatedServers, store: Store
+) -> None:
+    """On whatever connection."""
+    await store.execute("PING")
+    with servers.frozen_replica():
+        await store.execute("SET", KEY, "x")
+        with pytest.raises(UnconfirmedError):
+            await store.run_confirmed("place", keys.job_key("s0-none"), keys.prefix(), "s0-none")
+
+
 async def test_a_replica_that_has_gone_is_waited_for_until_its_server_may_be_alone(
     servers: ReplicatedServers, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
