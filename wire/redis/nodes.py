@@ -44,6 +44,10 @@ class Nodes(Protocol):
         """Return what a fail-over may lose, or ask twice, because of how servers are set up: a sentence each."""
         ...
 
+    def failures(self) -> list[str]:
+        """Return why no connection can be made now, a sentence each; nothing while that isn't known."""
+        ...
+
     async def close(self) -> None:
         """Stop looking after connections."""
         ...
@@ -74,7 +78,8 @@ class SingleNode:
         self._url = url
         self._timeout = timeout
         self._check_interval = check_interval
-        self._failures = _Failures(set())
+        self._known: set[str] = set()
+        self._failures = _Failures(self._known)
         self._replicas = Replicas()
         # The one for commands that was made last: it asks for the role from time to time.
         self._latest: RedisConnection | None = None
@@ -113,6 +118,10 @@ class SingleNode:
         """Return nothing: it doesn't fail over; see Nodes."""
         return []
 
+    def failures(self) -> list[str]:
+        """Return why it can't be the one; see Nodes."""
+        return sorted(self._known)
+
     async def close(self) -> None:
         """See Nodes."""
         if self._watch is not None:
@@ -134,7 +143,8 @@ class ReplicatedNodes:
         self._locator = locator
         self._timeout = timeout
         self._check_interval = check_interval
-        self._failures = defaultdict[str, _Failures](partial(_Failures, set()))
+        self._known: set[str] = set()
+        self._failures = defaultdict[str, _Failures](partial(_Failures, self._known))
         self._turns = defaultdict[str, asyncio.Lock](asyncio.Lock)
         self._replicas = defaultdict[Endpoint, Replicas](Replicas)
         # Of each shard, its primary and what is wrong with that.
@@ -205,6 +215,10 @@ class ReplicatedNodes:
     def risks(self) -> list[str]:
         """Return a sentence for each primary that has one; see Nodes."""
         return sorted({f"{endpoint}: {risk}" for endpoint, risk in self._risks.values() if risk})
+
+    def failures(self) -> list[str]:
+        """Return why shards have no connection; see Nodes."""
+        return sorted(self._known)
 
     async def _run(self) -> None:
         while True:

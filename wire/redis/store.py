@@ -179,6 +179,10 @@ class Store:
         """Return what a fail-over may lose, or ask twice, because of how servers are set up: a sentence each."""
         return self._nodes.risks()
 
+    def failures(self) -> list[str]:
+        """Return why no connection can be made now, a sentence each; nothing while that isn't known."""
+        return self._nodes.failures()
+
     async def close(self) -> None:
         """Close all connections but those that the caller closes."""
         for links in (*self._links.values(), *([self._all] if self._all else [])):

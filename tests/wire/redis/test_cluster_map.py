@@ -180,8 +180,10 @@ async def test_a_cluster_that_lacks_a_slot_takes_nothing(tmp_path: Path) -> None
         store = Store(f"redis+cluster://127.0.0.1:{server.port}")
         with pytest.raises(StoreUnavailableError, match="the cluster has no node for the slot of accounts"):
             await store.execute("GET", FIRST)
+        assert store.failures() == ["the cluster has no node for the slot of accounts"]
         server.client().execute_command("CLUSTER", "ADDSLOTSRANGE", 12001, 16383)
         await until(lambda: writes(store, FIRST))
+        assert store.failures() == []
         await store.close()
 
 
