@@ -11,36 +11,40 @@ import random
 import sys
 import tempfile
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 from tests.support.faults.account_resetter import ready_accounts
-from tests.support.faults.breakable_system import LEASE_TTL
+from tests.support.faults.breakable_system import LEASE_TTL, BreakableSystem
 from tests.support.faults.checker import BESIDE, Violation, counted, forbidden, in_logs, violations
 from tests.support.faults.clients import Clients
-from tests.support.faults.cluster import Cluster, running
+from tests.support.faults.cluster import running
 from tests.support.faults.fault_injector import FaultInjector
 from tests.support.faults.footprint import Footprint, footprint
 from tests.support.faults.history import Exchange
 from tests.support.faults.load_clients import LoadClients
+from tests.support.faults.one_server_injector import OneServerInjector
 from tests.support.faults.quiescence import await_quiescence
+from tests.support.faults.replicated_injector import ReplicatedInjector
+from tests.support.faults.replicated_system import SHAPES, ShapeName, replicated
 
 REPORTED = ("lost", "doubled", "overlapped", "hung")
 # The share of the time, and the most seconds, for load without faults that nothing is counted of.
 WARM_UP, LONGEST_WARM_UP = 0.25, 30.0
-# How long a cluster may take to come to rest, in seconds.
+# How long a system may take to come to rest, in seconds.
 REST = 25.0
 SETTLED = 2.0
 
 
 class Soak:
-    """Random load and random faults on a cluster. `chance` decides everything."""
+    """Random load and random faults on a system. `chance` decides everything."""
 
-    def __init__(self, cluster: Cluster, chance: random.Random, count: int) -> None:
-        self._cluster = cluster
+    def __init__(self, injector: FaultInjector, system: BreakableSystem, chance: random.Random, count: int) -> None:
+        self._system = system
         self._chance = chance
         self._count = count
         self.exchanges: list[Exchange] = []
-        self.injector = FaultInjector(cluster, chance)
+        self.injector = injector
         self.violations: list[Violation] = []
         self.footprints = ""
 
@@ -52,16 +56,16 @@ class Soak:
         before = await self._rest()
         await asyncio.gather(self._ask(load), self.injector.run(load - LEASE_TTL))
         after = await self._rest()
-        self.violations += self.injector.crashes + violations(self.exchanges, self._cluster.ledger())
-        self.violations += in_logs(await asyncio.to_thread(self._cluster.logs))
+        self.violations += self.injector.crashes + violations(self.exchanges, self._system.ledger())
+        self.violations += in_logs(await asyncio.to_thread(self._system.logs))
         for name, after_load in after.items():
             self.violations += [Violation("grown", f"{name}: {what}") for what in after_load.grown(before[name])]
         self.footprints = "; ".join(f"{name}: {before[name]} -> {after[name]}" for name in after)
 
     async def _ask(self, seconds: float) -> None:
-        async with Clients(self._cluster.urls) as clients:
-            users = LoadClients(clients, self._cluster.urls, self._chance)
-            async with ready_accounts(self._cluster):
+        async with Clients(self._system.urls) as clients:
+            users = LoadClients(clients, self._system.urls, self._chance)
+            async with ready_accounts(self._system):
                 await users.ask(seconds, self._count)
             await clients.ended()
         self.exchanges += clients.exchanges
@@ -69,12 +73,12 @@ class Soak:
     async def _rest(self) -> dict[str, Footprint]:
         """Measure the processes that are never ended, at rest, without the connections of the observer."""
         try:
-            await asyncio.to_thread(await_quiescence, self._cluster, REST)
+            await asyncio.to_thread(await_quiescence, self._system, REST)
         except AssertionError as error:
             self.violations.append(Violation("unrest", str(error)))
         await asyncio.sleep(SETTLED)
-        nodes = [self._cluster.gateways[0], self._cluster.workers[0]]
-        return {node.name: await asyncio.to_thread(footprint, self._cluster, node) for node in nodes}
+        nodes = [self._system.gateways[0], self._system.workers[0]]
+        return {node.name: await asyncio.to_thread(footprint, self._system, node) for node in nodes}
 
 
 def _end_of(exchange: Exchange) -> str:
@@ -99,6 +103,18 @@ def report(seed: int, run: Soak) -> bool:
     return not wrong
 
 
+def _started(
+    stack: ExitStack, folder: Path, redis: str, servers: int, chance: random.Random
+) -> tuple[BreakableSystem, FaultInjector]:
+    """Start a system, and somebody who breaks it."""
+    if redis == "one":
+        cluster = stack.enter_context(running(folder, workers=4, proxied=True, servers=servers))
+        return cluster, OneServerInjector(cluster, chance)
+    shape_name: ShapeName = "sentinel" if redis == "sentinel" else "cluster"
+    system = stack.enter_context(replicated(folder, shape_name, workers=4, upstreams=servers))
+    return system, ReplicatedInjector(system, chance)
+
+
 def main() -> int:
     """Run a soak and return the exit code: 1 if anything was wrong."""
     parser = argparse.ArgumentParser(prog="python -m tools.soak", description=__doc__)
@@ -106,10 +122,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--users", type=int, default=16)
     parser.add_argument("--servers", type=int, default=0, help="of the four accounts, those that speak the OpenAI API")
+    parser.add_argument("--redis", choices=["one", *SHAPES], default="one", help="what Redis consists of")
     options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="soak-"))
-    with running(folder, workers=4, proxied=True, servers=options.servers) as cluster:
-        run = Soak(cluster, random.Random(options.seed), options.users)
+    folder, chance = Path(tempfile.mkdtemp(prefix="soak-")), random.Random(options.seed)
+    with ExitStack() as stack:
+        system, injector = _started(stack, folder, options.redis, options.servers, chance)
+        run = Soak(injector, system, chance, options.users)
         asyncio.run(run.run(options.seconds))
     passed = report(options.seed, run)
     sys.stdout.write(f"logs: {folder}\n")

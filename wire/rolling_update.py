@@ -65,8 +65,9 @@ class OutdatedProcesses:
         await self._loads.close()
 
     async def _look(self) -> dict[str, ProcessLoad]:
-        states = hash_fields(await self._store.execute("HGETALL", keys.processes_key()))
-        loads = hash_fields(await self._store.execute("HGETALL", keys.facts_key()))
+        # As one: who leaves between two reads would look like a process that reports no facts.
+        replies = await self._store.transact(("HGETALL", keys.processes_key()), ("HGETALL", keys.facts_key()))
+        states, loads = map(hash_fields, replies)
         living = [name for name, state in states.items() if not state.endswith(_GONE)]
         return {name.decode(): _decode(loads.get(name, b"")) for name in living}
 

@@ -32,8 +32,7 @@ async def test_nobody_writes_to_an_old_primary_that_returns_as_one(fail_over: Fa
     assert isinstance(shape, SentinelShape)
     old = await asyncio.to_thread(shape.agreed_primary)
     await asyncio.to_thread(shape.kill_primary)
-    for sentinel in shape.sentinels:
-        shape.network.hold(sentinel, old.line)
+    shape.isolate(old)
     old.start()
     await until(lambda: old.role == "master", "it believes what it was")
     loop = asyncio.get_running_loop()

@@ -2,6 +2,7 @@
 
 import asyncio
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from wire.errors import OutdatedWorkerError, StoreUnavailableError
 from wire.jobs import IdempotencyKey, Jobs, new_answer_id, new_token
 from wire.messages import Chat, Prompted
 from wire.prompt import Message, Prompt, Text
+from wire.redis.connection import Argument
 from wire.redis.store import Store
 from wire.reporter import ProcessKind, ProcessLoad, Reporter
 from wire.rolling_update import OutdatedProcesses
@@ -35,6 +37,20 @@ async def test_a_process_counts_until_it_leaves(store: Store) -> None:
     await old.report()
     assert await OutdatedProcesses(store).are_there()
     await old.leave()
+    assert not await OutdatedProcesses(store).are_there()
+
+
+async def test_a_process_that_leaves_during_the_look_is_not_taken_for_an_old_one(store: Store) -> None:
+    new = reporter(store, "new", ProcessLoad(apart=True))
+    await new.report()
+    execute = store.execute
+
+    async def execute_and_leave(*command: Argument) -> Any:
+        reply = await execute(*command)
+        await new.leave()
+        return reply
+
+    store.execute = execute_and_leave  # type: ignore[method-assign]
     assert not await OutdatedProcesses(store).are_there()
 
 

@@ -174,6 +174,14 @@ class ClusterShape:
             wait_until(partial(replica.has_caught_up, owner), f"{replica.name} has all of {owner.name}")
             self.network.hold(replica, owner.line)
 
+    def isolate(self, server: RedisNode) -> None:
+        """Let no other server reach this one, nor it the others, until the network is healed: it remains what it is."""
+        assert isinstance(server, ClusterNode)
+        for other in self.servers:
+            if other is not server:
+                self.network.hold(other, server.bus)
+                self.network.hold(server, other.bus)
+
     def await_demotion(self, tag: str, old: RedisNode) -> None:
         """Wait until a server that was this tag's primary is a replica of the one that is."""
         wait_until(lambda: old.follows(self.agreed_owner(tag)), f"{old.name} follows the primary of {tag}")
@@ -224,6 +232,10 @@ class ClusterShard:
     def leave_behind(self) -> None:
         """Let the replicas get nothing of what the primary writes until the network is healed."""
         self.shape.leave_behind(self.tag)
+
+    def isolate(self, server: RedisNode) -> None:
+        """Let no other server reach this one, nor it the others, until the network is healed: it remains what it is."""
+        self.shape.isolate(server)
 
     def await_demotion(self, old: RedisNode) -> None:
         """Wait until a server that was the primary is a replica of the one that is."""

@@ -189,6 +189,11 @@ class SentinelShape:
             wait_until(partial(replica.has_caught_up, primary), f"{replica.name} has all of {primary.name}")
             self.network.hold(replica, primary.line)
 
+    def isolate(self, server: RedisNode) -> None:
+        """Let no sentinel reach this server until the network is healed: whatever it is, it remains."""
+        for sentinel in self.sentinels:
+            self.network.hold(sentinel, server.line)
+
     def await_demotion(self, old: RedisNode) -> None:
         """Wait until a server that was the primary is a replica of the one that is."""
         with self._hurried():
