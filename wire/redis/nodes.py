@@ -207,7 +207,9 @@ class ReplicatedNodes:
         """StoreUnavailableError unless the server is the shard's primary. Log a new risk once."""
         replication = await _check_primary(connection, endpoint, shard)
         kind: Literal["sentinel", "cluster"] = "sentinel" if self._address.kind == "sentinel" else "cluster"
-        risk = endpoint, find_risk(kind, replication, alone=not connection.replicas.are_expected)
+        replicas = connection.replicas
+        alone, awaited = not replicas.are_expected, replicas.can_be_awaited
+        risk = endpoint, find_risk(kind, replication, alone=alone, awaited=awaited)
         if risk[1] and risk not in self._risks.values():
             _LOG.warning("a fail-over is not safe", server=str(endpoint), cause=risk[1])
         self._risks[shard] = risk
