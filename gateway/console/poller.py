@@ -101,7 +101,7 @@ class Poller:
                 self.snapshot.reasons = self._overview.list_failures()
             except Exception:  # noqa: BLE001 - a fault in what is shown must not end the consoles' updates
                 _LOG.exception("console poll failed")
-                self.snapshot.away = True
+                self.snapshot.away, self.snapshot.reasons = True, []
             for changed in self._subscribers:
                 changed.set()
             with contextlib.suppress(TimeoutError):

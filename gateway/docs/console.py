@@ -50,7 +50,7 @@ _STATE = {
         "gateways": [],
         "answers": [],
         "queue": _QUEUE,
-        "store": {"percent": 12},
+        "store": {"percent": 12, "risks": []},
     },
 }
 
@@ -198,7 +198,14 @@ def schemas() -> dict[str, Node]:
                 "additionalProperties": STRING,
             }
         ),
-        "ConsoleAway": object_of({}, description="Redis doesn't answer."),
+        "ConsoleAway": object_of(
+            {
+                "reasons": described(
+                    array_of(STRING), "Why it can't be used, a sentence each; empty if that isn't known."
+                )
+            },
+            description="Redis doesn't answer, or can't be used.",
+        ),
         "ConsoleAccount": _account(pictures=True),
         "ConsolePictures": _account(pictures=False),
     }
@@ -233,7 +240,14 @@ def _state() -> Node:
                 }
             ),
             "store": object_of(
-                {"percent": described(COUNT, "How full Redis is: from 85 on questions are refused, or soon will be.")}
+                {
+                    "percent": described(
+                        COUNT, "How full Redis is: from 85 on questions are refused, or soon will be."
+                    ),
+                    "risks": described(
+                        array_of(STRING), "What Redis's servers lack for a safe fail-over, a sentence for each."
+                    ),
+                }
             ),
             "answers": array_of(
                 object_of(

@@ -25,6 +25,8 @@ from wire.redis.sentinels import Sentinels
 _COMMAND_TIMEOUT = 0.8
 # Seconds beyond that which who waits for a connection gives it: its own timeout has the better reason.
 _GRACE = 0.05
+# Commands at the same time, each of which takes a connection of redis-py's to a Redis inside the process.
+_MANY = 1_000_000
 T = TypeVar("T")
 
 
@@ -71,7 +73,8 @@ class Store:
 
     def _make_pipeline(self, shard: str, sources: Mapping[str, str]) -> Pipeline | MemoryPipeline:
         if self._server is not None:
-            return MemoryPipeline(FakeAsyncRedis(server=self._server, protocol=2), sources)
+            client = FakeAsyncRedis(server=self._server, protocol=2, max_connections=_MANY)
+            return MemoryPipeline(client, sources)
         return Pipeline(partial(self._nodes.connect, shard), _COMMAND_TIMEOUT + _GRACE, sources, self._sentry_of(shard))
 
     def _sentry_of(self, shard: str) -> str:

@@ -44,6 +44,10 @@ async def test_memory_is_shared_inside_a_store_and_not_between_two() -> None:
         await closing.close()
 
 
+async def test_many_commands_run_at_the_same_time(store: Store) -> None:
+    assert await store.execute_all([("INCR", "k")] * 500) == list(range(1, 501))
+
+
 async def test_a_unix_socket_is_an_address(tmp_path: Path) -> None:
     path = tmp_path / "redis.sock"
     with ValkeyServer(port=0, unix_socket_path=path):
