@@ -14,7 +14,7 @@ import structlog
 
 from wire.errors import StoreUnavailableError, UnconfirmedError
 from wire.redis.connection import Argument, RedisConnection
-from wire.redis.pipeline import Pipeline
+from wire.redis.pipeline import Pipeline, ignore_outcome
 from wire.redis.replicas import Replicas
 
 # Milliseconds that a replica has for it. One that is well needs one or two, over a network too.
@@ -77,7 +77,7 @@ class ConfirmedPipeline(Pipeline):
     def _send_together(self, calls: Sequence[_Call], connection: RedisConnection) -> "asyncio.Future[bool]":
         for call in calls:
             call.reply = self._send(connection, call.script, call.key, *call.args, read=call.read)
-        self._send(connection, "touch", self._marker, self._prefix, read=bool).add_done_callback(_ignore)
+        self._send(connection, "touch", self._marker, self._prefix, read=bool).add_done_callback(ignore_outcome)
         self._replicas = connection.replicas
         return connection.execute("WAIT", 1, _WAIT_MS, read=partial(_is_confirmed, connection.replicas))
 
@@ -112,8 +112,3 @@ def _settle(call: _Call, error: BaseException | None) -> None:
     else:
         assert reply is not None
         call.outcome.set_result(reply.result())
-
-
-def _ignore(reply: "asyncio.Future[Any]") -> None:
-    if not reply.cancelled():
-        reply.exception()

@@ -140,11 +140,11 @@ class Pipeline:
 def _transact(connection: RedisConnection, commands: Sequence[Sequence[Argument]]) -> "asyncio.Future[list[Any]]":
     for command in (("MULTI",), *commands):
         # One that Redis doesn't queue makes it refuse EXEC.
-        connection.execute(*command, read=bool).add_done_callback(_ignore)
+        connection.execute(*command, read=bool).add_done_callback(ignore_outcome)
     return connection.execute("EXEC", read=_whole)
 
 
-def _ignore(reply: "asyncio.Future[bool]") -> None:
+def ignore_outcome(reply: "asyncio.Future[Any]") -> None:
     """Take note of how a command ended, so that asyncio doesn't report it."""
     if not reply.cancelled():
         reply.exception()
