@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.http.json_values import is_dense
+from wire.json_values import is_dense
 
 PREFIX = "bcg0."
 _decoder: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])

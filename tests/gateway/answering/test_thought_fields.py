@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.answering.thought_fields import pack, unpack
-from gateway.http.json_values import is_dense
+from wire.json_values import is_dense
 
 VALUES = st.recursive(
     st.none() | st.integers(-9, 9) | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)

@@ -135,13 +135,11 @@ async def test_no_later_round_takes_a_message_of_each_of_many_sockets() -> None:
     async with asyncio.TaskGroup() as group:
         for reader in readers:
             group.create_task(take(reader))
-        # What a read has brought is taken at once.
-        await until(lambda: len(taken) >= 50)
-        await asyncio.sleep(0)
         while len(taken) < 500:
             before = len(taken)
             await asyncio.sleep(0)
-            assert len(taken) - before <= ROUND / 2
+            # What a read has brought is taken at once.
+            assert before < 50 or len(taken) - before <= ROUND / 2
 
 
 async def test_the_answers_to_pings_that_came_together_leave_together(monkeypatch: pytest.MonkeyPatch) -> None:
