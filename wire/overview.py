@@ -67,6 +67,10 @@ class Overview:
         """Return what a fail-over may lose, or ask twice, as Redis's servers are set up: a sentence each."""
         return self._store.risks()
 
+    def list_failures(self) -> list[str]:
+        """Return why Redis can't be used now, as far as this process knows: a sentence each."""
+        return self._store.failures()
+
     async def read_processes(self) -> list[Process]:
         """Return all gateways and workers that have reported lately, and workers that only beat."""
         replies = await self._store.execute_all([("HGETALL", keys.processes_key()), ("HGETALL", keys.facts_key())])

@@ -33,7 +33,7 @@ MinuteCounts = dict[int, dict[str, int]]
 class ConsoleSnapshot:
     """What was read last: the state as JSON at Redis's time `now` (ms), the counts of each minute, and audit events.
 
-    `events` begin with the oldest. `away`: Redis could not be read since.
+    `events` begin with the oldest. `away`: Redis could not be read since, for these `reasons` where they are known.
     """
 
     state: bytes = b""
@@ -41,6 +41,7 @@ class ConsoleSnapshot:
     minutes: MinuteCounts = field(default_factory=dict)
     events: deque[AuditEvent] = field(default_factory=lambda: deque(maxlen=_MAX_EVENTS))
     away: bool = False
+    reasons: list[str] = field(default_factory=list)
 
 
 class Poller:
@@ -97,6 +98,7 @@ class Poller:
                 self.snapshot.away = False
             except StoreUnavailableError:
                 self.snapshot.away = True
+                self.snapshot.reasons = self._overview.list_failures()
             except Exception:  # noqa: BLE001 - a fault in what is shown must not end the consoles' updates
                 _LOG.exception("console poll failed")
                 self.snapshot.away = True

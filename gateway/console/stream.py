@@ -43,7 +43,7 @@ class SentState:
     def render_changes(self, snapshot: ConsoleSnapshot, now: float) -> Iterable[bytes]:
         """Yield the events that the console has to get at the loop time `now`."""
         if snapshot.away:
-            yield encode_event("away", {})
+            yield encode_event("away", {"reasons": snapshot.reasons})
             self.at = float("-inf")
             return
         if snapshot.state != self.state or now - self.at >= _REPEAT:

@@ -10,12 +10,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+import structlog
+
 from wire.errors import StoreUnavailableError, UnconfirmedError
 from wire.redis.connection import Argument, RedisConnection
 from wire.redis.pipeline import Pipeline
+from wire.redis.replicas import Replicas
 
 # Milliseconds that a replica has for it. One that is well needs one or two, over a network too.
 _WAIT_MS = 400
+# What a server says that doesn't know WAIT, or forbids it. One that became a replica meanwhile says something else.
+_FORBIDDEN = ("NOPERM", "ERR unknown command")
+_LOG = structlog.get_logger()
 T = TypeVar("T")
 
 
@@ -50,6 +56,8 @@ class ConfirmedPipeline(Pipeline):
         self._prefix = prefix
         self._calls: list[_Call] = []
         self._waits = False
+        # That of the last WAIT's server.
+        self._replicas = Replicas()
 
     def start(self, script: str, key: str, *args: Argument, read: Callable[[Any], T]) -> "asyncio.Future[T]":
         """Start a script; see Pipeline."""
@@ -70,12 +78,17 @@ class ConfirmedPipeline(Pipeline):
         for call in calls:
             call.reply = self._send(connection, call.script, call.key, *call.args, read=call.read)
         self._send(connection, "touch", self._marker, self._prefix, read=bool).add_done_callback(_ignore)
-        return connection.execute("WAIT", 1, _WAIT_MS, read=partial(_is_confirmed, connection))
+        self._replicas = connection.replicas
+        return connection.execute("WAIT", 1, _WAIT_MS, read=partial(_is_confirmed, connection.replicas))
 
     def _on_confirmed(self, calls: Sequence[_Call], waiting: "asyncio.Future[bool]") -> None:
         error = StoreUnavailableError("closed") if waiting.cancelled() else waiting.exception()
         if error is None and not waiting.result():
             error = UnconfirmedError("no replica has what was written")
+        if str(error).startswith(_FORBIDDEN):
+            # As before there was a replica: refusing everything would help nobody.
+            _LOG.warning("redis forbids WAIT: a fail-over may lose accepted questions", cause=str(error))
+            self._replicas.can_be_awaited, error = False, None
         for call in calls:
             _settle(call, error)
         self._waits = bool(self._calls)
@@ -83,9 +96,9 @@ class ConfirmedPipeline(Pipeline):
             self._send_calls()
 
 
-def _is_confirmed(connection: RedisConnection, count: int) -> bool:
-    connection.replicas.record(count)
-    return count > 0 or not connection.replicas.are_expected
+def _is_confirmed(replicas: Replicas, count: int) -> bool:
+    replicas.record(count)
+    return count > 0 or not replicas.are_expected
 
 
 def _settle(call: _Call, error: BaseException | None) -> None:

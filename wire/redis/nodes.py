@@ -44,6 +44,10 @@ class Nodes(Protocol):
         """Return what a fail-over may lose, or ask twice, because of how servers are set up: a sentence each."""
         ...
 
+    def failures(self) -> list[str]:
+        """Return why no connection can be made now, a sentence each; nothing while that isn't known."""
+        ...
+
     async def close(self) -> None:
         """Stop looking after connections."""
         ...
@@ -74,7 +78,8 @@ class SingleNode:
         self._url = url
         self._timeout = timeout
         self._check_interval = check_interval
-        self._failures = _Failures(set())
+        self._known: set[str] = set()
+        self._failures = _Failures(self._known)
         self._replicas = Replicas()
         # The one for commands that was made last: it asks for the role from time to time.
         self._latest: RedisConnection | None = None
@@ -113,6 +118,10 @@ class SingleNode:
         """Return nothing: it doesn't fail over; see Nodes."""
         return []
 
+    def failures(self) -> list[str]:
+        """Return why it can't be the one; see Nodes."""
+        return sorted(self._known)
+
     async def close(self) -> None:
         """See Nodes."""
         if self._watch is not None:
@@ -134,7 +143,8 @@ class ReplicatedNodes:
         self._locator = locator
         self._timeout = timeout
         self._check_interval = check_interval
-        self._failures = defaultdict[str, _Failures](partial(_Failures, set()))
+        self._known: set[str] = set()
+        self._failures = defaultdict[str, _Failures](partial(_Failures, self._known))
         self._turns = defaultdict[str, asyncio.Lock](asyncio.Lock)
         self._replicas = defaultdict[Endpoint, Replicas](Replicas)
         # Of each shard, its primary and what is wrong with that.
@@ -197,7 +207,9 @@ class ReplicatedNodes:
         """StoreUnavailableError unless the server is the shard's primary. Log a new risk once."""
         replication = await _check_primary(connection, endpoint, shard)
         kind: Literal["sentinel", "cluster"] = "sentinel" if self._address.kind == "sentinel" else "cluster"
-        risk = endpoint, find_risk(kind, replication, alone=not connection.replicas.are_expected)
+        replicas = connection.replicas
+        alone, awaited = not replicas.are_expected, replicas.can_be_awaited
+        risk = endpoint, find_risk(kind, replication, alone=alone, awaited=awaited)
         if risk[1] and risk not in self._risks.values():
             _LOG.warning("a fail-over is not safe", server=str(endpoint), cause=risk[1])
         self._risks[shard] = risk
@@ -205,6 +217,10 @@ class ReplicatedNodes:
     def risks(self) -> list[str]:
         """Return a sentence for each primary that has one; see Nodes."""
         return sorted({f"{endpoint}: {risk}" for endpoint, risk in self._risks.values() if risk})
+
+    def failures(self) -> list[str]:
+        """Return why shards have no connection; see Nodes."""
+        return sorted(self._known)
 
     async def _run(self) -> None:
         while True:

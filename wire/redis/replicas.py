@@ -9,9 +9,13 @@ _LOOKS = 6.0
 
 
 class Replicas:
-    """What is known of one server's replicas. `node_timeout` is its cluster's, where that is known."""
+    """What is known of one server's replicas.
+
+    `node_timeout` is its cluster's, where that is known. `can_be_awaited`: the server has not forbidden WAIT.
+    """
 
     def __init__(self) -> None:
+        self.can_be_awaited = True
         self.node_timeout = _NODE_TIMEOUT
         self._seen = float("-inf")
 
@@ -22,5 +26,5 @@ class Replicas:
 
     @property
     def are_expected(self) -> bool:
-        """Whether the server has replicas, or had one so lately that it may be cut off from it."""
-        return asyncio.get_running_loop().time() - self._seen <= self.node_timeout + _LOOKS
+        """Whether the server has replicas that can be awaited, or had one so lately that it may be cut off from it."""
+        return self.can_be_awaited and asyncio.get_running_loop().time() - self._seen <= self.node_timeout + _LOOKS

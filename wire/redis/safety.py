@@ -8,16 +8,18 @@ _REPLICAS = re.compile(rb"^connected_slaves:(\d+)", re.MULTILINE)
 _MIN_REPLICAS = re.compile(rb"^min_slaves_good_slaves:", re.MULTILINE)
 
 
-def find_risk(kind: Literal["sentinel", "cluster"], replication: bytes, *, alone: bool) -> str:
+def find_risk(kind: Literal["sentinel", "cluster"], replication: bytes, *, alone: bool, awaited: bool = True) -> str:
     """Return the sentence that holds for a primary, '' if none does.
 
     `replication` is that section of its INFO; `alone`: it has had no replica for long, so that writes are accepted on
-    its word only. CONFIG isn't asked, which many servers forbid.
+    its word only; `awaited`: it allows to wait for one. CONFIG isn't asked, which many servers forbid.
     """
     count = _REPLICAS.search(replication)
     replicas, limited = int(count[1]) if count else 0, bool(_MIN_REPLICAS.search(replication))
     if replicas == 0 and alone:
         return "it has no replica: what it takes is lost if it fails"
+    if replicas and not awaited:
+        return "it forbids WAIT: what it takes may be lost if it fails"
     if kind == "sentinel" and not limited:
         return "it lacks min-replicas-to-write 1: cut off from the sentinels it takes what is thrown away afterwards"
     if kind == "cluster" and limited and replicas == 1:

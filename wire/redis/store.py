@@ -58,9 +58,8 @@ class Store:
         }
         self._nodes = _make_nodes(address)
         self._links: dict[str, _Links] = {}
-        self._is_cluster = address.kind == "cluster"
         # Where one node at a time has all shards, the connections to it.
-        self._all = None if self._is_cluster else self._make_links(keys.SHARD)
+        self._all = None if self._sharded else self._make_links(keys.SHARD)
 
     def _make_links(self, shard: str) -> _Links:
         return _Links(
@@ -76,7 +75,7 @@ class Store:
         return Pipeline(partial(self._nodes.connect, shard), _COMMAND_TIMEOUT + _GRACE, sources, self._sentry_of(shard))
 
     def _sentry_of(self, shard: str) -> str:
-        return keys.prefix(shard) if self._is_cluster else ""
+        return keys.prefix(shard) if self._sharded else ""
 
     def _make_confirmed(self, shard: str) -> Pipeline | MemoryPipeline:
         if self._server is not None:
@@ -179,6 +178,10 @@ class Store:
     def risks(self) -> list[str]:
         """Return what a fail-over may lose, or ask twice, because of how servers are set up: a sentence each."""
         return self._nodes.risks()
+
+    def failures(self) -> list[str]:
+        """Return why no connection can be made now, a sentence each; nothing while that isn't known."""
+        return self._nodes.failures()
 
     async def close(self) -> None:
         """Close all connections but those that the caller closes."""

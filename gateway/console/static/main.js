@@ -47,7 +47,7 @@ const listener = {
       admin = data.admin;
       say("good", () => w.live(admin));
     } else if (name === "away") {
-      say("bad", () => w.away);
+      say("bad", () => [w.away, ...data.reasons].join(": "));
     } else if (name === "state") {
       say("good", () => w.live(admin));
       setClock(data.now);

@@ -189,3 +189,10 @@ def test_minutes_and_events_are_sent_once() -> None:
         b'event: minutes\ndata: {"2":{"done":3}}\n\n',
         b'event: events\ndata: [{"id":"10-1","kind":"c"}]\n\n',
     ]
+
+
+def test_why_redis_is_away_is_sent() -> None:
+    snapshot = ConsoleSnapshot(b"{}", away=True, reasons=["REDIS_URL is a replica"])
+    assert list(SentState().render_changes(snapshot, 1.0)) == [
+        b'event: away\ndata: {"reasons":["REDIS_URL is a replica"]}\n\n'
+    ]

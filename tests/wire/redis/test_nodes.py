@@ -123,6 +123,8 @@ async def test_a_replica_is_refused_by_one_sentence_that_is_logged_once(group: S
             with pytest.raises(StoreUnavailableError, match="REDIS_URL is a replica"):
                 await store.execute("GET", KEY)
     assert [line["event"] for line in logs] == ["redis can't be used"]
+    (failure,) = store.failures()
+    assert failure.startswith("REDIS_URL is a replica")
     await store.close()
 
 

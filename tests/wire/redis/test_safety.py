@@ -32,5 +32,9 @@ def test_each_shape_has_its_own_risks(
     assert bool(risk) == bool(found)
 
 
+def test_a_server_that_forbids_to_wait_for_its_replicas_is_a_risk() -> None:
+    assert "forbids WAIT" in find_risk("sentinel", LIMITED % 2, alone=True, awaited=False)
+
+
 def test_a_server_that_says_nothing_of_replication_is_believed() -> None:
     assert find_risk("cluster", b"", alone=False) == ""

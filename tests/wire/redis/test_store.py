@@ -31,7 +31,7 @@ async def test_nothing_connects_before_the_first_command(url: str) -> None:
     store = Store(url)
     assert not store.in_memory
     with pytest.raises(StoreUnavailableError):
-        await store.run("beat", "k", "p", "w", 1, 1, 1, 0)
+        await store.run("beat", "k", "p", "w", 1, 1, 1, 0, 0)
     await store.close()
 
 
@@ -48,7 +48,7 @@ async def test_a_unix_socket_is_an_address(tmp_path: Path) -> None:
     path = tmp_path / "redis.sock"
     with ValkeyServer(port=0, unix_socket_path=path):
         store = Store(f"unix://{path}")
-        assert (await store.run("beat", "k", "p", "w", 100, 1, 1, 0))[1] == []
+        assert (await store.run("beat", "k", "p", "w", 100, 1, 1, 0, 0))[1] == []
         await store.close()
 
 
@@ -65,7 +65,7 @@ async def test_a_closed_port_is_reported_within_two_seconds() -> None:
         closed.bind(("127.0.0.1", 0))
         store = Store(f"redis://127.0.0.1:{closed.getsockname()[1]}/0")
         with timed(2.0), pytest.raises(StoreUnavailableError):
-            await store.run("beat", "k", "p", "w", 1, 1, 1, 0)
+            await store.run("beat", "k", "p", "w", 1, 1, 1, 0, 0)
         await store.close()
 
 
@@ -75,7 +75,7 @@ async def test_silence_is_reported_within_two_seconds() -> None:
         silent.listen(16)
         store = Store(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
         with timed(2.0), pytest.raises(StoreUnavailableError):
-            await store.run("beat", "k", "p", "w", 1, 1, 1, 0)
+            await store.run("beat", "k", "p", "w", 1, 1, 1, 0, 0)
         await store.close()
 
 
@@ -83,7 +83,7 @@ async def test_silence_is_reported_within_two_seconds() -> None:
 async def through_a_proxy(valkey: ValkeyServer) -> AsyncIterator[tuple[TcpProxy, Store]]:
     async with TcpProxy(valkey.port) as proxy:
         store = Store(proxy.url)
-        assert (await store.run("beat", "k", "p", "w", 1000, 1, 1, 0))[1] == []
+        assert (await store.run("beat", "k", "p", "w", 1000, 1, 1, 0, 0))[1] == []
         yield proxy, store
         await store.close()
 
@@ -92,21 +92,21 @@ async def test_a_line_that_falls_silent_is_reported_within_two_seconds(valkey: V
     async with through_a_proxy(valkey) as (proxy, store):
         proxy.black_hole()
         with timed(2.0), pytest.raises(StoreUnavailableError):
-            await store.run("beat", "k", "p", "w", 1000, 1, 1, 0)
+            await store.run("beat", "k", "p", "w", 1000, 1, 1, 0, 0)
         proxy.heal()
-        assert (await store.run("beat", "k", "p", "w", 1000, 1, 1, 0))[1] == []
+        assert (await store.run("beat", "k", "p", "w", 1000, 1, 1, 0, 0))[1] == []
 
 
 async def test_a_cut_line_is_replaced_unnoticed(valkey: ValkeyServer, valkey_url: str) -> None:
     async with through_a_proxy(valkey) as (proxy, store):
         await proxy.cut()
-        assert (await store.run("beat", "k", "p", "w", 1000, 1, 1, 0))[1] == []
+        assert (await store.run("beat", "k", "p", "w", 1000, 1, 1, 0, 0))[1] == []
 
 
 async def test_what_redis_refuses_is_reported(store: Store) -> None:
     await redis_client(store).set("k", "no hash")
     with pytest.raises(StoreUnavailableError, match="WRONGTYPE"):
-        await store.run("beat", "k", "p", "w", 1000, 1, 1, 0)
+        await store.run("beat", "k", "p", "w", 1000, 1, 1, 0, 0)
 
 
 async def test_cancellation_arrives_whenever_it_comes(valkey_store: Store) -> None:

@@ -40,7 +40,7 @@ async def claimed(store: Alone) -> tuple[Scenario, ClaimedJob]:
     scenario = Scenario(store)
     await scenario.settle()
     await scenario.hire("w")
-    await scenario.ask()
+    await scenario.ask(attempt="attempt")
     return scenario, await scenario.take("w")
 
 
@@ -96,10 +96,26 @@ async def test_a_job_that_was_withdrawn_while_it_was_marked_is_not_sent(store_ur
     store.alone, store.away = 1, True
     with pytest.raises(UnconfirmedError):
         await mark.try_write(1, fresh=True, stateless=None)
-    await scenario.jobs._withdraw(job.answer)
+    await scenario.jobs._withdraw(job.answer, "attempt")
     with pytest.raises(AnswerEndedError):
         await mark.try_write(1, fresh=True, stateless=None)
     assert await scenario.state(job.answer) == "FAILED"
+    assert (await scenario.ask(attempt="attempt")).answer != job.answer, "who is asked next begins afresh"
+    await store.close()
+
+
+async def test_one_that_another_gateway_has_adopted_since_is_sent(store_url: str) -> None:
+    store = Alone(store_url)
+    scenario, job = await claimed(store)
+    mark = SentMark(scenario.sessions, job, report_nothing)
+    mark.begin()
+    store.alone, store.away = 1, True
+    with pytest.raises(UnconfirmedError):
+        await mark.try_write(1, fresh=True, stateless=None)
+    await scenario.jobs._withdraw(job.answer, "attempt")
+    assert (await scenario.ask(attempt="attempt")).answer == job.answer
+    await mark.try_write(1, fresh=True, stateless=None)
+    assert await read(scenario, job) == (b"SENT", b"1")
     await store.close()
 
 
