@@ -2,17 +2,20 @@
 
 Prints two lines, and exits with 1 unless nothing was lost, doubled, overlapped or hung, nor any other promise broken.
 `beside` counts the allowed exception: turns that still ran at a frozen or cut-off worker beside the token's next one.
+With violations, `history.json` has what clients saw and what the upstream was asked.
 The second line is what a gateway and a worker that lived through it all took at rest, after a warm-up and at the end.
 """
 
 import argparse
 import asyncio
+import json
 import random
 import sys
 import tempfile
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from tests.support.faults.account_resetter import ready_accounts
 from tests.support.faults.breakable_system import LEASE_TTL, BreakableSystem
@@ -46,6 +49,7 @@ class Soak:
         self.exchanges: list[Exchange] = []
         self.injector = injector
         self.violations: list[Violation] = []
+        self.ledger: dict[str, list[dict[str, Any]]] = {}
         self.footprints = ""
 
     async def run(self, seconds: float) -> None:
@@ -56,7 +60,8 @@ class Soak:
         before = await self._rest()
         await asyncio.gather(self._ask(load), self.injector.run(load - LEASE_TTL))
         after = await self._rest()
-        self.violations += self.injector.crashes + violations(self.exchanges, self._system.ledger())
+        self.ledger = self._system.ledger()
+        self.violations += self.injector.crashes + violations(self.exchanges, self.ledger)
         self.violations += in_logs(await asyncio.to_thread(self._system.logs))
         for name, after_load in after.items():
             self.violations += [Violation("grown", f"{name}: {what}") for what in after_load.grown(before[name])]
@@ -130,6 +135,10 @@ def main() -> int:
         run = Soak(injector, system, chance, options.users)
         asyncio.run(run.run(options.seconds))
     passed = report(options.seed, run)
+    if not passed:
+        (folder / "history.json").write_text(
+            json.dumps({"exchanges": run.exchanges, "ledger": run.ledger}, default=vars)
+        )
     sys.stdout.write(f"logs: {folder}\n")
     return 0 if passed else 1
 

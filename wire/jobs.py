@@ -6,6 +6,7 @@ import math
 import secrets
 import uuid
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -358,9 +359,10 @@ class Jobs:
         The event reports a reset of the conversation, unless its upstream remembers none.
 
         Returns the state that it ended in, now or before. The worker hangs up upstream within a second; a job that
-        still waits ends at once and is never sent. AnswerNotFoundError, StoreUnavailableError.
+        still waits ends at once and is never sent. AnswerNotFoundError, StoreUnavailableError, also where no replica
+        has it in time: a fail-over would let the answer go on.
         """
-        state = await self._stop(answer, holder=holder)
+        state = await self._stop(self._store.run_confirmed, answer, holder=holder)
         if state is None:
             raise AnswerNotFoundError("no such answer")
         return state
@@ -372,14 +374,21 @@ class Jobs:
         it. StoreUnavailableError.
         """
         followers = await self._store.count_subscribers(keys.channel(answer))
-        return not followers and await self._stop(answer, abandoned=True) is not None
+        return not followers and await self._stop(self._store.run, answer, abandoned=True) is not None
 
-    async def _stop(self, answer: str, *, holder: str | None = None, abandoned: bool | None = None) -> State | None:
+    async def _stop(
+        self,
+        run: Callable[..., Awaitable[Any]],
+        answer: str,
+        *,
+        holder: str | None = None,
+        abandoned: bool | None = None,
+    ) -> State | None:
         before, after = encode(Final("\0", reset=True, stopped=True)).split(rb'"\u0000"')
         _, continues = encode(Final("\0", reset=False, stopped=True)).split(rb'"\u0000"')
         arguments = encode_arguments(job=answer, answer_ttl=self._limits.answer_ttl, holder=holder, abandoned=abandoned)
         key, prefix = keys.job_key(answer), keys.prefix(keys.shard_of_answer(answer))
-        reply: Any = await self._store.run("stop", key, prefix, arguments, before, after, continues)
+        reply = await run("stop", key, prefix, arguments, before, after, continues)
         return None if reply is None else reply.decode()
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from wire.json_values import is_dense
+
 PREFIX = "bcg0."
 _decoder: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
 
@@ -19,11 +21,12 @@ def pack(extra: Mapping[str, Any]) -> str:
 
 
 def unpack(text: str) -> dict[str, Any] | None:
-    """Return the fields in a string; None if it isn't one of ours."""
+    """Return the fields in a string; None if it isn't one of ours, or has too many values to be."""
     if not text.startswith(PREFIX):
         return None
     content = text.removeprefix(PREFIX)
     try:
-        return _decoder.decode(base64.b64decode(content + "=" * (-len(content) % 4), altchars=b"-_", validate=True))
+        fields = base64.b64decode(content + "=" * (-len(content) % 4), altchars=b"-_", validate=True)
+        return None if is_dense(fields) else _decoder.decode(fields)
     except (msgspec.DecodeError, ValueError, RecursionError):
         return None

@@ -9,7 +9,7 @@ from collections import deque
 from typing import Any
 
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
-from wsproto.events import BytesMessage, Ping, Pong, TextMessage
+from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
 # How many such frames of all sockets are handled in one round of the event loop, beside one that a read has brought;
 # and how many of them a message takes the time of.
@@ -22,7 +22,8 @@ class FrameRounds:
 
     def __init__(self) -> None:
         self._left = ROUND
-        self._waiting: deque[FrameTurns] = deque()
+        # Each with the frames that its next step counts for.
+        self._waiting: deque[tuple[FrameTurns, int]] = deque()
         self._begun = False
 
     def take(self, connection: "FrameTurns", count: int = 1) -> bool:
@@ -33,7 +34,7 @@ class FrameRounds:
         self._left -= count
         if self._left > 0:
             return True
-        self._waiting.append(connection)
+        self._waiting.append((connection, count))
         return False
 
     def _renew(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -41,7 +42,10 @@ class FrameRounds:
         if self._begun:
             loop.call_soon(self._renew, loop)
         while self._waiting and self._left > 0:
-            self._waiting.popleft().go_on()
+            connection, count = self._waiting.popleft()
+            # Now: that a message was taken is known in a later round only.
+            self._left -= count
+            connection.go_on()
 
 
 class FrameTurns(WSProtocol):
@@ -51,14 +55,31 @@ class FrameTurns(WSProtocol):
     _rounds: FrameRounds
     # The latest ping that waits for its answer.
     _unanswered: Ping | None = None
+    # The answers to pings that are handled now. They leave together: a proxy passes each write on by itself.
+    _answers = b""
+
+    def handle_events(self) -> None:
+        """See SocketProtocol."""
+        super().handle_events()
+        self._send_answers()
 
     def handle_ping(self, event: Ping) -> None:
         """Answer a ping, or do so later: the latest one's answer is enough (RFC 6455, 5.5.3)."""
         if self.writable.is_set():
-            super().handle_ping(event)
+            self._answers += self.conn.send(event.response())
         else:
             self._unanswered = event
         self._count()
+
+    def handle_close(self, event: CloseConnection) -> None:
+        """See uvicorn: the client closes the socket."""
+        self._send_answers()
+        super().handle_close(event)
+
+    def _send_answers(self) -> None:
+        answers, self._answers = self._answers, b""
+        if answers and not self.transport.is_closing():
+            self.transport.write(answers)
 
     def handle_pong(self, event: Pong) -> None:
         """Take a pong."""

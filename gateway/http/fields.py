@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 
 from gateway.errors import RefusedError
-from gateway.http.json_values import MAX_MESSAGE_VALUES, has_too_many_values
+from wire.json_values import MAX_MESSAGE_VALUES, has_too_many_values
 from wire.reasons import Reason
 
 Fields = dict[str, str]

@@ -40,6 +40,10 @@ MOST_LOGPROBS = 20
 MAX_SESSION = 512
 # The session in the `metadata.user_id` of programs that also speak Anthropic's API.
 _SESSION = re.compile(r"(?:^|_)session_([0-9A-Za-z-]{8,64})$")
+# Characters of one that is JSON.
+_LONGEST_USER = 4096
+# As much of the end as that can need, and one more: nothing else begins there.
+_LONGEST_SESSION_END = len("__session_") + 64
 
 
 class JsonSchemaFields(msgspec.Struct, kw_only=True):
@@ -179,11 +183,11 @@ def find_session(fields: Fields) -> str:
 def _session_of(user: str) -> str:
     """Return the session in a user's id, which is JSON with a `session_id`, or ends with `session_…`."""
     try:
-        value = msgspec.json.decode(user)
+        value = msgspec.json.decode(user) if len(user) <= _LONGEST_USER else None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         value = None
     session = value.get("session_id") if isinstance(value, dict) else None
     if isinstance(session, str):
         return session[:MAX_SESSION]
-    match = _SESSION.search(user)
+    match = _SESSION.search(user[-_LONGEST_SESSION_END:])
     return match[1] if match else ""

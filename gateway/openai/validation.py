@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.http.fields import join_surrogates
-from gateway.http.json_values import MAX_VALUES, has_too_many_values
 from gateway.openai.errors import InvalidRequestError
 from gateway.openai.json_fields import Fields, read_field
 from gateway.openai.request_fields import MAX_CONVERSATION_ID, option_types
+from wire.json_values import MAX_VALUES, has_too_many_values
 
 # Half a surrogate pair, escaped or as bytes of UTF-8. A body in UTF-16 or UTF-32 has zeros.
 _HALVES = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")

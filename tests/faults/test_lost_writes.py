@@ -61,6 +61,18 @@ async def test_a_question_whose_mark_is_lost_with_its_worker_is_asked_once(fail_
     await fail_over.verify()
 
 
+async def test_a_stop_that_a_fail_over_would_undo_is_not_confirmed(fail_over: FailOverScenario) -> None:
+    """No replica has it: its client is to ask again."""
+    (exchange,) = await fail_over.start_answers("!deltas=150 !rate=20", ("eventsource",))
+    await asyncio.to_thread(fail_over.system.shard().leave_behind)
+    assert await fail_over.clients.stop(exchange, fail_over.system.urls[0]) == 503
+    await fail_over.fail()
+    await fail_over.clients.ended()
+    assert exchange.code in (200, 500)
+    assert fail_over.asked_once(exchange)
+    await fail_over.verify()
+
+
 async def test_a_split_asks_nobody_twice(fail_over: FailOverScenario) -> None:
     """Fault 5: the primary is split off with a gateway, and with a worker that is about to send a question."""
     shard, gateway = fail_over.system.shard(), fail_over.system.gateways[0]

@@ -7,7 +7,6 @@ import pytest
 from tests.support.conditions import until
 from tests.support.faults.fail_over_scenario import FailOverScenario
 from tests.support.faults.redis_node import RedisNode
-from tests.support.faults.sentinel_shape import SentinelShape
 
 pytestmark = [pytest.mark.anyio, pytest.mark.faults]
 
@@ -25,14 +24,12 @@ def scripts_run(server: RedisNode) -> int:
     return sum(int(stats[name]["calls"]) for name in ("cmdstat_eval", "cmdstat_evalsha") if name in stats)
 
 
-@pytest.mark.parametrize("replicated_system", ["sentinel"], indirect=True)
 async def test_nobody_writes_to_an_old_primary_that_returns_as_one(fail_over: FailOverScenario) -> None:
-    """Fault 12: it returns while no sentinel reaches it, so that nobody demotes it."""
-    shape = fail_over.system.shape
-    assert isinstance(shape, SentinelShape)
-    old = await asyncio.to_thread(shape.agreed_primary)
-    await asyncio.to_thread(shape.kill_primary)
-    shape.isolate(old)
+    """Fault 12: it returns while nobody reaches it who would demote it, but for clients."""
+    shard = fail_over.system.shard()
+    old = await asyncio.to_thread(shard.agreed_primary)
+    await asyncio.to_thread(shard.kill_primary)
+    shard.isolate(old)
     old.start()
     await until(lambda: old.role == "master", "it believes what it was")
     loop = asyncio.get_running_loop()
@@ -47,8 +44,8 @@ async def test_nobody_writes_to_an_old_primary_that_returns_as_one(fail_over: Fa
     seconds, processes = loop.time() - began, len(fail_over.system.gateways + fail_over.system.workers)
     assert scripts_run(old) == 0
     assert connections_taken(old) - before < RARE * seconds * processes
-    shape.network.heal()
-    await asyncio.to_thread(shape.await_demotion, old)
+    fail_over.system.shape.network.heal()
+    await asyncio.to_thread(shard.await_demotion, old)
     assert all(exchange.answered for exchange in exchanges)
     assert fail_over.asked_once(*exchanges)
     await fail_over.verify()

@@ -924,3 +924,15 @@ async def test_every_reply_to_a_reservation_has_the_room_after_it(book: Book) ->
     assert await room("3", "b", "c", preferred="b", patient=True) == 2
     assert await room("3", "a", "b") == 2
     assert [await room("4", "c"), await room("5", "c"), await room("6", "c")] == [1, 0, 0]
+
+
+async def test_without_a_daily_limit_ten_thousand_questions_are_counted(book: Book) -> None:
+    now = await book.store.read_time(keys.LEDGER)
+    asked = [part for number in range(10_100) for part in (str(now - number), f"{number}:1:w")]
+    for name in ("a", "b"):
+        await book.announce(name, daily=20_000)
+        await book.store.execute("ZADD", keys.spent_key(name), *asked)
+        await book.announce(name, daily=20_000 if name == "a" else 0)
+    assert [(await book.standing(name)).turns_today for name in ("a", "b")] == [10_100, 10_000]
+    oldest = await book.store.execute("ZRANGE", keys.spent_key("b"), 0, 0)
+    assert oldest == [b"9999:1:w"]

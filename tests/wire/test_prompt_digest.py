@@ -98,3 +98,15 @@ def test_a_large_picture_is_not_part_of_the_bytes() -> None:
 def test_thoughts_are_no_part_of_what_was_said() -> None:
     one = prompted(Message("assistant", (Thought("hm", {"signature": "s"}), Text("a"))))
     assert canonical_work(one) == canonical_work(prompted(Message("assistant", (Text("a"),))))
+
+
+def test_large_arguments_of_hardly_anything_but_values_count_as_they_came() -> None:
+    values, text = '{"b":[' + "[], " * 50_000 + '[]],"a":1}', '{"b": "' + "x" * 100_000 + '","a":1}'
+    for arguments, other, same in (
+        (values, values.replace(" ", ""), False),
+        (text, text.replace(" ", ""), True),
+        (values[:1000] + "]}", (values[:1000] + "]}").replace(" ", ""), True),
+    ):
+        assert (
+            canonical_work(prompted(called("c", arguments))) == canonical_work(prompted(called("c", other)))
+        ) is same

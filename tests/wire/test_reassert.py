@@ -10,7 +10,7 @@ from tests.support.wire.snapshot import forget_since, remember
 from wire import keys
 from wire.answers import Answers
 from wire.errors import LeaseLostError, StateLostError, TokenUnknownError
-from wire.messages import Delta, Failed, Final
+from wire.messages import Delta, Failed, Final, HistoryMessage
 from wire.redis.store import Store
 from wire.sessions import Reasserted
 from wire.settings import LEASE_TTL
@@ -327,6 +327,22 @@ async def test_a_turn_continues_although_the_end_of_the_one_before_was_forgotten
     assert await scenario.events(first.answer) == [STATE_LOST]
     assert not await scenario.finish(following)
     assert await scenario.events(second.answer) == [Final("done")]
+
+
+async def test_a_conversation_whose_transcript_was_lost_but_for_its_last_turn_is_not_whole(scenario: Scenario) -> None:
+    """Another worker, which reports later, has the end that was forgotten."""
+    first = await scenario.ask("first")
+    await scenario.ask("second", first.token)
+    task = await scenario.sent("w")
+    snapshot = await remember(scenario.store)
+    await scenario.finish(task, exchange=(HistoryMessage("user", "first"),), begins=True)
+    following = await scenario.take("w")
+    await scenario.sessions.mark_sent(following, 1, 2, fresh=False)
+    await forget_since(scenario.store, snapshot)
+    assert await scenario.sessions.reassert(following.lease, following.answer, 2, 0)
+    await scenario.finish(following, exchange=(HistoryMessage("user", "second"),))
+    transcript = await scenario.sessions.read_transcript(first.token)
+    assert ([message.text for message in transcript.messages], transcript.whole) == (["second"], False)
 
 
 async def test_a_turn_that_was_stopped_meanwhile_does_not_go_on(scenario: Scenario) -> None:

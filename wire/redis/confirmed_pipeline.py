@@ -56,8 +56,9 @@ class ConfirmedPipeline(Pipeline):
         self._prefix = prefix
         self._calls: list[_Call] = []
         self._waits = False
-        # That of the last WAIT's server.
+        # That of the last WAIT's server, and whether it has confirmed nothing.
         self._replicas = Replicas()
+        self._in_doubt = False
 
     def start(self, script: str, key: str, *args: Argument, read: Callable[[Any], T]) -> "asyncio.Future[T]":
         """Start a script; see Pipeline."""
@@ -83,6 +84,8 @@ class ConfirmedPipeline(Pipeline):
 
     def _on_confirmed(self, calls: Sequence[_Call], waiting: "asyncio.Future[bool]") -> None:
         error = StoreUnavailableError("closed") if waiting.cancelled() else waiting.exception()
+        if error is None:
+            self._report(waiting.result())
         if error is None and not waiting.result():
             error = UnconfirmedError("no replica has what was written")
         if str(error).startswith(_FORBIDDEN):
@@ -94,6 +97,15 @@ class ConfirmedPipeline(Pipeline):
         self._waits = bool(self._calls)
         if self._calls:
             self._send_calls()
+
+    def _report(self, confirmed: bool) -> None:
+        """Log once that replicas don't keep up, and once that they do again."""
+        if self._in_doubt == confirmed:
+            self._in_doubt = not confirmed
+            if confirmed:
+                _LOG.info("a replica has what is written again")
+            else:
+                _LOG.warning("no replica has what is written in time: questions are refused, and none is sent")
 
 
 def _is_confirmed(replicas: Replicas, count: int) -> bool:

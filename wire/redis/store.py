@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from fakeredis import FakeAsyncRedis, FakeRedis, FakeServer
 
 from wire import keys, scripts
+from wire.errors import UnconfirmedError
 from wire.redis.address import RedisAddress
 from wire.redis.cluster_map import ClusterMap
 from wire.redis.confirmed_pipeline import ConfirmedPipeline
@@ -137,7 +138,11 @@ class Store:
             # Until it has connected nothing is known of replicas; a repeat is harmless.
             if not links.scripts.expects_replicas:
                 return reply
-        return await links.confirmed.run(script, key, *args)
+        try:
+            return await links.confirmed.run(script, key, *args)
+        except UnconfirmedError:
+            # A replica may stall for a moment.
+            return await links.confirmed.run(script, key, *args)
 
     def start(self, script: str, key: str, *args: Argument, read: Callable[[Any], T]) -> "asyncio.Future[T]":
         """Start one script; the future gets what `read` returns for its reply, or raises. Raises as `run`.

@@ -9,6 +9,8 @@ local args = cjson.decode(ARGV[2])
 local name, print, last = args.account, args.fingerprint, args.last
 -- For so many ms a worker may not have seen a new cookie yet: its announcement of the old one changes nothing.
 local UNSEEN = 60000
+-- How many of a day's questions are counted with an account that has no limit a day.
+local COUNTED = 10000
 local now = now_ms()
 local fields = redis.call('HMGET', KEYS[1], 'fingerprint', 'replaced', 'replaced_at', 'state')
 local known = fields[1]
@@ -28,13 +30,19 @@ if args.offer then
 end
 redis.call('ZADD', key('accounts'), now, name)
 redis.call('ZREMRANGEBYSCORE', key('spent', name), '-inf', now - DAY)
+-- Without a limit a day nobody needs to know exactly: a busy server's questions would fill Redis. Bit by bit, since Redis
+-- serves nobody else meanwhile.
+if args.daily == 0 then
+  local surplus = redis.call('ZCARD', key('spent', name)) - COUNTED
+  if surplus > 0 then redis.call('ZREMRANGEBYRANK', key('spent', name), 0, math.min(surplus, 5 * COUNTED) - 1) end
+end
 if not known then
   local since = last.since
   redis.call('HSET', KEYS[1], 'until', last['until'], 'reason', last.reason, 'failures', last.failures)
   redis.call('HSET', KEYS[1], 'since', since, 'told', since)
   if since > 0 then redis.call('HSET', KEYS[1], 'state', last.state) else enter(KEYS[1], last.state) end
   if last.paused then redis.call('HSET', KEYS[1], 'paused', '1') end
-  for turn = 1, last.turns_today do count_as_asked(name, 'before:' .. turn, now) end
+  for turn = 1, math.min(last.turns_today, math.max(args.daily, COUNTED)) do count_as_asked(name, 'before:' .. turn, now) end
   if changed then log_event('kind', 'account', 'before', '', standing(name)) end
 elseif known ~= print then
   redis.call('HSET', KEYS[1], 'replaced', known, 'replaced_at', now)

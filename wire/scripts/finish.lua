@@ -43,6 +43,8 @@ if session == '' then
   drop_session(token)
 else
   saved = { 'session', session, unpack(args.sent and { 'sent', args.sent } or {}) }
+  -- Redis has lost what it was to continue; a conversation that moves to another account then lacks its beginning.
+  if not args.begins and not said and exchange ~= '' then redis.call('HSET', KEYS[1], 'cut', '1') end
   local size = extend_transcript(token, exchange, args.begins and (said or cut), args.transcript_limit)
   redis.call('EXPIRE', key('transcript', token), session_ttl)
   transcripts = keep_transcript(token, size, session_ttl * 1000) or 0

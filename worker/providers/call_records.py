@@ -19,7 +19,8 @@ from wire.prompt_digest import canonical_message
 # Fields of an answer that no server wants back.
 _NOT_KEPT = frozenset({"logprobs", "annotations", "audio", "images", "content_parts"})
 # What is in ids that no other conversation has, beside the names of tools: so many digits or letters in a row.
-_UNIQUE = re.compile(r"(?=[a-z]*\d)[a-z\d]{8}", re.ASCII | re.IGNORECASE)
+# It is looked for where a row begins: in the middle of a long one that would take a worker the square of its length.
+_UNIQUE = re.compile(r"(?<![a-z\d])(?=[a-z]*\d)[a-z\d]{8}", re.ASCII | re.IGNORECASE)
 # The fields for reasoning: whichever of them a client sent, it kept the reasoning.
 REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking", "reasoning_text")
 

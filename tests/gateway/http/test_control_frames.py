@@ -36,6 +36,19 @@ async def opened(sockets: type[asyncio.Protocol] | None = None) -> tuple[FrameTu
     return reader, transport
 
 
+def note_frames(monkeypatch: pytest.MonkeyPatch) -> list[FrameTurns]:
+    """Return a list that gets the socket of each frame that is handled."""
+    handled: list[FrameTurns] = []
+    count = FrameTurns._count
+
+    def counting(reader: FrameTurns) -> None:
+        handled.append(reader)
+        count(reader)
+
+    monkeypatch.setattr(FrameTurns, "_count", counting)
+    return handled
+
+
 @pytest.mark.parametrize("store_url", ["memory://"])
 async def test_a_gateways_sockets_take_turns(store: Store) -> None:
     own = settings()
@@ -68,9 +81,7 @@ async def test_all_pings_of_a_client_that_takes_its_answers_are_answered() -> No
 @pytest.mark.parametrize("frames", [PING * MANY, PONG * MANY, PART + MORE * MANY])
 async def test_others_have_their_turn_between_many_frames(frames: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     reader, _ = await opened()
-    handled = []
-    for name in ("handle_ping", "handle_pong", "handle_message"):
-        monkeypatch.setattr(SocketProtocol, name, lambda _, event: handled.append(event))
+    handled = note_frames(monkeypatch)
     reader.data_received(frames)
     assert 0 < len(handled) < MANY / 10
     await until(lambda: len(handled) >= MANY)
@@ -82,9 +93,7 @@ async def test_the_few_frames_of_many_sockets_share_the_rounds_of_the_loop(
 ) -> None:
     sockets = take_turns(SocketProtocol)
     readers = [(await opened(sockets))[0] for _ in range(50)]
-    handled = []
-    for name in ("handle_ping", "handle_pong", "handle_message"):
-        monkeypatch.setattr(SocketProtocol, name, lambda _, event: handled.append(event))
+    handled = note_frames(monkeypatch)
     for reader in readers:
         reader.data_received(PART + frame * (ROUND - 2))
     assert len(handled) < 50 + ROUND
@@ -109,6 +118,41 @@ async def test_the_messages_of_many_sockets_share_the_rounds_of_the_loop() -> No
     for reader in readers:
         async with asyncio.timeout(60):
             await reader.receive()
+
+
+async def test_no_later_round_takes_a_message_of_each_of_many_sockets() -> None:
+    sockets = take_turns(SocketProtocol)
+    readers = [(await opened(sockets))[0] for _ in range(50)]
+    taken: list[FrameTurns] = []
+
+    async def take(reader: FrameTurns) -> None:
+        for _ in range(10):
+            await reader.receive()
+            taken.append(reader)
+
+    for reader in readers:
+        reader.data_received(MESSAGE * 10)
+    async with asyncio.TaskGroup() as group:
+        for reader in readers:
+            group.create_task(take(reader))
+        while len(taken) < 500:
+            before = len(taken)
+            await asyncio.sleep(0)
+            # What a read has brought is taken at once.
+            assert before < 50 or len(taken) - before <= ROUND / 2
+
+
+async def test_the_answers_to_pings_that_came_together_leave_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, transport = await opened()
+    writes: list[bytes] = []
+    monkeypatch.setattr(transport, "write", lambda data: writes.append(bytes(data)))
+    reader.data_received(PING * 10)
+    assert writes == [ANSWER * 10]
+    reader.data_received(PING * 2 + CLOSE + PING)
+    await until(lambda: transport.closed)
+    assert writes[1] == ANSWER * 2
+    assert writes[2].startswith(b"\x88")
+    assert ANSWER not in b"".join(writes[2:])
 
 
 async def test_what_follows_many_frames_comes_in_its_order() -> None:

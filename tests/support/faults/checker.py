@@ -227,7 +227,10 @@ def _conversations(chain: Sequence[Exchange], turns_by_question: Mapping[str, Se
             continue
         conversation = turns[-1]["conversation"]
         retold = bool(questions) and all(question in turns[-1]["context"] for question in questions)
-        if last is not None and conversation != last and not may_change and not reset and not retold:
-            yield Violation("moved", f"{exchange.question!r} was asked in another conversation, unsaid")
+        if last is not None and conversation != last and not reset and not retold:
+            if not may_change:
+                yield Violation("moved", f"{exchange.question!r} was asked in another conversation, unsaid")
+            # What came before an interrupted turn is not in the conversation that began after it.
+            questions = []
         questions = [] if reset else [*questions, exchange.question]
         last, may_change = conversation, reset

@@ -178,6 +178,21 @@ def test_a_conversation_may_change_to_one_that_got_the_whole_history(context: st
     assert kinds(exchanges, turns) == expected
 
 
+@pytest.mark.parametrize(("context", "expected"), [("third", []), ("", ["moved"])])
+def test_a_conversation_that_began_after_an_interruption_has_only_the_history_since(
+    context: str, expected: list[str]
+) -> None:
+    """The second question was interrupted before it was asked."""
+    names = ("first", "second", "third", "fourth")
+    exchanges = [
+        exchange(failed(500, 1) if name == "second" else final("", 1), question=name, began=at, ended=at + 1)
+        for at, name in enumerate(names)
+    ]
+    turns = [turn("first", 0, 0.5), turn("third", 2, 2.5, conversation="d")]
+    turns.append(turn("fourth", 3, 3.5, conversation="e", context=context))
+    assert kinds(exchanges, turns) == expected
+
+
 @pytest.mark.parametrize(
     ("events", "expected"),
     [

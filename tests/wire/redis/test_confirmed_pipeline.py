@@ -14,7 +14,7 @@ from tests.support.replicated_servers import ReplicatedServers, replicated_serve
 from wire import keys
 from wire.errors import StoreUnavailableError, UnconfirmedError
 from wire.redis.confirmed_pipeline import ConfirmedPipeline
-from wire.redis.connection import connect
+from wire.redis.connection import Argument, connect
 from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -54,14 +54,42 @@ async def test_what_starts_together_waits_together(servers: ReplicatedServers, s
 async def test_where_no_replica_has_it_in_time_that_is_an_error_and_nothing_else_waits(
     servers: ReplicatedServers, store: Store
 ) -> None:
+    """It is logged once, and so is its end."""
     await store.run_confirmed("touch", KEY, keys.prefix())
-    with servers.frozen_replica():
-        confirmed = asyncio.create_task(store.run_confirmed("touch", KEY, keys.prefix()))
-        await store.run("touch", KEY, keys.prefix())
-        assert not confirmed.done()
-        with pytest.raises(UnconfirmedError):
-            await confirmed
+    with structlog.testing.capture_logs() as logs:
+        with servers.frozen_replica():
+            confirmed = asyncio.create_task(store.run_confirmed("touch", KEY, keys.prefix()))
+            await store.run("touch", KEY, keys.prefix())
+            assert not confirmed.done()
+            with pytest.raises(UnconfirmedError):
+                await confirmed
+        await until(partial(is_confirmed, store), "the replica has caught up")
+    assert [line["log_level"] for line in logs] == ["warning", "info"]
+
+
+async def is_confirmed(store: Store) -> bool:
+    try:
+        return bool(await store.run_confirmed("touch", KEY, keys.prefix()))
+    except UnconfirmedError:
+        return False
+
+
+async def test_a_replica_that_stalls_for_a_moment_makes_nothing_fail(
+    servers: ReplicatedServers, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await store.run_confirmed("touch", KEY, keys.prefix())
+    confirmed, calls = store._links_to(keys.SHARD).confirmed, list[object]()
+    run = confirmed.run
+
+    async def stalls(script: str, key: str, *args: Argument) -> object:
+        calls.append(script)
+        if len(calls) == 1:
+            raise UnconfirmedError("no replica has it")
+        return await run(script, key, *args)
+
+    monkeypatch.setattr(confirmed, "run", stalls)
+    assert await store.run_confirmed("touch", KEY, keys.prefix())
+    assert len(calls) == 2
 
 
 async def test_a_repeat_that_writes_nothing_waits_for_what_was_written_before(

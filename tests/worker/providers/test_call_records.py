@@ -152,3 +152,10 @@ def test_the_keys_of_older_workers_are_the_first_to_be_left_out() -> None:
     prompt = conversation("first", "call_1")
     assert call_keys(prompt)[-1] in records_of(prompt, "call_1")
     assert len(call_keys(prompt)) == 2
+
+
+def test_a_long_id_is_read_in_the_time_of_its_length() -> None:
+    asked = Message("user", (Text("q"),))
+    answered = Message("assistant", calls=(ToolCall("a" * 1_000_000, "add", "{}"),))
+    # With the square of it this would take an hour, and meet the limit that each test has.
+    assert len(call_keys(Prompt("chat", "m", (asked, answered)))) == 2

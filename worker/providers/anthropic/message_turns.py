@@ -59,6 +59,8 @@ class TurnWriter:
         self._turns: list[_MessageTurn] = []
         # The ids of all calls as they are sent, and those of the last turn by the ones that they came with.
         self._ids: set[str] = set()
+        # How many calls of one id there were: in a long conversation all may have the same.
+        self._counts: dict[str, int] = {}
         self._open: dict[str, str] = {}
         # Those of them that have a result.
         self._answered: set[str] = set()
@@ -168,13 +170,14 @@ class TurnWriter:
 
     def _new_id(self, id_: str) -> str:
         """Return a call's id in the form that the API takes, which no other call has."""
-        sent, count = id_, 1
+        sent = id_
         if not _ID.fullmatch(id_):
             sent = "toolu_" + hashlib.sha256(id_.encode("utf-8", "surrogatepass")).hexdigest()[:24]
-        base = sent
+        base, count = sent, self._counts.get(sent, 1)
         while sent in self._ids:
             count += 1
             sent = f"{base}_{count}"
+        self._counts[base] = count
         self._ids.add(sent)
         self._open[id_] = sent
         return sent

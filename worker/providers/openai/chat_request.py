@@ -36,6 +36,9 @@ _OURS = frozenset({"model", "messages", "stream", "stream_options", "store", "me
 # Where old reasoning is: fields of an earlier answer's message and calls, and types of its parts.
 THINKING = frozenset({*REASONING_FIELDS, "reasoning_details", "extra_content", "thought_signature"})
 _THINKING_PARTS = frozenset({"thinking", "redacted_thinking", "reasoning"})
+# How many extra fields earlier answers may have in all for one of them to be left out: a refusal is searched for each.
+# There are far fewer, unless a client makes them up.
+_MOST_FIELDS = 64
 UNSEEN = "[picture]"
 _ERROR = "Error: "
 # This API has no more stop sequences; gateways end an answer at the others.
@@ -90,7 +93,7 @@ def render_prompt(prompt: Prompt, form: RequestForm) -> dict[str, Any]:
 
 
 def earlier_fields(prompt: Prompt) -> dict[str, list[Any]]:
-    """Return all extra fields of earlier answers, with the values that each has."""
+    """Return all extra fields of earlier answers, with the values that each has; none if there are too many."""
     answers = [message for message in prompt.messages if message.role == "assistant"]
     fields: dict[str, list[Any]] = {}
     for extra in (
@@ -99,7 +102,7 @@ def earlier_fields(prompt: Prompt) -> dict[str, list[Any]]:
     ):
         for name, value in extra.items():
             fields.setdefault(name, []).append(value)
-    return fields
+    return fields if len(fields) <= _MOST_FIELDS else {}
 
 
 class _Renderer:
@@ -260,11 +263,16 @@ def _file(part: dict[str, Any]) -> dict[str, Any]:
 
 def _split_refusal(message: Message) -> tuple[Message, str]:
     """Return a message and the refusal beside its content, if it was sent there."""
-    refusals = [part for part in message.parts if isinstance(part, Refusal) and not part.extra]
-    others = tuple(part for part in message.parts if part not in refusals)
+    refusals: list[Refusal] = []
+    others: list[Part] = []
+    for part in message.parts:
+        if isinstance(part, Refusal) and not part.extra:
+            refusals.append(part)
+        else:
+            others.append(part)
     if message.role != "assistant" or len(refusals) != 1 or (others and not message.string):
         return message, ""
-    return msgspec.structs.replace(message, parts=others), refusals[0].text
+    return msgspec.structs.replace(message, parts=tuple(others)), refusals[0].text
 
 
 def _sign(call: dict[str, Any]) -> None:

@@ -9,11 +9,20 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from worker.accounts.account import MaxTokensName
-from worker.providers.openai.parameters import MAX_COMPLETION_TOKENS, MAX_TOKENS, SIGNATURE, THOUGHT_SIGNATURE
+from worker.providers.openai.parameters import (
+    MAX_COMPLETION_TOKENS,
+    MAX_TOKENS,
+    OWN_PARAMETERS,
+    SIGNATURE,
+    THOUGHT_SIGNATURE,
+)
 from worker.providers.openai.thoughts import Beginning
 
-# How many requests that are to be repeated otherwise are known at a time.
+# How many requests that are to be repeated otherwise are known at a time, and how much is left out of one of them.
 _MOST_TRIALS = 1024
+_MOST_LEFT_OUT = 16
+# How many fields of earlier answers are left out for everybody: clients can make some up.
+_MOST_OMITTED = 256
 _NAMES: tuple[MaxTokensName, MaxTokensName] = (MAX_TOKENS, MAX_COMPLETION_TOKENS)
 # What is wrong with one request, and says nothing of the others.
 _OF_A_REQUEST = frozenset({SIGNATURE, THOUGHT_SIGNATURE})
@@ -70,6 +79,8 @@ class ServerHabits:
         """
         if name in trial.without or not (name in _OF_A_REQUEST or name in sent):
             return False
+        if len(trial.without) >= _MOST_LEFT_OUT:
+            return False
         without = trial.without | {name}
         if name in _NAMES and (self.omitted | without).issuperset(_NAMES):
             return False
@@ -85,5 +96,7 @@ class ServerHabits:
         """
         self.signs_calls = self.signs_calls or THOUGHT_SIGNATURE in trial.without
         new = trial.without - _OF_A_REQUEST - self.omitted - frozenset(own)
+        if len(self.omitted) + len(new) > _MOST_OMITTED:
+            new &= OWN_PARAMETERS
         self.omitted |= new
         return sorted(new)

@@ -9,7 +9,9 @@ STREAM_OPTIONS, TEMPERATURE, STREAM = "stream_options", "temperature", "stream"
 MAX_TOKENS: Final = "max_tokens"
 MAX_COMPLETION_TOKENS: Final = "max_completion_tokens"
 # Places inside of a request's lists, and words such as `tool-streaming-2025`: a client's, whatever their names say.
-_PLACES = re.compile(r"[\w.]*(?:\.\d+|\[\d+\])[\w.\[\]]*|\b\w+(?:-\w+){2,}\b")
+# Each begins where a word does: to try that in the middle of a long one would take a worker the square of its length.
+_PLACE = r"[\w.]*(?:\.\d+|\[\d+\])[\w.\[\]]*"
+_PLACES = re.compile(rf"(?<![\w.]){_PLACE}|\b\w+(?:-\w+){{2,}}\b(?:{_PLACE})?")
 # What an earlier answer was signed with, or is encrypted; the second is Gemini's, which it wants with calls.
 SIGNATURE, THOUGHT_SIGNATURE = "signature", "thought_signature"
 # The ids of calls, in the form in which another server made them.
@@ -22,6 +24,7 @@ _PARAMETERS = {
     MAX_TOKENS: re.compile(r"\bmax_tokens\b"),
     STREAM: re.compile(r"\bstream(?:ing|ed)?\b", re.IGNORECASE),
 }
+OWN_PARAMETERS = frozenset({*_PARAMETERS, CALL_IDS})
 # Those of which only the name may be refused: their value is the client's.
 _NAMES = frozenset({MAX_TOKENS, MAX_COMPLETION_TOKENS})
 # What says that a field is refused, and not that it is one of those which are known.

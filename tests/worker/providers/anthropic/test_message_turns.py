@@ -264,3 +264,9 @@ def test_whatever_the_messages_are_their_turns_are_well_formed(messages: list[Me
         seen |= set(waiting)
         assert turn["role"] == "user" or blocks[-1]["type"] != "thinking"
     assert not waiting
+
+
+def test_calls_of_one_id_are_numbered_in_the_time_of_their_number() -> None:
+    turns = written(*(message for _ in range(20_000) for message in (calling("c"), result("c"))))
+    # Each that counted from the first one on would take minutes, and meet the limit that each test has.
+    assert [turns[-2]["content"][0]["id"], turns[-1]["content"][0]["tool_use_id"]] == ["c_20000", "c_20000"]

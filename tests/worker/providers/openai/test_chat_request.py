@@ -286,6 +286,12 @@ def test_fields_of_earlier_answers_that_a_server_refuses_are_left_out() -> None:
     }
 
 
+@pytest.mark.parametrize(("count", "known"), [(64, 64), (65, 0)])
+def test_a_refusal_is_not_searched_for_fields_without_number(count: int, known: int) -> None:
+    answers = [Message("assistant", extra={f"x{number}": 1}) for number in range(count)]
+    assert len(earlier_fields(Prompt("chat", "m", tuple(answers)))) == known
+
+
 def test_old_reasoning_can_be_left_out_as_a_whole() -> None:
     [message] = rendered(EARLIER, thinking=False)
     assert message == {
@@ -334,3 +340,10 @@ def test_a_picture_that_a_tool_returned_is_a_users_for_clients_of_other_apis() -
         for dialect in ("chat", "anthropic")
     }
     assert roles == {"chat": ["assistant", "tool"], "anthropic": ["assistant", "tool", "user"]}
+
+
+def test_many_refusals_of_one_answer_are_rendered_in_the_time_of_their_number() -> None:
+    refusals = tuple(Refusal(str(number)) for number in range(100_000))
+    # With the square of it this would take minutes, and meet the limit that each test has.
+    (answer,) = rendered(Message("assistant", refusals))
+    assert len(answer["content"]) == len(refusals)

@@ -3,7 +3,7 @@
 import pytest
 
 from worker.accounts.account import MaxTokensName
-from worker.providers.openai.habits import FIRST, ServerHabits, max_tokens_name
+from worker.providers.openai.habits import FIRST, ServerHabits, Trial, max_tokens_name
 
 BODY = b'{"messages":[]}'
 
@@ -79,3 +79,19 @@ def test_of_requests_to_be_repeated_only_the_last_ones_are_known() -> None:
         habits.refuse("signature", b"%d" % number, [])
     assert habits.find_trial(b"0") == FIRST
     assert habits.find_trial(b"1999") != FIRST
+
+
+def test_one_request_is_repeated_with_few_fields_less() -> None:
+    habits, names = ServerHabits(), [f"x{number}" for number in range(100)]
+    repeats = 0
+    while habits.refuse(names[repeats], BODY, names, habits.find_trial(BODY)):
+        repeats += 1
+    assert repeats == 16
+
+
+def test_fields_that_clients_make_up_leave_room_for_ours() -> None:
+    habits = ServerHabits()
+    for number in range(1000):
+        habits.confirm(Trial(without=frozenset({f"x{number}"})))
+    assert len(habits.omitted) == 256
+    assert habits.confirm(Trial(without=frozenset({"x1000", "temperature"}))) == ["temperature"]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from worker.providers.openai.errors import parse_error
+from worker.providers.openai.parameters import find_parameter
 
 # Of earlier answers.
 FIELDS = {"reasoning_content", "x"}
@@ -118,3 +119,13 @@ def test_a_clients_own_fields_and_values_are_none_of_ours(words: str) -> None:
 def test_other_refusals_name_none(status: int) -> None:
     error = {"error": {"message": "Unsupported parameter: 'temperature'", "param": "temperature"}}
     assert parse_error(error, status).to_upstream_error().parameter == ""
+
+
+@pytest.mark.parametrize("value", ["a", "a.", "a-", "a-b-c."])
+def test_a_long_value_in_a_refusal_is_read_in_the_time_of_its_length(value: str) -> None:
+    # With the square of it this would take hours, and meet the limit that each test has.
+    assert find_parameter((), f"unsupported {value * 300_000} temperature") == "temperature"
+
+
+def test_names_behind_a_clients_own_words_are_none_of_ours() -> None:
+    assert find_parameter((), "unsupported: tool-streaming-2025.stream.1") == ""

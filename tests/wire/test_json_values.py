@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from gateway.http.json_values import MAX_VALUES, has_too_many_values
 from gateway.openai.errors import InvalidRequestError
 from gateway.openai.validation import parse_fields
+from wire.json_values import MAX_VALUES, has_too_many_values
 from wire.threads import LARGE
 
 

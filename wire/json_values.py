@@ -8,13 +8,27 @@ from wire.threads import LARGE
 MAX_VALUES = 250_000
 # Of a message with a question and a few fields beside it, which is parsed in the event loop.
 MAX_MESSAGE_VALUES = 10_000
+# Of a JSON text inside a string: so many values, and one more for so many bytes.
+_FEW, _BYTES_OF_A_VALUE = 16, 8
 # It never goes back, and a string without an end matches too: a search from each quote in it would take hours.
 _STRING_OR_VALUE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[,\[{]', re.DOTALL)
 
 
 def has_too_many_values(text: bytes, most: int = MAX_VALUES) -> bool:
     """Return whether a JSON text holds more than `most` values. A small one never does."""
-    if len(text) <= LARGE or sum(map(text.count, (b",", b"[", b"{"))) < most:
+    return len(text) > LARGE and _has_more_values(text, most)
+
+
+def is_dense(text: bytes) -> bool:
+    """Return whether a JSON text inside a string of another has more values than one that says anything.
+
+    The other's values are counted without these, and many short ones would have far more together.
+    """
+    return _has_more_values(text, _FEW + len(text) // _BYTES_OF_A_VALUE)
+
+
+def _has_more_values(text: bytes, most: int) -> bool:
+    if sum(map(text.count, (b",", b"[", b"{"))) < most:
         return False
     values = 1
     for found, match in enumerate(_STRING_OR_VALUE.finditer(text)):
