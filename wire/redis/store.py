@@ -43,8 +43,9 @@ class _Links(NamedTuple):
 class Store:
     """Redis by its address: `memory://` (inside this object), or one of those of wire.redis.address.
 
-    Heartbeats have a connection of their own, so that many scripts can't make a worker look dead. Nothing
-    connects before the first command. ValueError, with one sentence, for an address that can't be one.
+    Heartbeats have a connection of their own, so that many scripts can't make a worker look dead;
+    `on_heartbeats_lost` is called when it is lost. Nothing connects before the first command. ValueError, with one
+    sentence, for an address that can't be one.
     """
 
     def __init__(self, url: str) -> None:
@@ -59,6 +60,7 @@ class Store:
         self._sources = {
             name: scripts.source(name, in_memory=self.in_memory, sharded=self._sharded) for name in scripts.names()
         }
+        self.on_heartbeats_lost: Callable[[], None] | None = None
         self._nodes = _make_nodes(address)
         self._links: dict[str, _Links] = {}
         # Where one node at a time has all shards, the connections to it.
@@ -67,16 +69,23 @@ class Store:
     def _make_links(self, shard: str) -> _Links:
         return _Links(
             self._make_pipeline(shard, self._sources),
-            self._make_pipeline(shard, self._sources),
+            self._make_pipeline(shard, self._sources, self._report_heartbeats_lost),
             self._make_pipeline(shard, {}),
             self._make_confirmed(shard),
         )
 
-    def _make_pipeline(self, shard: str, sources: Mapping[str, str]) -> Pipeline | MemoryPipeline:
+    def _report_heartbeats_lost(self) -> None:
+        if self.on_heartbeats_lost is not None:
+            self.on_heartbeats_lost()
+
+    def _make_pipeline(
+        self, shard: str, sources: Mapping[str, str], on_lost: Callable[[], None] | None = None
+    ) -> Pipeline | MemoryPipeline:
         if self._server is not None:
             client = FakeAsyncRedis(server=self._server, protocol=2, max_connections=_MANY)
             return MemoryPipeline(client, sources)
-        return Pipeline(partial(self._nodes.connect, shard), _COMMAND_TIMEOUT + _GRACE, sources, self._sentry_of(shard))
+        connect, patience = partial(self._nodes.connect, shard), _COMMAND_TIMEOUT + _GRACE
+        return Pipeline(connect, patience, sources, self._sentry_of(shard), on_lost)
 
     def _sentry_of(self, shard: str) -> str:
         return keys.prefix(shard) if self._sharded else ""
