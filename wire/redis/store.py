@@ -16,11 +16,12 @@ from wire.errors import UnconfirmedError
 from wire.redis.address import RedisAddress
 from wire.redis.cluster_map import ClusterMap
 from wire.redis.confirmed_pipeline import ConfirmedPipeline
-from wire.redis.connection import Argument, RedisConnection
+from wire.redis.connection import Argument, MessageHandler, RedisConnection
 from wire.redis.memory import MemoryConnection, MemoryPipeline
-from wire.redis.nodes import Nodes, ReplicatedNodes, SingleNode
 from wire.redis.pipeline import Pipeline
+from wire.redis.replicated_nodes import ReplicatedNodes
 from wire.redis.sentinels import Sentinels
+from wire.redis.single_node import SingleNode
 
 # A command fails within 2 s when Redis is away: two attempts, each with this timeout in seconds.
 _COMMAND_TIMEOUT = 0.8
@@ -50,7 +51,6 @@ class Store:
     def __init__(self, url: str) -> None:
         address = RedisAddress.parse(url)
         self.in_memory = address.kind == "memory"
-        self._url = url
         self._server = FakeServer() if self.in_memory else None
         if self._server is not None:
             # Nothing can have been lost of a new database: workers needn't wait for each other to reassert.
@@ -95,7 +95,7 @@ class Store:
             self._links[shard] = self._make_links(shard)
         return self._links[shard]
 
-    async def connect_pubsub(self, on_message: Callable[[Any], None]) -> RedisConnection | MemoryConnection:
+    async def connect_pubsub(self, on_message: MessageHandler) -> RedisConnection | MemoryConnection:
         """Open a connection for pub/sub; the caller closes it. StoreUnavailableError."""
         if self._server is not None:
             return MemoryConnection(FakeAsyncRedis(server=self._server, protocol=2).pubsub(), on_message)
@@ -204,7 +204,7 @@ def _shard_named(argument: Argument) -> str:
     return keys.shard_of_name(argument) if isinstance(argument, str) else ""
 
 
-def _make_nodes(address: RedisAddress) -> Nodes:
+def _make_nodes(address: RedisAddress) -> SingleNode | ReplicatedNodes:
     if address.kind == "sentinel":
         return ReplicatedNodes(address, Sentinels(address), _COMMAND_TIMEOUT)
     if address.kind == "cluster":

@@ -1,4 +1,4 @@
-"""What sentinels say, and what follows from it; see test_nodes.py for real ones."""
+"""What sentinels say, and what follows from it; see test_replicated_nodes.py for real ones."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
