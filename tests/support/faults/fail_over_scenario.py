@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from tests.support.conditions import until
 from tests.support.faults.account_resetter import ready_accounts
@@ -87,11 +86,9 @@ class FailOverScenario(SystemScenario):
             await asyncio.to_thread(self.system.start)
 
     def channels(self) -> set[bytes]:
-        """The channels that are subscribed to at any server, but for those of processes, workers and sentinels."""
-        bells = {keys.bell_channel(worker).encode() for worker in self.system.alive()} | {b"__sentinel__:hello"}
-        servers = [server for server in self.system.shape.servers if server.role != "sentinel"]
-        channels: set[Any] = {name for server in servers for name in self.system.client_of(server).pubsub_channels()}
-        return {name for name in channels if b"probe:" not in name} - bells
+        """The channels that are subscribed to at any server; see BreakableSystem."""
+        clients = [self.system.client_of(server) for server in self.system.shape.servers]
+        return set[bytes]().union(*map(self.system.channels, clients))
 
     async def refused(self) -> Exchange:
         """Ask a question that must be refused within two seconds, with a word on when to come back, and unspent."""
