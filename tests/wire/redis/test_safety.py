@@ -22,9 +22,7 @@ UNLIMITED = b"role:master\r\nconnected_slaves:%d\r\n"
         (True, UNLIMITED, 0, True, "no replica"),
     ],
 )
-def test_each_shape_has_its_own_risks(
-    clustered: bool, info: bytes, replicas: int, alone: bool, risk: str
-) -> None:
+def test_each_shape_has_its_own_risks(clustered: bool, info: bytes, replicas: int, alone: bool, risk: str) -> None:
     found = find_risk(info % replicas, clustered=clustered, alone=alone)
     assert risk in found
     assert bool(risk) == bool(found)

@@ -38,9 +38,7 @@ async def test_a_server_before_7_0_is_refused_by_one_sentence(anyio_backend: str
             await check_primary(await connection_to(port), "10.0.0.1:6379", keys.SHARD)
 
 
-async def test_a_server_that_may_not_be_asked_can_be_the_only_one_and_no_primary(
-    anyio_backend: str,
-) -> None:
+async def test_a_server_that_may_not_be_asked_can_be_the_only_one_and_no_primary(anyio_backend: str) -> None:
     with scripted_redis({}) as port:
         connection = await connection_to(port)
         await check_single(connection)

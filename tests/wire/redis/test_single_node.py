@@ -74,5 +74,3 @@ async def test_a_server_that_forbids_config_and_role_is_used(valkey: ValkeyServe
     finally:
         await store.close()
         client.acl_deluser("few")
-
-
