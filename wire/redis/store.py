@@ -51,6 +51,7 @@ class Store:
     def __init__(self, url: str) -> None:
         address = RedisAddress.parse(url)
         self.in_memory = address.kind == "memory"
+        self._url = url
         self._server = FakeServer() if self.in_memory else None
         if self._server is not None:
             # Nothing can have been lost of a new database: workers needn't wait for each other to reassert.
