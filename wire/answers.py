@@ -14,7 +14,17 @@ from wire.about import About, decode_about, describe, is_call
 from wire.answer_reader import BATCH, AnswerEvent, AnswerReader
 from wire.blocks import Block
 from wire.errors import AnswerLostError, AnswerNotFoundError, StoreUnavailableError
-from wire.messages import TERMINAL, Event, Failed, Final, apply_event, apply_to_blocks, decode_event, decode_work
+from wire.messages import (
+    TERMINAL,
+    Event,
+    Failed,
+    Final,
+    apply_event,
+    apply_to_blocks,
+    decode_event,
+    decode_work,
+    join_deltas,
+)
 from wire.redis.store import Store
 from wire.redis.subscriptions import SILENCE, Subscriptions
 
@@ -145,9 +155,11 @@ class Answers:
         seq, text, end, provider, model = 0, "", None, "", ""
         blocks: list[Block] = []
         while entries := await self.read(answer, seq):
+            for event in join_deltas(entry.event for entry in entries):
+                text = apply_event(text, event)
+                apply_to_blocks(blocks, event)
             for entry in entries:
-                seq, text = entry.seq, apply_event(text, entry.event)
-                apply_to_blocks(blocks, entry.event)
+                seq = entry.seq
                 provider = entry.event.provider or provider
                 model = model if isinstance(entry.event, Failed) else entry.event.model or model
             if isinstance(entry.event, TERMINAL):

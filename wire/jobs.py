@@ -56,6 +56,9 @@ _AWAY_PAUSE = 0.2
 # For how many ms longer than it may a job waits until it is ended without a worker: workers do that, and gateways for
 # jobs that they follow.
 _OVERDUE_MS = 15_000
+# Answers of more events are stopped one after the other: Redis puts their text together, and serves nobody else
+# meanwhile.
+_LONG_ANSWER = 1000
 _REFUSALS: dict[type[WireError], Reason] = {
     QueueFullError: Reason.QUEUE_FULL,
     ClientFullError: Reason.CLIENT_LIMIT,
@@ -157,6 +160,7 @@ class Jobs:
         self.memory = StoreMemory(store, limits.store_bytes)
         self._outdated = OutdatedProcesses(store)
         self._withdrawing: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Lock()
         self.refusals: Counter[str] = Counter()
 
     async def submit(
@@ -385,7 +389,9 @@ class Jobs:
         _, continues = encode(Final("\0", reset=False, stopped=True)).split(rb'"\u0000"')
         arguments = encode_arguments(job=answer, answer_ttl=self._limits.answer_ttl, holder=holder, abandoned=abandoned)
         key, prefix = keys.job_key(answer), keys.prefix(keys.shard_of_answer(answer))
-        reply = await run("stop", key, prefix, arguments, before, after, continues)
+        events = await self._store.execute("XLEN", keys.log_key(answer))
+        async with self._stopping if events > _LONG_ANSWER else contextlib.nullcontext():
+            reply = await run("stop", key, prefix, arguments, before, after, continues)
         return None if reply is None else reply.decode()
 
 

@@ -1,10 +1,12 @@
+from functools import reduce
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wire.blocks import Block, Piece, add_piece, add_text, fold, is_text, join_text
+from wire.blocks import Block, Piece, add_piece, add_text, extend, fold, fold_all, is_text, join_pieces, join_text
 
 
 def grown(*pieces: Piece) -> list[Block]:
@@ -62,3 +64,27 @@ def test_the_cuts_of_a_stream_do_not_matter(text: str, cuts: list[int]) -> None:
     edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
     pieces = [Piece(0, "reasoning", text[start:end], extra={"raw": text[start:end]}) for start, end in pairwise(edges)]
     assert grown(*pieces) == [Block("reasoning", text, extra={"raw": text})]
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 2) | st.text("ab", max_size=2),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("xy"), inner, max_size=2),
+    max_leaves=4,
+)
+FIELDS = st.dictionaries(st.sampled_from("xyz"), VALUES, max_size=3)
+
+
+@given(st.lists(FIELDS, max_size=5))
+def test_many_parts_fold_to_what_they_do_one_by_one(parts: list[dict[str, Any]]) -> None:
+    empty: dict[str, Any] = {}
+    assert fold_all(parts) == reduce(fold, parts, empty)
+
+
+@given(st.lists(st.builds(Piece, st.just(0), st.just("text"), st.text("ab", max_size=2), extra=FIELDS), min_size=1))
+def test_many_pieces_join_to_what_they_do_one_by_one(pieces: list[Piece]) -> None:
+    assert join_pieces(pieces) == reduce(extend, pieces)
+
+
+def test_many_parts_of_a_long_text_fold_in_the_time_of_its_length() -> None:
+    # With the square of it this would take minutes, and meet the limit that each test has.
+    assert len(fold_all({"text": "x" * 50} for _ in range(400_000))["text"]) == 20_000_000
