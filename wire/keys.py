@@ -56,7 +56,7 @@ NAMES = {
     "minute": "minute:",  # hash that lives for hours: what was counted in a minute (Unix time / 60)
     "events": "events",  # stream, kept short: what happened to accounts and processes, and who ordered what
     "confirmed": "confirmed",  # string that lives for a second: written ahead of each WAIT
-    "run": "run",  # hash: the run of Redis that the data belongs to, and since when in ms
+    "run": "run",  # hash: the run of Redis that the data belongs to, since when in ms, and the last beat of any worker
     "picture": "picture:",  # string that lives as long as an answer: the bytes of a picture
     "pictures": "pictures",  # sorted set: the pictures that are kept, their sizes and clients, by when they expire
     "picture_sums": "picture_sums",  # hash: the sum of those sizes, of all and of each client

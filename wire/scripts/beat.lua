@@ -6,8 +6,9 @@
 -- that a lost reply loses none.
 local worker, lease = ARGV[2], tonumber(ARGV[3])
 local now = now_ms()
--- Ahead of this beat: how old the last one is matters.
+-- Ahead of this beat: how old the last one of any worker is matters.
 local since = began()
+redis.call('HSET', key('run'), 'beat', now)
 local last = redis.call('HGET', KEYS[1], 'last')
 if not last or now - tonumber(last) > lease / 2 then
   redis.call('HSET', KEYS[1], 'since', now)

@@ -37,19 +37,14 @@ local function may_judge(worker, least)
   return now - tonumber(beats[1]) >= math.max(lease, least or 0) and now - tonumber(beats[2]) <= lease / 2
 end
 
--- Beats that are no older than that come from a primary that had a replica when they were written; see handed_over.
-local FRESH_MS = 5000
+-- Data are up to date that had a beat so many ms ago.
+local FRESH_MS = 10000
 
 -- Returns whether a server that has run for `uptime` s has its data from one that was the primary until just now: it ran
--- already when the last beat was written, so it got that as a replica. Who begins to work meanwhile sees that the primary
--- has a replica, and sends no question before that has its mark (see wire/redis/confirmed_pipeline.py): none can be unknown
--- here.
-local function handed_over(uptime)
-  local last = 0
-  for _, worker in ipairs(redis.call('SMEMBERS', key('workers'))) do
-    last = math.max(last, tonumber(redis.call('HGET', key('worker', worker), 'last') or '0'))
-  end
-  local age = now_ms() - last
+-- already at the last beat in them, so it got that as a replica. Who began to work meanwhile saw that the primary has a
+-- replica, and sent no question before that had its mark (see wire/redis/confirmed_pipeline.py): none can be unknown here.
+local function handed_over(uptime, last_beat)
+  local age = now_ms() - last_beat
   return age >= 0 and age < FRESH_MS and age < uptime * 1000
 end
 
@@ -58,9 +53,10 @@ end
 local function began()
   local info = RUN or redis.call('INFO', 'server')
   local run = RUN or info:match('run_id:(%x+)')
-  local known = redis.call('HMGET', key('run'), 'id', 'at', 'handed_over')
+  local known = redis.call('HMGET', key('run'), 'id', 'at', 'handed_over', 'beat')
   if known[1] == run then return tonumber(known[2]), known[3] == '1' end
-  local now, over = now_ms(), not RUN and handed_over(tonumber(info:match('uptime_in_seconds:(%d+)')))
+  local now = now_ms()
+  local over = not RUN and handed_over(tonumber(info:match('uptime_in_seconds:(%d+)')), tonumber(known[4] or '0'))
   redis.call('HSET', key('run'), 'id', run, 'at', now, 'handed_over', over and '1' or '0')
   return now, over
 end
