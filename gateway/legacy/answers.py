@@ -12,6 +12,7 @@ from gateway.http import responses, sse
 from gateway.legacy import envelope
 from gateway.legacy.frames import LegacyFrames
 from wire.errors import AnswerNotFoundError, StoreUnavailableError
+from wire.jobs import Client
 from wire.messages import TERMINAL
 from wire.reasons import Reason
 
@@ -42,24 +43,24 @@ class AnswerEndpoints:
         """Stream the events after `after`, or after Last-Event-ID, as an EventSource gets them."""
         if request.method == "OPTIONS":
             return responses.options(STREAM_METHODS)
-        holder = self.clients.identify(request).holder
+        client = self.clients.identify(request)
         last_event = sse.EventId(_answer_id(request), _after(request))
         if request.method == "HEAD":
-            await self.relay.answers.read_token(last_event.answer, holder)
+            await self.relay.answers.read_token(last_event.answer, client.holder)
             return Response(headers=sse.HEADERS)
-        return await resume_stream(self.relay, request, last_event, holder)
+        return await resume_stream(self.relay, request, last_event, client)
 
 
 async def resume_stream(
-    relay: Relay, request: Request, last_event: sse.EventId, holder: str
+    relay: Relay, request: Request, last_event: sse.EventId, client: Client
 ) -> Response | sse.AnswerStream:
     """Return the stream of what follows `last_event`, or 204, which ends an EventSource, if nothing follows.
 
-    Raises AnswerNotFoundError when the holder has no such answer.
+    Raises AnswerNotFoundError when the client has no such answer.
     """
     answer, seq = last_event.answer, last_event.seq
     try:
-        token = await relay.answers.read_token(answer, holder)
+        token = await relay.answers.read_token(answer, client.holder)
         reached = await relay.answers.read(answer, seq - 1) if seq else []
     except StoreUnavailableError:
         return _retry_later()
@@ -71,7 +72,7 @@ async def resume_stream(
     return sse.AnswerStream(
         relay.active_requests,
         relay.time_limit,
-        relay.subscribe(answer),
+        relay.subscribe(answer, client),
         answer,
         LegacyFrames(token, english=request.state.english, reconnects=True),
         event_source=True,

@@ -87,7 +87,7 @@ class LegacyApi:
     async def _resume(self, request: Request, last_event: sse.EventId, client: Client) -> Response | sse.AnswerStream:
         """Resume a stream; 204 also when the answer is no longer kept: an EventSource must stop, not ask again."""
         try:
-            return await resume_stream(self.questions.relay, request, last_event, client.holder)
+            return await resume_stream(self.questions.relay, request, last_event, client)
         except AnswerNotFoundError:
             return Response(status_code=204)
 
@@ -101,7 +101,7 @@ class LegacyApi:
         request_key = RequestKey(key, request.url.path, find_owner(request, client), token)
         submission = await self.questions.submit(work, client, token=token, key=request_key)
         request.state.answer = submission.answer_id
-        return submission, self.questions.follow(submission)
+        return submission, self.questions.follow(submission, client)
 
     async def _read_end(self, request: Request, subscription: AnswerSubscription) -> Final | Failed:
         relay = self.questions.relay

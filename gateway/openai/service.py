@@ -94,7 +94,7 @@ class SubmittedQuestion:
         """Return a subscription to the answer's events, from the first one on."""
         if self.end is not None:
             return RecalledAnswer(self.answer, self.end)
-        return self.questions.follow(self.submission)
+        return self.questions.follow(self.submission, self.client)
 
     async def finish(self, answer: AnswerAssembler, blocks: Sequence[Block]) -> None:
         """Stop an answer that was cut, and index its conversation: the client has got all of it, as `blocks`."""
