@@ -9,6 +9,7 @@ from gateway.answering.relay import Relay
 from gateway.auth.clients import Clients
 from gateway.errors import RefusedError
 from gateway.http import responses, sse
+from gateway.http.response_room import ResponseRoom
 from gateway.legacy import envelope
 from gateway.legacy.frames import LegacyFrames
 from wire.errors import AnswerNotFoundError, StoreUnavailableError
@@ -26,6 +27,7 @@ class AnswerEndpoints:
 
     relay: Relay
     clients: Clients
+    sending: ResponseRoom
 
     async def answer(self, request: Request) -> Response:
         """Return state and text so far; DELETE stops the answer first, if it hasn't ended by itself."""
@@ -48,11 +50,11 @@ class AnswerEndpoints:
         if request.method == "HEAD":
             await self.relay.answers.read_token(last_event.answer, client.holder)
             return Response(headers=sse.HEADERS)
-        return await resume_stream(self.relay, request, last_event, client)
+        return await resume_stream(self.relay, request, last_event, client, self.sending)
 
 
 async def resume_stream(
-    relay: Relay, request: Request, last_event: sse.EventId, client: Client
+    relay: Relay, request: Request, last_event: sse.EventId, client: Client, sending: ResponseRoom
 ) -> Response | sse.AnswerStream:
     """Return the stream of what follows `last_event`, or 204, which ends an EventSource, if nothing follows.
 
@@ -75,6 +77,7 @@ async def resume_stream(
         relay.subscribe(answer, client),
         answer,
         LegacyFrames(token, english=request.state.english, reconnects=True),
+        sending.frames(client),
         event_source=True,
         after=seq,
         resumed=_last_seq(request, answer) is not None,

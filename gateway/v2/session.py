@@ -61,7 +61,11 @@ class V2Session:
         self._model_reader = model_reader
         self._relay = questions.relay
         self._connection = WebSocketConnection(
-            socket, self._parse, self._cancel, last_send_limit=self._relay.timings.last_send_limit
+            socket,
+            self._parse,
+            self._cancel,
+            reads.sending.frames(client),
+            last_send_limit=self._relay.timings.last_send_limit,
         )
         self._client = client
         self._reads = reads

@@ -70,7 +70,8 @@ class ResponseEndpoints:
         if wanted.background and not wanted.stream:
             return await self._read(request, question)
         if wanted.stream:
-            return stream_response(request, question, ResponseEvents(question, answer, body))
+            events = ResponseEvents(question, answer, body)
+            return stream_response(request, self.service.reads.sending, question, events)
         # A body may have megabytes, and an answer takes minutes.
         del fields, wanted, answers
         await question.collect(request, answer)
@@ -150,7 +151,7 @@ class ResponseEndpoints:
             message = "The events of this response are no longer kept one by one: they can only be read from the first."
             raise InvalidRequestError(message, "starting_after", "events_not_kept")
         events = ResponseEvents(question, self._assembler(), ResponseBody(question), after=after, resumed=True)
-        return stream_response(request, question, events)
+        return stream_response(request, self.service.reads.sending, question, events)
 
     async def _read_blocks(self, client: Client, answer: str) -> Sequence[Block] | None:
         """Return the blocks of the client's answer as they were sent; None if it isn't known."""
