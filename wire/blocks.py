@@ -5,6 +5,7 @@ whatever protocol it is rendered for. An event that brings only text has no piec
 if that is text, and else begins a new one.
 """
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
@@ -45,6 +46,7 @@ class Piece(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 _Grown = TypeVar("_Grown", Block, Piece)
+_JOINED = (str, list, dict)
 
 
 def add_piece(blocks: list[Block], piece: Piece) -> None:
@@ -82,6 +84,30 @@ def is_text(blocks: Sequence[Block]) -> bool:
 def fold(before: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """Return fields that a stream sent in parts: strings join, lists extend, objects merge, all else is replaced."""
     return {**before, **{name: _fold_value(before.get(name), value) for name, value in new.items()}}
+
+
+def fold_all(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what `fold` makes of many parts one after the other, in a time that grows with their size alone."""
+    # Of each field the values that are to be joined: one of another kind than those before takes their place.
+    runs: dict[str, list[Any]] = {}
+    for part in parts:
+        for name, value in part.items():
+            run = runs.setdefault(name, [])
+            if run and not any(isinstance(run[-1], kind) and isinstance(value, kind) for kind in _JOINED):
+                run.clear()
+            run.append(value)
+    return {name: _join_values(run) for name, run in runs.items()}
+
+
+def _join_values(values: list[Any]) -> Any:
+    match values[0]:
+        case str():
+            return "".join(values)
+        case list():
+            return list(itertools.chain.from_iterable(values))
+        case dict():
+            return fold_all(values)
+    return values[0]
 
 
 def _fold_value(before: Any, new: Any) -> Any:

@@ -1,10 +1,11 @@
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wire.blocks import Block, Piece, add_piece, add_text, fold, is_text, join_text
+from wire.blocks import Block, Piece, add_piece, add_text, fold, fold_all, is_text, join_text
 
 
 def grown(*pieces: Piece) -> list[Block]:
@@ -55,6 +56,26 @@ def test_fields_that_came_in_parts_are_joined_by_their_types() -> None:
     joined = {"text": "ab", "list": [1, 2], "object": {"text": "ab", "n": 2}, "n": None, "new": "c"}
     assert fold(before, new) == joined
     assert before["object"] == {"text": "a", "n": 1}
+
+
+FIELDS = st.dictionaries(
+    st.sampled_from("abc"),
+    st.recursive(
+        st.none() | st.integers(0, 9) | st.text(max_size=3) | st.lists(st.integers(0, 9), max_size=3),
+        lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+        max_leaves=5,
+    ),
+    max_size=3,
+)
+
+
+@given(st.lists(FIELDS, max_size=8))
+def test_many_parts_are_folded_as_one_after_the_other(parts: list[dict[str, Any]]) -> None:
+    folded: dict[str, Any] = {}
+    for part in parts:
+        folded = fold(folded, part)
+    assert fold_all(parts) == folded
+    assert list(fold_all(parts)) == list(folded)
 
 
 @given(st.text(), st.lists(st.integers(0, 30)))
