@@ -158,7 +158,7 @@ class QuestionService:
             except InvalidRequestError as missing:
                 return await self._find_repeated(request, client, asked, wanted, digests, missing)
         if chain is not None and chain.whole:
-            wanted = wanted.continue_from(chain.messages)
+            wanted = await run_sized(chain.size, wanted.continue_from, chain.messages)
             work = self._work(request, choice, wanted)
         thread = await self._find_thread(digests, wanted, name, chain)
         last_event = sse.parse_event_id(request.headers.get("last-event-id", "")) if wanted.stream else None
