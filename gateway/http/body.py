@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -38,6 +39,7 @@ class BodyRoom:
         self._left = size
         self._taken: Counter[str] = Counter()
         self._given_back = asyncio.Event()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
     async def take(self, client: str, size: int) -> AsyncIterator[None]:
@@ -47,6 +49,13 @@ class BodyRoom:
             await self._given_back.wait()
         with self._hold(client, size):
             yield
+
+    def turn(self, client: str) -> asyncio.Lock:
+        """Return the turn of a client's work on what it holds room for. Few threads work, and one of a client at most."""
+        turn = self._turns.get(client)
+        if turn is None:
+            turn = self._turns[client] = asyncio.Lock()
+        return turn
 
     def take_now(self, client: str, size: int) -> AbstractContextManager[None]:
         """Hold so much room for a client during the body. ClientFullError if what it has already leaves too little."""
@@ -106,7 +115,9 @@ class BodyReader:
                     await stack.enter_async_context(self.room.take(client, expected))
             except TimeoutError:
                 raise _slow() from None
-            return await self._parse(request, parse)
+            body = await self._receive(request)
+            async with self.room.turn(client):
+                return await run_sized(len(body), parse, body)
 
     async def _parse(self, request: Request, parse: Callable[[bytes], T]) -> T:
         body = await self._receive(request)

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import Message
 
 from gateway.answering.drain import ActiveRequests
+from gateway.auth.clients import Clients
 from gateway.errors import BodyEncodingError, DrainingError
 from gateway.http.body import BodyReader, BodyRoom, linger
 from tests.support.conditions import until
@@ -73,6 +74,30 @@ async def test_a_client_leaves_as_much_room_as_it_takes() -> None:
     assert held == ["a", "b", "c"]
     async with asyncio.timeout(1), room.take("a", 8):
         pass
+
+
+async def test_of_a_client_one_large_body_is_parsed_at_a_time_and_others_have_theirs_meanwhile() -> None:
+    gate, begun, size = threading.Event(), list[bytes](), LARGE + 1
+    reader = BodyReader(size, room=BodyRoom(16 * size), clients=Clients())
+
+    def parse(body: bytes) -> int:
+        begun.append(body[:1])
+        gate.wait(10)
+        return len(body)
+
+    def sent(name: bytes, address: str) -> Request:
+        large = request([name * size])
+        large.scope["client"] = (address, 1)
+        return large
+
+    try:
+        parsing = [asyncio.create_task(reader.parse(sent(b"a", "203.0.113.1"), parse)) for _ in range(3)]
+        await until(lambda: begun == [b"a"])
+        parsing.append(asyncio.create_task(reader.parse(sent(b"b", "203.0.113.2"), parse)))
+        await until(lambda: begun == [b"a", b"b"])
+    finally:
+        gate.set()
+    assert await asyncio.gather(*parsing) == [size] * 4
 
 
 async def test_a_body_may_take_its_time_as_long_as_it_comes() -> None:
