@@ -13,8 +13,9 @@ from starlette.types import Message
 from gateway.answering.drain import ActiveRequests
 from gateway.auth.clients import Clients
 from gateway.errors import BodyEncodingError, DrainingError
-from gateway.http.body import BodyReader, BodyRoom, linger
+from gateway.http.body import MOST_WAITING, BodyReader, BodyRoom, linger
 from tests.support.conditions import until
+from wire.errors import ClientFullError
 from wire.threads import LARGE
 
 pytestmark = pytest.mark.anyio
@@ -76,7 +77,28 @@ async def test_a_client_leaves_as_much_room_as_it_takes() -> None:
         pass
 
 
-async def test_of_a_client_one_large_body_is_parsed_at_a_time_and_others_have_theirs_meanwhile() -> None:
+async def test_so_much_of_a_client_may_wait_for_room_and_others_wait_beside_it() -> None:
+    room, waiting = BodyRoom(1), list[asyncio.Task[None]]()
+
+    async def take(client: str) -> None:
+        async with room.take(client, 1):
+            pass
+
+    async with room.take("holder", 1):
+        waiting += [asyncio.create_task(take("a")) for _ in range(MOST_WAITING + 1)]
+        waiting.append(asyncio.create_task(take("b")))
+        await until(lambda: waiting[MOST_WAITING].done())
+        assert isinstance(waiting[MOST_WAITING].exception(), ClientFullError)
+        # Who gives up waits no more.
+        waiting[0].cancel()
+        await asyncio.gather(waiting[0], return_exceptions=True)
+        waiting.append(asyncio.create_task(take("a")))
+    ended = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(end) for end in ended if end] == [asyncio.CancelledError, ClientFullError]
+    assert not room._waiting
+
+
+async def test_of_a_client_one_large_body_is_parsed_at_a_time_beside_those_of_others() -> None:
     gate, begun, size = threading.Event(), list[bytes](), LARGE + 1
     reader = BodyReader(size, room=BodyRoom(16 * size), clients=Clients())
 
