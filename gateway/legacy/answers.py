@@ -9,6 +9,7 @@ from gateway.answering.relay import Relay
 from gateway.auth.clients import Clients
 from gateway.errors import RefusedError
 from gateway.http import responses, sse
+from gateway.http.answer_reads import LONGEST_READ
 from gateway.http.response_room import ResponseRoom
 from gateway.legacy import envelope
 from gateway.legacy.frames import LegacyFrames
@@ -50,7 +51,9 @@ class AnswerEndpoints:
         if request.method == "HEAD":
             await self.relay.answers.read_token(last_event.answer, client.holder)
             return Response(headers=sse.HEADERS)
-        return await resume_stream(self.relay, request, last_event, client, self.sending)
+        # Who hangs up waits for no read: it might send the next request at once.
+        async with self.relay.active_requests.track(LONGEST_READ, accepted=True, receive=request.receive):
+            return await resume_stream(self.relay, request, last_event, client, self.sending)
 
 
 async def resume_stream(
