@@ -11,10 +11,10 @@ import structlog
 
 from wire import keys
 from wire.about import About, decode_about, describe, is_call
+from wire.answer_growth import AnswerGrowth
 from wire.answer_reader import BATCH, AnswerEvent, AnswerReader
 from wire.blocks import Block
 from wire.errors import AnswerLostError, AnswerNotFoundError, StoreUnavailableError
-from wire.growing_answer import GrowingAnswer
 from wire.messages import TERMINAL, Event, Failed, Final, decode_event, decode_work
 from wire.redis.store import Store
 from wire.redis.subscriptions import SILENCE, Subscriptions
@@ -143,7 +143,7 @@ class Answers:
     async def read_progress(self, answer: str, holder: str = "") -> Progress:
         """Return the progress of the holder's answer. AnswerNotFoundError, StoreUnavailableError."""
         token, state, written = await self._job(answer, holder)
-        seq, grown, end, provider, model = 0, GrowingAnswer(), None, "", ""
+        seq, grown, end, provider, model = 0, AnswerGrowth(), None, "", ""
         while entries := await self.read(answer, seq):
             for entry in entries:
                 seq = entry.seq

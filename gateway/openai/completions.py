@@ -34,7 +34,9 @@ class CompletionEndpoint:
         question = await self.service.ask(request, client, fields, wanted)
         answer = AnswerAssembler(question.about.stops, list_sources=self.settings.sources_in_text)
         if wanted.stream:
-            return stream_response(request, self.service.reads.sending, question, chunks.CompletionChunks(question, answer))
+            return stream_response(
+                request, self.service.reads.sending, question, chunks.CompletionChunks(question, answer)
+            )
         # A body may have megabytes, and an answer takes minutes.
         del fields, wanted
         await question.collect(request, answer)

@@ -393,9 +393,7 @@ async def _chunks(events: list[Event], together: bool) -> list[bytes]:
         raise AssertionError
 
     frames, room = LegacyFrames("t", reconnects=True), ResponseRoom()
-    stream = sse.AnswerStream(
-        ActiveRequests(), 5, follow(), "s0-a", frames, room.frames(ANYBODY), event_source=True
-    )
+    stream = sse.AnswerStream(ActiveRequests(), 5, follow(), "s0-a", frames, room.frames(ANYBODY), event_source=True)
     await stream({"type": "http", "state": {"error_metrics": ErrorMetrics()}}, receive, send)
     return sent
 

@@ -415,9 +415,7 @@ async def test_a_client_follows_so_many_answers_on_all_its_sockets(store: Store)
     ):
 
         async def enter(address: str) -> ClientConnection:
-            return await stack.enter_async_context(
-                speaking(gateway, additional_headers={"x-forwarded-for": address})
-            )
+            return await stack.enter_async_context(speaking(gateway, additional_headers={"x-forwarded-for": address}))
 
         with closing_gate() as gate:
             gateway.worker.scripts["slow"] = [Delta("a"), gate, Final("a")]

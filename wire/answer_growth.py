@@ -12,7 +12,7 @@ from wire.blocks import Block, Piece, add_piece, fold_all
 from wire.messages import Delta, Event, Failed, apply_to_blocks
 
 
-class GrowingAnswer:
+class AnswerGrowth:
     """The text and the blocks of an answer, as `apply_event` and `apply_to_blocks` make them event by event."""
 
     def __init__(self) -> None:

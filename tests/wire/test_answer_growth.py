@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wire.answer_growth import AnswerGrowth
 from wire.blocks import Block, Piece
-from wire.growing_answer import GrowingAnswer
 from wire.messages import Delta, Event, Failed, Final, Replace, apply_event, apply_to_blocks
 from wire.reasons import Reason
 
@@ -44,7 +44,7 @@ OTHERS: st.SearchStrategy[Event] = (
 
 @given(st.lists(DELTAS | OTHERS, max_size=12))
 def test_it_is_what_its_events_make_of_it_one_by_one(events: list[Event]) -> None:
-    grown, text, blocks = GrowingAnswer(), "", list[Block]()
+    grown, text, blocks = AnswerGrowth(), "", list[Block]()
     for event in events:
         try:
             apply_to_blocks(blocks, event)
@@ -58,7 +58,7 @@ def test_it_is_what_its_events_make_of_it_one_by_one(events: list[Event]) -> Non
 
 
 def test_reading_it_in_between_changes_nothing() -> None:
-    grown = GrowingAnswer()
+    grown = AnswerGrowth()
     for seen in ("a", "ab", "abc"):
         grown.add(Delta(seen[-1]))
         assert (grown.text, grown.blocks) == (seen, (Block("text", seen),))
@@ -77,7 +77,7 @@ def test_a_text_is_copied_when_it_is_read_and_not_for_each_event(event: Delta, m
 
     replace = msgspec.structs.replace
     monkeypatch.setattr(msgspec.structs, "replace", make)
-    grown = GrowingAnswer()
+    grown = AnswerGrowth()
     for _ in range(1000):
         grown.add(event)
     assert not made
