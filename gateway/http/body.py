@@ -69,7 +69,7 @@ class BodyRoom:
                 del self._waiting[client]
 
     def turn(self, client: str) -> asyncio.Lock:
-        """Return the turn of a client's work on what it holds room for. Few threads work, and one of a client at most."""
+        """Return the turn of a client's work on what it has room for: few threads work, and one of a client at most."""
         turn = self._turns.get(client)
         if turn is None:
             turn = self._turns[client] = asyncio.Lock()

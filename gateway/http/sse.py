@@ -121,8 +121,8 @@ class AnswerStream:
 
     Errors before the first byte are raised; later ones are sent in the stream. An `event_source` also gets ids. The
     headers wait for the first event for up to `first_event_wait` seconds. Everything up to the seq `after` is left out,
-    and the preamble for a client that has `resumed`. `on_hang_up` is called if the client leaves before the end. What is
-    large waits for its client in the room that `admit` gives; without room the stream ends, to be resumed.
+    and the preamble for a client that has `resumed`. `on_hang_up` is called if the client leaves before the end.
+    What is large waits for its client in the room that `admit` gives; without room the stream ends, to be resumed.
     """
 
     active_requests: ActiveRequests

@@ -13,7 +13,9 @@ from wire.messages import Delta, Event, Failed, Final, Replace, apply_event, app
 from wire.reasons import Reason
 
 TEXT = st.text(max_size=5)
-EXTRA = st.just({}) | st.fixed_dictionaries({"logprobs": st.lists(st.integers(0, 9), min_size=1, max_size=2)})
+EXTRA: st.SearchStrategy[dict[str, Any]] = st.just({}) | st.fixed_dictionaries(
+    {"logprobs": st.lists(st.integers(0, 9), min_size=1, max_size=2)}
+)
 
 
 def later(numbers: list[int]) -> list[int]:
@@ -29,7 +31,7 @@ PIECES = st.lists(
     st.tuples(st.integers(0, 1), st.sampled_from(["text", "reasoning", "tool_call"]), TEXT, EXTRA), max_size=12
 ).map(
     lambda drawn: [
-        Piece(number, kind, text, "c" if kind == "tool_call" else "", extra=extra)  # type: ignore[arg-type]
+        Piece(number, kind, text, "c" if kind == "tool_call" else "", extra=extra)
         for number, (_, kind, text, extra) in zip(later([step for step, *_ in drawn]), drawn, strict=True)
     ]
 )

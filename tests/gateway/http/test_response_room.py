@@ -310,9 +310,15 @@ async def test_a_stream_that_is_broken_off_within_an_event_says_nothing_more() -
 
     frames, room = LegacyFrames("t", reconnects=True), ResponseRoom()
     stream = AnswerStream(
-        ActiveRequests(timer_resolution=0.01), 0.2, follow(), "s0-a", frames, room.frames(Client("a")), event_source=True,
+        ActiveRequests(timer_resolution=0.01),
+        0.2,
+        follow(),
+        "s0-a",
+        frames,
+        room.frames(Client("a")),
+        event_source=True,
         timings=Timings(sse_ping_every=0.01, last_send_limit=0.01),
-    )  # fmt: skip
+    )
     async with asyncio.timeout(5):
         await stream({"type": "http", "state": {"error_metrics": ErrorMetrics()}}, never_leaves, send)
     assert len(sent) == 3
