@@ -11,11 +11,20 @@ import structlog
 
 from wire import keys
 from wire.about import About, decode_about, describe, is_call
-from wire.answer_growth import AnswerGrowth
 from wire.answer_reader import BATCH, AnswerEvent, AnswerReader
 from wire.blocks import Block
 from wire.errors import AnswerLostError, AnswerNotFoundError, StoreUnavailableError
-from wire.messages import TERMINAL, Event, Failed, Final, decode_event, decode_work
+from wire.messages import (
+    TERMINAL,
+    Event,
+    Failed,
+    Final,
+    apply_event,
+    apply_to_blocks,
+    decode_event,
+    decode_work,
+    join_deltas,
+)
 from wire.redis.store import Store
 from wire.redis.subscriptions import SILENCE, Subscriptions
 
@@ -143,11 +152,14 @@ class Answers:
     async def read_progress(self, answer: str, holder: str = "") -> Progress:
         """Return the progress of the holder's answer. AnswerNotFoundError, StoreUnavailableError."""
         token, state, written = await self._job(answer, holder)
-        seq, grown, end, provider, model = 0, AnswerGrowth(), None, "", ""
+        seq, text, end, provider, model = 0, "", None, "", ""
+        blocks: list[Block] = []
         while entries := await self.read(answer, seq):
+            for event in join_deltas(entry.event for entry in entries):
+                text = apply_event(text, event)
+                apply_to_blocks(blocks, event)
             for entry in entries:
                 seq = entry.seq
-                grown.add(entry.event)
                 provider = entry.event.provider or provider
                 model = model if isinstance(entry.event, Failed) else entry.event.model or model
             if isinstance(entry.event, TERMINAL):
@@ -158,7 +170,7 @@ class Answers:
             raise AnswerNotFoundError
         place = await self.read_position(answer) if state == b"QUEUED" and not seq else None
         reached = _state_of(end) if end else "queued" if place else "running"
-        return Progress(token, seq, grown.text, reached, end, place, provider, model, grown.blocks)
+        return Progress(token, seq, text, reached, end, place, provider, model, tuple(blocks))
 
     async def read_position(self, answer: str) -> QueuePosition | None:
         """Return the queue position of the answer's job, None if it doesn't wait. StoreUnavailableError."""

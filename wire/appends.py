@@ -79,10 +79,9 @@ class Appends:
         earliest = asyncio.get_running_loop().time() - _SILENCE
         by_shard = defaultdict[str, list[_Append]](list)
         for append in waiting:
-            if append.reply.done():
-                # Its turn was broken off.
-                continue
-            by_shard[append.shard].append(append)
+            # Done already if its turn was broken off.
+            if not append.reply.done():
+                by_shard[append.shard].append(append)
         for shard, appends in by_shard.items():
             link = self._store.link(shard)
             for append in appends:

@@ -5,8 +5,9 @@ whatever protocol it is rendered for. An event that brings only text has no piec
 if that is text, and else begins a new one.
 """
 
-import itertools
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -46,7 +47,6 @@ class Piece(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 _Grown = TypeVar("_Grown", Block, Piece)
-_JOINED = (str, list, dict)
 
 
 def add_piece(blocks: list[Block], piece: Piece) -> None:
@@ -63,6 +63,14 @@ def extend(grown: _Grown, piece: Piece) -> _Grown:
     """Return a block, or a piece of it, with what another piece adds."""
     extra = fold(grown.extra, piece.extra) if piece.extra else grown.extra
     return msgspec.structs.replace(grown, text=grown.text + piece.text, extra=extra)
+
+
+def join_pieces(pieces: Sequence[Piece]) -> Piece:
+    """Return the pieces of one block as one, as `extend` does for two, in the time of their size."""
+    if len(pieces) == 1:
+        return pieces[0]
+    extra = fold_all(piece.extra for piece in pieces if piece.extra)
+    return msgspec.structs.replace(pieces[0], text="".join([piece.text for piece in pieces]), extra=extra)
 
 
 def add_text(blocks: list[Block], text: str) -> None:
@@ -86,30 +94,6 @@ def fold(before: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return {**before, **{name: _fold_value(before.get(name), value) for name, value in new.items()}}
 
 
-def fold_all(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return what `fold` makes of many parts one after the other, in a time that grows with their size alone."""
-    # Of each field the values that are to be joined: one of another kind than those before takes their place.
-    runs: dict[str, list[Any]] = {}
-    for part in parts:
-        for name, value in part.items():
-            run = runs.setdefault(name, [])
-            if run and not any(isinstance(run[-1], kind) and isinstance(value, kind) for kind in _JOINED):
-                run.clear()
-            run.append(value)
-    return {name: _join_values(run) for name, run in runs.items()}
-
-
-def _join_values(values: list[Any]) -> Any:
-    match values[0]:
-        case str():
-            return "".join(values)
-        case list():
-            return list(itertools.chain.from_iterable(values))
-        case dict():
-            return fold_all(values)
-    return values[0]
-
-
 def _fold_value(before: Any, new: Any) -> Any:
     match before, new:
         case str(), str():
@@ -119,3 +103,32 @@ def _fold_value(before: Any, new: Any) -> Any:
         case dict(), dict():
             return fold(before, new)
     return new
+
+
+# What joins with another value of its type.
+_JOINED = (str, list, dict)
+
+
+def fold_all(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Fold the fields of many parts in the time of their size: one after the other they would take its square."""
+    values = defaultdict[str, list[Any]](list)
+    for part in parts:
+        for name, value in part.items():
+            before = values[name]
+            if before and not any(isinstance(before[-1], kind) and isinstance(value, kind) for kind in _JOINED):
+                before.clear()
+            before.append(value)
+    return {name: _join_values(joined) for name, joined in values.items()}
+
+
+def _join_values(values: Sequence[Any]) -> Any:
+    if len(values) == 1:
+        return values[0]
+    match values[-1]:
+        case str():
+            return "".join(values)
+        case list():
+            return list(chain.from_iterable(values))
+        case dict():
+            return fold_all(values)
+    return values[-1]

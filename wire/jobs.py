@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 import msgspec
 import structlog
-from redis.exceptions import ResponseError
 
 from telemetry import traces
 from wire import keys
@@ -57,6 +56,9 @@ _AWAY_PAUSE = 0.2
 # For how many ms longer than it may a job waits until it is ended without a worker: workers do that, and gateways for
 # jobs that they follow.
 _OVERDUE_MS = 15_000
+# Answers of more events are stopped one after the other: Redis puts their text together, and serves nobody else
+# meanwhile.
+_LONG_ANSWER = 1000
 _REFUSALS: dict[type[WireError], Reason] = {
     QueueFullError: Reason.QUEUE_FULL,
     ClientFullError: Reason.CLIENT_LIMIT,
@@ -131,6 +133,19 @@ class JobLimits(Protocol):
     client_bytes: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class _NewJob:
+    """What a job is queued with, beside its work; see Jobs.submit."""
+
+    answer: str
+    token: str
+    create: bool
+    client: Client
+    once: IdempotencyKey | None
+    after: str
+    attempt: str
+
+
 class Jobs:
     """Queue of jobs, for gateways. Work of up to `inside` bytes is kept inside its job.
 
@@ -145,6 +160,7 @@ class Jobs:
         self.memory = StoreMemory(store, limits.store_bytes)
         self._outdated = OutdatedProcesses(store)
         self._withdrawing: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Lock()
         self.refusals: Counter[str] = Counter()
 
     async def submit(
@@ -171,29 +187,19 @@ class Jobs:
         with `once` it remains, for the next attempt to find.
         """
         try:
-            accepted = await self._submit(answer, work, token, create, client, once, after, attempt)
+            accepted = await self._submit(_NewJob(answer, token, create, client, once, after, attempt), work)
         except tuple(_REFUSALS) as error:
             self.refusals[_REFUSALS[type(error)]] += 1
             raise
-        except StoreUnavailableError as error:
+        except StoreUnavailableError:
             self.refusals[Reason.STORE_UNAVAILABLE] += 1
-            if once is None and not isinstance(error.__cause__, ResponseError):
+            if once is None:
                 self._withdraw_soon(answer, attempt)
             raise
         _LOG.info("question accepted" if accepted == answer else "question asked before", answer=accepted)
         return accepted
 
-    async def _submit(
-        self,
-        answer: str,
-        work: Work,
-        token: str,
-        create: bool,
-        client: Client,
-        once: IdempotencyKey | None,
-        after: str,
-        attempt: str = "",
-    ) -> str:
+    async def _submit(self, new: _NewJob, work: Work) -> str:
         try:
             memory = await self.memory.read()
             if memory.is_full:
@@ -206,75 +212,70 @@ class Jobs:
             if isinstance(work, Call):
                 await self.check_calls()
             grace = None if unfollowed else self._grace_ms
-            return await self._enqueue(answer, work, token, create, client, once, after, attempt, memory, grace)
+            return await self._enqueue(new, work, memory, grace)
         except (StoreFullError, OutdatedWorkerError):
+            once = new.once
             if once is None:
                 raise
             # What was asked before is known also while nothing new is accepted.
-            reply: Any = await self._store.run(
-                "asked", keys.idem_key(once.name), keys.prefix(keys.shard_of(token)), once.name, once.question
-            )
+            key, prefix = keys.idem_key(once.name), keys.prefix(keys.shard_of(new.token))
+            reply: Any = await self._store.run("asked", key, prefix, once.name, once.question)
             if reply is None:
                 raise
-            return _accepted(answer, *reply)
+            return _accepted(new.answer, *reply)
 
-    async def _enqueue(
-        self,
-        answer: str,
-        work: Work,
-        token: str,
-        create: bool,
-        client: Client,
-        once: IdempotencyKey | None,
-        after: str,
-        attempt: str,
-        memory: MemoryUse,
-        grace: int | None,
-    ) -> str:
-        limits = self._limits
+    async def _enqueue(self, new: _NewJob, work: Work, memory: MemoryUse, grace: int | None) -> str:
         if trace := traces.current_traceparent():
             work = msgspec.structs.replace(work, trace=trace)
         encoded, about = await run_sized(weigh(work), _encode, work)
+        answer, token, once = new.answer, new.token, new.once
         outdated = await self._outdated.are_there()
         arguments = encode_arguments(
             job=answer,
-            outdated=outdated,
-            as_before=await self._outdated.are_workers_without_ring(),
-            answer_ttl=limits.answer_ttl,
-            overdue=_OVERDUE_MS,
             token=token,
-            create=create,
-            session_ttl=limits.session_ttl,
-            queue_limit=limits.queue_limit,
-            mailbox_limit=limits.mailbox_limit,
-            store_bytes=memory.allowed,
-            client_bytes=limits.client_bytes or memory.allowed,
-            client=client.name,
-            client_limit=limits.client_limit if client.limit is None else client.limit,
-            weight=client.weight,
-            daily=limits.client_daily if client.daily is None else client.daily,
-            holder=client.holder,
+            create=new.create,
             idem=once.name if once else "",
             question=once.question if once else "",
-            idem_ttl=limits.idempotency_ttl,
+            after=new.after,
+            attempt=new.attempt,
             grace=grace,
-            queue_timeout=math.ceil(limits.queue_timeout * 1000),
-            after=after,
-            attempt=attempt,
-            attempt_ttl=_ATTEMPT_TTL,
+            outdated=outdated,
+            as_before=await self._outdated.are_workers_without_ring(),
+            **self._rules(new.client, memory),
         )
         key, prefix = keys.job_key(answer), keys.prefix(keys.shard_of(token))
+        enqueue = partial(self._store.run_confirmed, "enqueue", key, prefix, arguments, about)
         if outdated or len(encoded) <= self._inside:
-            reply: Any = await self._store.run_confirmed("enqueue", key, prefix, arguments, about, encoded)
-            return _accepted(answer, *reply)
+            return _accepted(answer, *await enqueue(encoded))
         async with self._works.submitting(answer, len(encoded), memory.unaccepted):
             try:
                 await self._works.write(answer, encoded)
-                reply = await self._store.run_confirmed("enqueue", key, prefix, arguments, about, b"")
+                reply: Any = await enqueue(b"")
             except StoreFullError:
                 await self._works.delete(answer)
                 raise
         return _accepted(answer, *reply)
+
+    def _rules(self, client: Client, memory: MemoryUse) -> dict[str, Any]:
+        """Return what holds for all jobs of a client, as the script gets it."""
+        limits = self._limits
+        return {
+            "client": client.name,
+            "holder": client.holder,
+            "weight": client.weight,
+            "client_limit": limits.client_limit if client.limit is None else client.limit,
+            "client_bytes": limits.client_bytes or memory.allowed,
+            "daily": limits.client_daily if client.daily is None else client.daily,
+            "store_bytes": memory.allowed,
+            "queue_limit": limits.queue_limit,
+            "mailbox_limit": limits.mailbox_limit,
+            "queue_timeout": math.ceil(limits.queue_timeout * 1000),
+            "overdue": _OVERDUE_MS,
+            "answer_ttl": limits.answer_ttl,
+            "session_ttl": limits.session_ttl,
+            "idem_ttl": limits.idempotency_ttl,
+            "attempt_ttl": _ATTEMPT_TTL,
+        }
 
     async def check_calls(self) -> None:
         """Raise OutdatedWorkerError if a worker is alive that knows no calls. StoreUnavailableError."""
@@ -393,7 +394,9 @@ class Jobs:
         _, continues = encode(Final("\0", reset=False, stopped=True)).split(rb'"\u0000"')
         arguments = encode_arguments(job=answer, answer_ttl=self._limits.answer_ttl, holder=holder, abandoned=abandoned)
         key, prefix = keys.job_key(answer), keys.prefix(keys.shard_of_answer(answer))
-        reply = await run("stop", key, prefix, arguments, before, after, continues)
+        events = await self._store.execute("XLEN", keys.log_key(answer))
+        async with self._stopping if events > _LONG_ANSWER else contextlib.nullcontext():
+            reply = await run("stop", key, prefix, arguments, before, after, continues)
         return None if reply is None else reply.decode()
 
 

@@ -4,11 +4,13 @@ Each is a tagged struct encoded as JSON. `v` is the format's version; unknown fi
 neighbouring versions understand each other during a rolling restart.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any, Literal
 
 import msgspec
 
-from wire.blocks import Block, Piece, add_piece, add_text
+from wire.blocks import Block, Piece, add_piece, add_text, join_pieces
 from wire.errors import BadMessageError
 from wire.prompt import Prompt
 from wire.reasons import Reason
@@ -251,6 +253,21 @@ def apply_to_blocks(blocks: list[Block], event: Event) -> None:
             blocks[:] = event.all_blocks
         case Failed():
             pass
+
+
+def join_deltas(events: Iterable[Event]) -> Iterator[Event]:
+    """Yield events that say the same, with deltas in a row as one: to apply each would copy all of the answer."""
+    for kind, run in groupby(events, lambda event: isinstance(event, Delta) and ("pieces" if event.pieces else "text")):
+        if kind:
+            yield _join_run([event for event in run if isinstance(event, Delta)])
+        else:
+            yield from run
+
+
+def _join_run(deltas: Sequence[Delta]) -> Delta:
+    pieces = (piece for delta in deltas for piece in delta.pieces)
+    joined = tuple(join_pieces(list(grown)) for _, grown in groupby(pieces, lambda piece: (piece.block, piece.kind)))
+    return msgspec.structs.replace(deltas[0], text="".join([delta.text for delta in deltas]), pieces=joined)
 
 
 _encoder = msgspec.json.Encoder()

@@ -449,9 +449,14 @@ class Sessions:
         not get an old number after a newer one. LeaseLostError, and StateLostError where events ahead of the end are
         lost: nothing was written then. After StoreUnavailableError write it again: what was done meanwhile counts.
         """
-        transcripts_limit = (await self.memory.read()).transcripts
+        use = await self.memory.read()
         arguments = self._encode_arguments(
-            end.lease, end.answer, **end.arguments, free=count_free(), transcripts_limit=transcripts_limit
+            end.lease,
+            end.answer,
+            **end.arguments,
+            free=count_free(),
+            transcripts_limit=use.transcripts,
+            allowed=use.allowed,
         )
         reply = await self._run_for(end.lease, "finish", arguments, end.event, end.rest, end.session, end.exchange)
         if reply == b"stale":

@@ -28,7 +28,8 @@ class UpstreamError(Exception):
     it names as its client wrote it. `parameter` is the field of the request that it names, where that is one which the
     client didn't send; `repeat`: the same account may be asked once more without it. `elsewhere`: a refusal for a
     reason that says nothing against the account, and that another one may not have. `exhausted`: no further attempt was
-    possible, so that a repeat has no better chances. `missing_model`: the upstream lacks the model that it was asked
+    possible, so that a repeat has no better chances. `by_question`: it is about the account, but another question might
+    not have met it. `missing_model`: the upstream lacks the model that it was asked
     for. `status` is the HTTP status of a refusal, None for another error; `is_page`: it came with a page for people.
     """
 
@@ -44,6 +45,7 @@ class UpstreamError(Exception):
     elsewhere = False
     repeat = False
     exhausted = False
+    by_question = False
     missing_model = False
     status: int | None = None
     is_page = False

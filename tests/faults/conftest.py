@@ -1,10 +1,12 @@
 """A cluster for each file of tests, made whole again before each test."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import pytest
 
 from tests.support.faults.account_resetter import reset_accounts
+from tests.support.faults.breakable_system import BreakableSystem
 from tests.support.faults.clients import Clients
 from tests.support.faults.cluster import Cluster, running
 from tests.support.faults.earlier_version import is_there
@@ -14,6 +16,15 @@ from tests.support.faults.scenario import FaultScenario
 
 # The version before comes from the history, which a shallow clone lacks.
 collect_ignore = [] if is_there() else ["test_updates.py"]
+
+
+@asynccontextmanager
+async def made_whole(system: BreakableSystem) -> AsyncIterator[Clients]:
+    """Make good whatever the test before did, and run clients of the system."""
+    system.restore()
+    await reset_accounts(system)
+    async with Clients(system.urls) as clients:
+        yield clients
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +37,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 @pytest.fixture
 async def scenario(cluster: Cluster, anyio_backend: str) -> AsyncIterator[FaultScenario]:
     """The cluster, whole."""
-    cluster.restore()
-    await reset_accounts(cluster)
-    async with Clients(cluster.urls) as clients:
+    async with made_whole(cluster) as clients:
         yield FaultScenario(cluster, clients)
 
 
@@ -44,7 +53,5 @@ def replicated_system(
 @pytest.fixture
 async def fail_over(replicated_system: ReplicatedSystem, anyio_backend: str) -> AsyncIterator[FailOverScenario]:
     """The system on several servers, whole."""
-    replicated_system.restore()
-    await reset_accounts(replicated_system)
-    async with Clients(replicated_system.urls) as clients:
+    async with made_whole(replicated_system) as clients:
         yield FailOverScenario(replicated_system, clients)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.conditions import until
 from tests.support.faults.clients import unique
-from tests.support.faults.history import Exchange, Kind
+from tests.support.faults.history import Kind
 from tests.support.faults.scenario import FaultScenario
 
 pytestmark = [pytest.mark.anyio, pytest.mark.faults]
@@ -20,11 +20,6 @@ def forget_everything(scenario: FaultScenario, how: str) -> None:
         scenario.cluster.client.flushall()
     else:
         scenario.cluster.restart_redis(None)
-
-
-def asked_once(scenario: FaultScenario, *exchanges: Exchange) -> bool:
-    """Whether each of these questions reached the upstream, and only once."""
-    return [len(scenario.cluster.turns(exchange.question)) for exchange in exchanges] == [1] * len(exchanges)
 
 
 async def serves_on(scenario: FaultScenario) -> None:
@@ -50,7 +45,7 @@ async def test_a_redis_that_forgets_everything_ends_running_answers_explicitly(
         await scenario.streaming(*(exchange for exchange in exchanges if exchange.streaming))
         forget_everything(scenario, how)
         await scenario.clients.ended()
-    assert asked_once(scenario, *exchanges)
+    assert scenario.asked_once(*exchanges)
     await serves_on(scenario)
 
 
@@ -104,7 +99,7 @@ async def test_a_worker_frozen_while_redis_forgets_everything_writes_into_no_oth
     holder.thaw()
     await scenario.clients.ended()
     assert all(exchange.answered for exchange in others)
-    assert asked_once(scenario, frozen, *others)
+    assert scenario.asked_once(frozen, *others)
     await serves_on(scenario)
 
 
@@ -128,7 +123,7 @@ async def test_each_running_answer_is_whole_after_redis_lost_its_last_second(sce
         await scenario.clients.ended()
     assert [exchange.code for exchange in exchanges + sent] == [200] * len(exchanges + sent)
     assert all(exchange.answered for exchange in exchanges + sent)
-    assert asked_once(scenario, *exchanges, *sent)
+    assert scenario.asked_once(*exchanges, *sent)
     await serves_on(scenario)
 
 
@@ -157,7 +152,7 @@ async def test_a_question_sent_in_the_second_that_redis_loses_is_not_sent_again(
     await until(lambda: all(scenario.cluster.turns(exchange.question) for exchange in exchanges), "all are sent")
     scenario.cluster.restart_redis(data)
     await scenario.clients.ended()
-    assert asked_once(scenario, *exchanges)
+    assert scenario.asked_once(*exchanges)
     await serves_on(scenario)
 
 
@@ -175,7 +170,7 @@ async def test_a_waiting_question_sent_in_the_second_that_redis_loses_is_not_res
     scenario.cluster.restart_redis(data)
     await scenario.clients.ended()
     assert first.answered
-    assert asked_once(scenario, first, second)
+    assert scenario.asked_once(first, second)
     await serves_on(scenario)
 
 
@@ -187,7 +182,7 @@ async def test_a_question_whose_acceptance_redis_forgets_ends_and_is_not_sent_ag
     await until(lambda: all(scenario.cluster.turns(exchange.question) for exchange in exchanges), "all are sent")
     scenario.cluster.restart_redis(data)
     await scenario.clients.ended()
-    assert asked_once(scenario, *exchanges)
+    assert scenario.asked_once(*exchanges)
     await serves_on(scenario)
 
 
@@ -201,7 +196,7 @@ async def test_an_answer_that_ended_in_the_second_that_redis_loses_is_not_asked_
     scenario.cluster.restart_redis(data)
     third = await scenario.clients.ask("eventsource", unique("go on"), first.given_token)
     assert second.answered
-    assert asked_once(scenario, first, second)
+    assert scenario.asked_once(first, second)
     assert third.code in (200, 500)
     await serves_on(scenario)
 
@@ -216,7 +211,7 @@ async def test_a_token_whose_last_turn_redis_forgets_continues_or_reports_a_rese
     scenario.cluster.restart_redis(data)
     third = await scenario.clients.ask("eventsource", unique("go on"), first.given_token)
     assert (first.code, second.code) == (200, 200)
-    assert asked_once(scenario, first, second)
+    assert scenario.asked_once(first, second)
     assert third.code in (200, 500)
     await serves_on(scenario)
 

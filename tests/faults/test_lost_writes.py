@@ -75,12 +75,11 @@ async def test_a_stop_that_a_fail_over_would_undo_is_not_confirmed(fail_over: Fa
 
 async def test_a_split_asks_nobody_twice(fail_over: FailOverScenario) -> None:
     """Fault 5: the primary is split off with a gateway, and with a worker that is about to send a question."""
-    shard, gateway = fail_over.system.shard(), fail_over.system.gateways[0]
-    old = await asyncio.to_thread(shard.agreed_primary)
+    gateway, old = fail_over.system.gateways[0], await fail_over.primary()
     await warm_up(fail_over)
     async with claimed(fail_over) as (exchange, holder):
         fail_over.system.shape.network.split(old, holder, gateway)
-    await asyncio.to_thread(shard.successor, old)
+    await fail_over.await_successor(old)
     elsewhere = await fail_over.answered()
     assert elsewhere.gateway != fail_over.system.urls[0]
     await until(lambda: fail_over.system.holder(exchange.question) not in (None, holder), "another worker has it")
@@ -88,5 +87,5 @@ async def test_a_split_asks_nobody_twice(fail_over: FailOverScenario) -> None:
     await fail_over.clients.ended()
     assert exchange.code in (200, 500)
     assert fail_over.asked_once(exchange)
-    await asyncio.to_thread(shard.await_demotion, old)
+    await fail_over.await_demotion(old)
     await fail_over.verify()

@@ -26,10 +26,9 @@ def scripts_run(server: RedisNode) -> int:
 
 async def test_nobody_writes_to_an_old_primary_that_returns_as_one(fail_over: FailOverScenario) -> None:
     """Fault 12: it returns while nobody reaches it who would demote it, but for clients."""
-    shard = fail_over.system.shard()
-    old = await asyncio.to_thread(shard.agreed_primary)
-    await asyncio.to_thread(shard.kill_primary)
-    shard.isolate(old)
+    old = await fail_over.primary()
+    await fail_over.fail()
+    fail_over.system.shard().isolate(old)
     old.start()
     await until(lambda: old.role == "master", "it believes what it was")
     loop = asyncio.get_running_loop()
@@ -45,7 +44,7 @@ async def test_nobody_writes_to_an_old_primary_that_returns_as_one(fail_over: Fa
     assert scripts_run(old) == 0
     assert connections_taken(old) - before < RARE * seconds * processes
     fail_over.system.shape.network.heal()
-    await asyncio.to_thread(shard.await_demotion, old)
+    await fail_over.await_demotion(old)
     assert all(exchange.answered for exchange in exchanges)
     assert fail_over.asked_once(*exchanges)
     await fail_over.verify()

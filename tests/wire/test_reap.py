@@ -217,3 +217,20 @@ async def test_a_first_question_without_text_leaves_no_conversation(scenario: Sc
     await scenario.ask("second", first.token)
     task = await scenario.take("other")
     assert (task.session, task.reset) == (None, False)
+
+
+async def test_many_long_answers_are_not_ended_in_one_go(scenario: Scenario) -> None:
+    """Redis reads them whole, and would serve nobody else for seconds, no heartbeat either."""
+    tasks = []
+    for _ in range(5):
+        await scenario.ask()
+        task = await scenario.sent("dead")
+        await scenario.append(task, 1, Delta("a"))
+        await scenario.lengthen(task, Delta("a"), 2501)
+        tasks.append(task)
+    await scenario.kill("dead")
+    lefts = [await scenario.sessions.reap("live", "dead")]
+    while lefts[-1] > 0:
+        lefts.append(await scenario.sessions.reap("live", "dead"))
+    assert lefts[0] > 0
+    assert [await scenario.state(task.answer) for task in tasks] == ["FAILED"] * 5

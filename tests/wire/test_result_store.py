@@ -53,3 +53,14 @@ async def test_a_result_for_which_there_is_no_room_is_not_counted(store: Store) 
     assert not await results.admit("s0-2", 600, 1000)
     assert await results.admit("s0-1", 600, 1000), "a repeat"
     assert await store.execute("HGET", keys.bytes_key(), "all") == b"600"
+
+
+async def test_the_results_of_one_client_leave_as_much_room_as_they_take(scenario: Scenario) -> None:
+    results = ResultStore(scenario.store)
+    mine = [await scenario.ask(client=Client("mallory", "mallory")) for _ in range(20)]
+    other = await scenario.ask(client=Client("alice", "alice"))
+    weighty = await scenario.ask(client=Client("bob", "bob", weight=4))
+    admitted = [await results.admit(question.answer, 1000_000, 20_000_000) for question in mine]
+    assert admitted == [True] * 8 + [False] * 12
+    assert await results.admit(other.answer, 5000_000, 20_000_000)
+    assert await results.admit(weighty.answer, 2900_000, 20_000_000)

@@ -8,9 +8,11 @@ from tests.support.redis_client import redis_client
 from tests.support.wire.scenario import ForgetfulStore, Scenario
 from wire import keys
 from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, TokenUnknownError
+from wire.jobs import Client
 from wire.messages import Chat, Delta, Failed, Final
 from wire.redis.store import Store
 from wire.sessions import ClaimedJob, Lease, Turns
+from wire.store_memory import StoreMemory
 from wire.terminal_events import INTERRUPTED, STATE_LOST
 
 pytestmark = pytest.mark.anyio
@@ -688,3 +690,18 @@ async def test_work_that_cannot_be_read_ends_as_failed_and_makes_way(scenario: S
     assert isinstance(event, Failed)
     assert event.reason == "job.unreadable"
     assert (await scenario.take("w1")).answer == last.answer
+
+
+async def test_a_large_answer_beyond_its_clients_share_is_there_for_a_moment(scenario: Scenario) -> None:
+    """A hundred questions are accepted at once, and their answers may have megabytes each."""
+    object.__setattr__(scenario.sessions, "memory", StoreMemory(scenario.store, 11_000_000))
+    await scenario.hire("w1")
+    asked = [("alice", 1_000_000)] * 3 + [("alice", 100), ("bob", 1_000_000)]
+    tasks: list[tuple[ClaimedJob, int]] = []
+    for name, size in asked:
+        await scenario.ask(client=Client(f"key:{name}", name))
+        tasks.append((await scenario.sent("w1"), size))
+    for task, size in tasks:
+        await scenario.finish(task, "x" * size)
+    lives = [await scenario.redis.ttl(keys.log_key(task.answer)) for task, _ in tasks]
+    assert [life > 30 for life in lives] == [True, True, False, True, True]

@@ -1,6 +1,7 @@
 """A stop ends an answer once, with the text that its readers have, and leaves the rest to the worker."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from wire.answers import Answers
 from wire.errors import AnswerEndedError, AnswerNotFoundError
 from wire.jobs import Client, new_answer_id
 from wire.messages import TERMINAL, Delta, Event, Final, HistoryMessage, Replace
+from wire.redis.connection import Argument
 from wire.redis.store import Store
 from wire.sessions import ClaimedJob, StatelessSession
 
@@ -68,6 +70,53 @@ async def test_an_answer_that_streams_ends_with_the_text_that_its_readers_have(s
         await scenario.append(task, seq, event)
     assert await scenario.jobs.stop(task.answer) == "STOPPED"
     assert await scenario.events(task.answer) == [*events, stopped('天空 is "blue"')]
+
+
+async def test_what_a_stopped_answer_takes_is_counted(scenario: Scenario) -> None:
+    await scenario.hire("w1")
+    logs: list[list[Event]] = [[Delta("one"), Delta(" two")], [Delta("one"), Replace("two")], []]
+    for events in logs:
+        await scenario.ask()
+        task = await scenario.sent("w1")
+        for seq, event in enumerate(events, 1):
+            await scenario.append(task, seq, event)
+        await scenario.jobs.stop(task.answer)
+        log = [entry[b"e"] for _, entry in await scenario.redis.xrange(keys.log_key(task.answer))]
+        about = await scenario.redis.hget(keys.job_key(task.answer), "about")
+        counted = await scenario.redis.hget(keys.sizes_key(), task.answer)
+        assert int(counted.split()[0]) == 1024 + 40 * len(log) + sum(map(len, log)) + len(about)
+
+
+async def test_long_answers_are_stopped_one_after_the_other(store_url: str) -> None:
+    """Each holds Redis up, and those of a client that leaves with all of its questions come at once."""
+    store = _StopCounter(store_url)
+    scenario = Scenario(store)
+    await scenario.hire("w1")
+    answers: list[str] = []
+    for _ in range(5):
+        await scenario.ask()
+        task = await scenario.sent("w1")
+        await scenario.append(task, 1, Delta("a"))
+        await scenario.lengthen(task, Delta("a"), 1001)
+        answers.append(task.answer)
+    await asyncio.gather(*map(scenario.jobs.stop, answers))
+    assert store.most == 1
+    assert {(await Answers(store).read_progress(answer)).text for answer in answers} == {"a" * 1001}
+    await store.close()
+
+
+class _StopCounter(Store):
+    """A store that counts how many stops are on their way at once."""
+
+    running = most = 0
+
+    async def run_confirmed(self, script: str, key: str, *args: Argument) -> Any:
+        self.running += script == "stop"
+        self.most = max(self.most, self.running)
+        try:
+            return await super().run_confirmed(script, key, *args)
+        finally:
+            self.running -= script == "stop"
 
 
 @pytest.mark.parametrize("text", ["\0\x1f\x7f", '\\/"{}[]', "𝄞 天空\u2028", "%s %1 \\u0000", ""])

@@ -19,7 +19,7 @@ _Run = tuple[int, int, Endpoint]
 
 
 class ClusterMap:
-    """Finder of primaries by the nodes of a cluster; see wire.redis.nodes.Locator.
+    """Finder of primaries by the nodes of a cluster; see wire.redis.replicated_nodes.Locator.
 
     The nodes are asked in turn, those of the address and all that these know, since one may be cut off and have an old
     map. So nothing is sure before the node itself has been asked: it says MOVED if it isn't the one. Slots must move as

@@ -56,8 +56,7 @@ class ConfirmedPipeline(Pipeline):
         self._prefix = prefix
         self._calls: list[_Call] = []
         self._waits = False
-        # That of the last WAIT's server, and whether it has confirmed nothing.
-        self._replicas = Replicas()
+        # Whether the last WAIT has confirmed nothing.
         self._in_doubt = False
 
     def start(self, script: str, key: str, *args: Argument, read: Callable[[Any], T]) -> "asyncio.Future[T]":
@@ -79,19 +78,15 @@ class ConfirmedPipeline(Pipeline):
         for call in calls:
             call.reply = self._send(connection, call.script, call.key, *call.args, read=call.read)
         self._send(connection, "touch", self._marker, self._prefix, read=bool).add_done_callback(ignore_outcome)
-        self._replicas = connection.replicas
-        return connection.execute("WAIT", 1, _WAIT_MS, read=partial(_is_confirmed, connection.replicas))
+        count = connection.execute("WAIT", 1, _WAIT_MS, read=int)
+        return asyncio.ensure_future(_is_confirmed(count, connection.replicas))
 
     def _on_confirmed(self, calls: Sequence[_Call], waiting: "asyncio.Future[bool]") -> None:
         error = StoreUnavailableError("closed") if waiting.cancelled() else waiting.exception()
         if error is None:
             self._report(waiting.result())
-        if error is None and not waiting.result():
-            error = UnconfirmedError("no replica has what was written")
-        if str(error).startswith(_FORBIDDEN):
-            # As before there was a replica: refusing everything would help nobody.
-            _LOG.warning("redis forbids WAIT: a fail-over may lose accepted questions", cause=str(error))
-            self._replicas.can_be_awaited, error = False, None
+            if not waiting.result():
+                error = UnconfirmedError("no replica has what was written")
         for call in calls:
             _settle(call, error)
         self._waits = bool(self._calls)
@@ -103,14 +98,24 @@ class ConfirmedPipeline(Pipeline):
         if self._in_doubt == confirmed:
             self._in_doubt = not confirmed
             if confirmed:
-                _LOG.info("a replica has what is written again")
+                _LOG.info("questions are accepted and sent again")
             else:
                 _LOG.warning("no replica has what is written in time: questions are refused, and none is sent")
 
 
-def _is_confirmed(replicas: Replicas, count: int) -> bool:
-    replicas.record(count)
-    return count > 0 or not replicas.are_expected
+async def _is_confirmed(count: "asyncio.Future[int]", replicas: Replicas) -> bool:
+    """Return whether enough replicas have what was written by the count that WAIT replies. StoreUnavailableError."""
+    try:
+        replicated = await count
+    except StoreUnavailableError as error:
+        if not str(error).startswith(_FORBIDDEN):
+            raise
+        # As before there was a replica: refusing everything would help nobody.
+        _LOG.warning("redis forbids WAIT: a fail-over may lose accepted questions", cause=str(error))
+        replicas.can_be_awaited = False
+        return True
+    replicas.record(replicated)
+    return replicated > 0 or not replicas.are_expected
 
 
 def _settle(call: _Call, error: BaseException | None) -> None:

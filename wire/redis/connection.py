@@ -22,6 +22,7 @@ from wire.redis.replicas import Replicas
 
 Argument = str | bytes | int | float
 Reply = Any
+MessageHandler = Callable[[Reply], None]
 T = TypeVar("T")
 # Seconds beyond its timeout that a reply may take, since a busy loop of our own may not have read it yet.
 _GRACE = 0.05
@@ -40,7 +41,7 @@ class RedisConnection(asyncio.Protocol):
     among all connections of the process, and never 0. `replicas` is what is known of its server's.
     """
 
-    def __init__(self, reply_timeout: float, on_message: Callable[[Reply], None] | None = None) -> None:
+    def __init__(self, reply_timeout: float, on_message: MessageHandler | None = None) -> None:
         loop = asyncio.get_running_loop()
         self.lost: asyncio.Future[str] = loop.create_future()
         self.number = next(_NUMBERS)
@@ -162,7 +163,7 @@ def refusal(message: str) -> StoreUnavailableError:
 
 
 async def connect(
-    url: str, connect_timeout: float, reply_timeout: float, on_message: Callable[[Reply], None] | None = None
+    url: str, connect_timeout: float, reply_timeout: float, on_message: MessageHandler | None = None
 ) -> RedisConnection:
     """Connect to the Redis at `url` within `connect_timeout` seconds; each reply may take `reply_timeout` seconds.
 

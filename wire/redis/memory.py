@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from redis.asyncio.client import PubSub, Redis
 
-from wire.redis.connection import Argument
+from wire.redis.connection import Argument, MessageHandler
 from wire.redis.errors import translate_errors
 
 # Seconds; a wait without a limit could not be cancelled.
@@ -17,7 +17,7 @@ T = TypeVar("T")
 class MemoryConnection:
     """A pub/sub connection; see wire.redis.connection.RedisConnection."""
 
-    def __init__(self, pubsub: PubSub, on_message: Callable[[Any], None]) -> None:
+    def __init__(self, pubsub: PubSub, on_message: MessageHandler) -> None:
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._pubsub = pubsub
         self._on_message = on_message

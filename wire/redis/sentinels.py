@@ -28,7 +28,7 @@ class _Promotion(NamedTuple):
 
 
 class Sentinels:
-    """Finder of the primary by the sentinels of an address; see wire.redis.nodes.Locator.
+    """Finder of the primary by the sentinels of an address; see wire.redis.replicated_nodes.Locator.
 
     What most of all configured sentinels say is sure, and nothing else: a few may be cut off together with an old
     primary. A replica that one of them promotes is looked at before the others have heard of it; the server's own word

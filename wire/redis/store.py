@@ -1,11 +1,11 @@
-"""Access to Redis: one connection for scripts and short reads, one for heartbeats, one for work.
+"""Access to Redis: one connection for scripts and short reads, one for heartbeats, one for work and large strings.
 
-Pub/sub has a connection of its own. Where shards are on several nodes, each shard has its own connections, and every
-command goes to the shard that its first key or channel belongs to.
+What counts only once a replica has it has a connection of its own, and so has pub/sub. Where shards are on several
+nodes, each shard has its own connections, and every command goes to the shard that its first key or channel belongs to.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -16,16 +16,17 @@ from wire.errors import UnconfirmedError
 from wire.redis.address import RedisAddress
 from wire.redis.cluster_map import ClusterMap
 from wire.redis.confirmed_pipeline import ConfirmedPipeline
-from wire.redis.connection import Argument, RedisConnection
+from wire.redis.connection import Argument, MessageHandler, RedisConnection
 from wire.redis.memory import MemoryConnection, MemoryPipeline
-from wire.redis.nodes import Nodes, ReplicatedNodes, SingleNode
 from wire.redis.pipeline import Pipeline
+from wire.redis.replicated_nodes import ReplicatedNodes
 from wire.redis.sentinels import Sentinels
+from wire.redis.single_node import SingleNode
 
 # A command fails within 2 s when Redis is away: two attempts, each with this timeout in seconds.
 _COMMAND_TIMEOUT = 0.8
-# Seconds beyond that which who waits for a connection gives it: its own timeout has the better reason.
-_GRACE = 0.05
+# How long who waits for a connection gives it: a little longer, since its own timeout has the better reason.
+_PATIENCE = _COMMAND_TIMEOUT + 0.05
 # Commands at the same time, each of which takes a connection of redis-py's to a Redis inside the process.
 _MANY = 1_000_000
 T = TypeVar("T")
@@ -65,28 +66,19 @@ class Store:
         self._all = None if self._sharded else self._make_links(keys.SHARD)
 
     def _make_links(self, shard: str) -> _Links:
+        if self._server is not None:
+            return _Links(*(self._make_memory_pipeline(self._server) for _ in _Links._fields))
+        connect, prefix = partial(self._nodes.connect, shard), keys.prefix(shard)
+        sentry = prefix if self._sharded else ""
         return _Links(
-            self._make_pipeline(shard, self._sources),
-            self._make_pipeline(shard, self._sources),
-            self._make_pipeline(shard, {}),
-            self._make_confirmed(shard),
+            Pipeline(connect, _PATIENCE, self._sources, sentry),
+            Pipeline(connect, _PATIENCE, self._sources, sentry),
+            Pipeline(connect, _PATIENCE, {}),
+            ConfirmedPipeline(connect, _PATIENCE, self._sources, keys.confirmed_key(shard), prefix, sentry),
         )
 
-    def _make_pipeline(self, shard: str, sources: Mapping[str, str]) -> Pipeline | MemoryPipeline:
-        if self._server is not None:
-            client = FakeAsyncRedis(server=self._server, protocol=2, max_connections=_MANY)
-            return MemoryPipeline(client, sources)
-        return Pipeline(partial(self._nodes.connect, shard), _COMMAND_TIMEOUT + _GRACE, sources, self._sentry_of(shard))
-
-    def _sentry_of(self, shard: str) -> str:
-        return keys.prefix(shard) if self._sharded else ""
-
-    def _make_confirmed(self, shard: str) -> Pipeline | MemoryPipeline:
-        if self._server is not None:
-            return self._make_pipeline(shard, self._sources)
-        connect, patience = partial(self._nodes.connect, shard), _COMMAND_TIMEOUT + _GRACE
-        marker, prefix = keys.confirmed_key(shard), keys.prefix(shard)
-        return ConfirmedPipeline(connect, patience, self._sources, marker, prefix, self._sentry_of(shard))
+    def _make_memory_pipeline(self, server: FakeServer) -> MemoryPipeline:
+        return MemoryPipeline(FakeAsyncRedis(server=server, protocol=2, max_connections=_MANY), self._sources)
 
     def _links_to(self, shard: str) -> _Links:
         if self._all is not None:
@@ -95,7 +87,10 @@ class Store:
             self._links[shard] = self._make_links(shard)
         return self._links[shard]
 
-    async def connect_pubsub(self, on_message: Callable[[Any], None]) -> RedisConnection | MemoryConnection:
+    def _links_of(self, key: str) -> _Links:
+        return self._all or self._links_to(keys.shard_of_name(key))
+
+    async def connect_pubsub(self, on_message: MessageHandler) -> RedisConnection | MemoryConnection:
         """Open a connection for pub/sub; the caller closes it. StoreUnavailableError."""
         if self._server is not None:
             return MemoryConnection(FakeAsyncRedis(server=self._server, protocol=2).pubsub(), on_message)
@@ -124,7 +119,7 @@ class Store:
 
     async def run(self, script: str, key: str, *args: Argument) -> Any:
         """Run one script and return its reply. StoreUnavailableError when Redis is away or refuses."""
-        links = self._all or self._links_to(keys.shard_of_name(key))
+        links = self._links_of(key)
         return await (links.heartbeats if script == "beat" else links.scripts).run(script, key, *args)
 
     async def run_confirmed(self, script: str, key: str, *args: Argument) -> Any:
@@ -132,7 +127,7 @@ class Store:
 
         UnconfirmedError if it was run, and no replica has that in time.
         """
-        links = self._all or self._links_to(keys.shard_of_name(key))
+        links = self._links_of(key)
         if not links.scripts.expects_replicas:
             reply = await self.run(script, key, *args)
             # Until it has connected nothing is known of replicas; a repeat is harmless.
@@ -150,8 +145,7 @@ class Store:
         It leaves on the shard's current `link`. For the path of every delta: it creates no task, and a lost connection
         fails the call at once.
         """
-        links = self._all or self._links_to(keys.shard_of_name(key))
-        return links.scripts.start(script, key, *args, read=read)
+        return self._links_of(key).scripts.start(script, key, *args, read=read)
 
     async def execute(self, *command: Argument) -> Any:
         """Execute a short command and return its raw reply. Raises as `run`.
@@ -204,7 +198,7 @@ def _shard_named(argument: Argument) -> str:
     return keys.shard_of_name(argument) if isinstance(argument, str) else ""
 
 
-def _make_nodes(address: RedisAddress) -> Nodes:
+def _make_nodes(address: RedisAddress) -> SingleNode | ReplicatedNodes:
     if address.kind == "sentinel":
         return ReplicatedNodes(address, Sentinels(address), _COMMAND_TIMEOUT)
     if address.kind == "cluster":

@@ -3,9 +3,10 @@
 -- KEYS: the token's hash. ARGV: prefix, then JSON: token, worker, fence (text), job, op (id), state, free (how many places
 -- the worker has now), keeps (it still holds the token), session_ttl and answer_ttl (s), sent (questions sent in the saved
 -- conversation, absent if the mark has counted them), seq (the last one that the worker knows), begins (the exchange begins
--- the transcript), transcript_limit (bytes), transcripts_limit (bytes of all tokens' ones), reports_reset (the event reports
--- whether the conversation is another one), spent (the question was sent and not refused); then, byte by byte, the event,
--- the one ahead of it with the rest of the text ('' for none), the session ('' to drop it) and the exchange ('' for none).
+-- the transcript), transcript_limit (bytes), transcripts_limit (bytes of all tokens' ones), allowed (bytes that may be kept
+-- in all), reports_reset (the event reports whether the conversation is another one), spent (the question was sent and not
+-- refused); then, byte by byte, the event, the one ahead of it with the rest of the text ('' for none), the session ('' to
+-- drop it) and the exchange ('' for none).
 -- Returns 'more' (there are turns to take), 'idle', 'stale', or 'lost' (events ahead of the rest are: nothing is done).
 local args, event, rest, session, exchange = cjson.decode(ARGV[2]), unpack(ARGV, 3, 6)
 local token, worker, fence, job, op = args.token, args.worker, args.fence, args.job, args.op
@@ -19,7 +20,19 @@ if not is_holder or running ~= job then
   return 'stale'
 end
 
-local seq, before = end_job(job, args.state, event, answer_ttl, args.seq, args.spent, 2 * #event, rest)
+-- From so many bytes on an answer that its client leaves no room beside lasts for so many seconds only: a client may have a
+-- hundred of megabytes each out at once, which would be all of the room for ten minutes.
+local LARGE, BRIEFLY = 512 * 1024, 30
+
+-- Returns for how long the answer is kept, in s.
+local function answer_life()
+  local bytes = 2 * #event
+  local client = bytes >= LARGE and redis.call('HGET', key('job', job), 'client')
+  if not client or bytes_of(':' .. client) + bytes <= args.allowed - bytes_of('all') - bytes then return answer_ttl end
+  return math.min(answer_ttl, BRIEFLY)
+end
+
+local seq, before = end_job(job, args.state, event, answer_life(), args.seq, args.spent, 2 * #event, rest)
 if seq < 0 then return 'lost' end
 local reset_reported = before.state == 'STOPPED'
 if seq > 0 then

@@ -316,15 +316,20 @@ local function shed_transcripts(sum, limit)
   end
 end
 
--- Returns the text of an answer as its readers have it.
+-- Returns the text of an answer as its readers have it, and the bytes of its events if all were read: one that isn't a
+-- delta has all of the text.
 local function logged_text(job)
-  local parts = {}
+  local last = redis.call('XREVRANGE', key('log', job), '+', '-', 'COUNT', 1)[1]
+  local newest = last and cjson.decode(last[2][2])
+  if newest and newest.type ~= 'delta' then return newest.text end
+  local parts, bytes = {}, 0
   for _, entry in ipairs(redis.call('XRANGE', key('log', job), '-', '+')) do
     local event = cjson.decode(entry[2][2])
     if event.type ~= 'delta' then parts = {} end
     parts[#parts + 1] = event.text
+    bytes = bytes + #entry[2][2]
   end
-  return table.concat(parts)
+  return table.concat(parts), bytes
 end
 
 -- Returns whether the end of a stopped answer reports that its conversation is reset. A lost one counts as such.

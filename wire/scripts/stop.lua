@@ -24,7 +24,9 @@ end
 
 if keeps_context() then after = ARGV[5] end
 -- The text is put together here, since an answer that streams would outrun a caller that did it.
-end_job(job, 'STOPPED', before .. cjson.encode(logged_text(job)) .. after, answer_ttl)
+local text, bytes = logged_text(job)
+local event = before .. cjson.encode(text) .. after
+end_job(job, 'STOPPED', event, answer_ttl, nil, nil, bytes and bytes + #event)
 
 local running = redis.call('HMGET', key('token', token), 'running', 'owner')
 if running[1] == job and running[2] then

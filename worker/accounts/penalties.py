@@ -15,8 +15,10 @@ _INTERNAL = 10.0
 # server has refused it.
 _REFUSED_PAUSE = 1.0
 _TRIAL = 15.0
-# Seconds of the pause after several clients' questions were taken for invalid.
+# Seconds of the pause after several clients' questions were taken for invalid, and the longest one after refusals of
+# several clients' questions that may have brought them about.
 _DOUBTED_PAUSE = 10.0
+_LONGEST_BY_QUESTION = 60.0
 
 # Bytes of a whole prompt above which its failures count nowhere: about 32,000 tokens, for which a server that reads 500
 # a second needs all of the default FIRST_TEXT_TIMEOUT (60 s). An ordinary conversation stays below: of its transcript
@@ -63,24 +65,24 @@ NO_PENALTY = Penalty("none")
 
 def penalty_for(error: UpstreamError, *, sent: bool) -> Penalty:
     """Return the penalty for `error`; `sent`: the question had left, so that it may be what was refused."""
-    reason = error.reason
+    reason, by_question = error.reason, error.by_question and sent
     if reason == Reason.ACCOUNT_THROTTLED:
-        return Penalty("cooling", reason, _DAY if error.retry_after is None else error.retry_after)
+        return _cool(reason, _DAY if error.retry_after is None else error.retry_after, by_question=by_question)
     if reason == Reason.ACCOUNT_CAPTCHA:
         return Penalty("quarantined", reason)
     if reason == Reason.ACCOUNT_REFUSED:
         # The server checks the key with each question, and has rejected it or its use.
-        return Penalty("dead", reason, _TRIAL)
+        return Penalty("dead", reason, _TRIAL, by_question)
     if reason == Reason.ACCOUNT_UNAUTHORIZED:
         # A question may be refused because of its conversation; if the account is at fault, the next creation fails.
         return Penalty("trouble", reason, _TRANSPORT_PAUSE) if sent else Penalty("dead", reason)
     if reason.startswith("upstream.") and error.refused and error.retry_after is not None:
-        return Penalty("cooling", reason, error.retry_after)
+        return _cool(reason, error.retry_after, by_question=by_question)
     if reason == Reason.QUESTION_INVALID and error.refused:
         # Without consequence, unless several clients meet it.
         return Penalty("doubted", reason, _DOUBTED_PAUSE, by_question=True)
     if reason == Reason.UPSTREAM_BUSY:
-        return Penalty("refused", reason, _REFUSED_PAUSE)
+        return Penalty("refused", reason, _REFUSED_PAUSE, by_question)
     if reason in _REFUSED_REASONS:
         return Penalty("refused", reason, _REFUSED_PAUSE, by_question=sent)
     if reason.startswith(_TRANSPORT_REASONS):
@@ -88,3 +90,7 @@ def penalty_for(error: UpstreamError, *, sent: bool) -> Penalty:
     if reason in _INTERNAL_REASONS:
         return Penalty("internal", reason, _INTERNAL, by_question=sent)
     return NO_PENALTY
+
+
+def _cool(reason: str, pause: float, *, by_question: bool) -> Penalty:
+    return Penalty("cooling", reason, min(pause, _LONGEST_BY_QUESTION) if by_question else pause, by_question)

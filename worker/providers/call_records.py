@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from wire.blocks import Block, fold
+from wire.blocks import Block, fold_all
 from wire.call_memory import MAX_RECORD, CallRecord
 from wire.prompt import Message, Prompt, Thought, ToolCall
 from wire.prompt_digest import canonical_message
@@ -33,10 +33,11 @@ def make_records(
     `reasoning_field` is where the server of this kind has reasoning; `place` is the answer's.
     """
     calls = [block for block in blocks if block.kind == "tool_call"]
-    message: dict[str, Any] = {}
-    for block in blocks:
-        if block.kind != "tool_call" and block.extra:
-            message = fold(message, {name: value for name, value in block.extra.items() if name not in _NOT_KEPT})
+    message = fold_all(
+        {name: value for name, value in block.extra.items() if name not in _NOT_KEPT}
+        for block in blocks
+        if block.kind != "tool_call" and block.extra
+    )
     reasoning = "".join(block.text for block in blocks if block.kind == "reasoning")
     if reasoning and reasoning_field:
         message[reasoning_field] = reasoning
@@ -47,7 +48,7 @@ def make_records(
 def keep_fitting(records: Iterable[tuple[Block, CallRecord]], place: str) -> dict[str, CallRecord]:
     """Return the records of calls by the calls' keys, as far as there is anything in them, and room for it."""
     fitting = {
-        _key(ToolCall(call.id, call.name, call.text, call.custom), place): _fit(record) for call, record in records
+        _keys(ToolCall(call.id, call.name, call.text, call.custom), place)[0]: _fit(record) for call, record in records
     }
     return {key: record for key, record in fitting.items() if record.call or record.message}
 
@@ -65,8 +66,9 @@ def call_keys(prompt: Prompt) -> list[str]:
     older: list[str] = []
     for message, place in _with_places(prompt.messages):
         for call in message.calls:
-            keys.append(_key(call, place))
-            older.append(_key(call, ""))
+            own, before = _keys(call, place)
+            keys.append(own)
+            older.append(before)
     known = set(keys)
     return [*(key for key in older if key not in known), *keys]
 
@@ -102,11 +104,15 @@ def _is_counted(call: ToolCall) -> bool:
     return _UNIQUE.search(call.id.replace(call.name, "")) is None
 
 
-def _key(call: ToolCall, place: str) -> str:
-    """Return the key of a call: its id, and what is called."""
+def _keys(call: ToolCall, place: str) -> tuple[str, str]:
+    """Return the key of a call, which is its id and what is called, and the one by which older workers know it."""
     given = msgspec.structs.replace(call, arguments=call.arguments.strip() or "{}")
     (same,) = canonical_message(Message("assistant", calls=(given,))).calls
-    known_by = (call.id, same, place) if place and _is_counted(call) else (call.id, same)
+    older = _digest((call.id, same))
+    return (_digest((call.id, same, place)) if place and _is_counted(call) else older), older
+
+
+def _digest(known_by: tuple[object, ...]) -> str:
     return hashlib.sha256(msgspec.json.encode(known_by)).hexdigest()
 
 
@@ -120,7 +126,8 @@ def put_back(prompt: Prompt, records: Mapping[str, CallRecord], kind: str, model
 
 
 def _complete(message: Message, place: str, records: Mapping[str, CallRecord]) -> Message:
-    found = [records.get(_key(call, place)) or records.get(_key(call, "")) for call in message.calls]
+    keys = [_keys(call, place) for call in message.calls]
+    found = [records.get(own) or records.get(older) for own, older in keys]
     own = [record for record in found if record is not None]
     if not own:
         return message

@@ -11,6 +11,7 @@ import hmac
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -52,8 +53,12 @@ class Envelopes:
             return text
         if _ENVELOPES.fullmatch(text) is None:
             return None
-        values = [self._open(*match.groups()) for match in _ENVELOPE.finditer(text)]
-        return None if None in values else "".join(filter(None, values))
+        values: list[str] = []
+        for match in _ENVELOPE.finditer(text):
+            if (value := self._open(*match.groups())) is None:
+                return None
+            values.append(value)
+        return "".join(values)
 
     def seal(self, extra: Mapping[str, Any]) -> dict[str, Any]:
         """Return extra fields with such strings in envelopes."""
@@ -140,9 +145,12 @@ class Envelopes:
             return None
         return value if (kind, model) == (self.kind, self.model) else None
 
+    @cached_property
+    def _key(self) -> bytes:
+        return hmac.digest(self.secret, b"envelope", hashlib.sha256)
+
     def _sign(self, content: str) -> str:
-        key = hmac.digest(self.secret, b"envelope", hashlib.sha256)
-        return _encode(hmac.digest(key, content.encode(), hashlib.sha256))
+        return _encode(hmac.digest(self._key, content.encode(), hashlib.sha256))
 
 
 def _encode(data: bytes) -> str:

@@ -12,7 +12,7 @@ from types import TracebackType
 import msgspec
 
 from wire.appends import Appended
-from wire.blocks import BlockKind, Piece, extend
+from wire.blocks import BlockKind, Piece, join_pieces
 from wire.errors import LeaseLostError, StateLostError, StoreUnavailableError
 from wire.messages import Delta, Replace, encode
 from wire.sessions import ClaimedJob, Sessions
@@ -208,13 +208,14 @@ class BlockProgress:
     def add(self, pieces: Sequence[Piece]) -> Delta:
         """Return the event that adds pieces; where it brings only text, in the form that needs no pieces."""
         plain_block = self.count - (self._kind == "text")
-        merged: list[Piece] = []
+        by_block: list[list[Piece]] = []
         for piece in pieces:
-            if merged and merged[-1].block == piece.block:
-                merged[-1] = extend(merged[-1], piece)
+            if by_block and by_block[-1][0].block == piece.block:
+                by_block[-1].append(piece)
             else:
                 self._begin(piece)
-                merged.append(piece)
+                by_block.append([piece])
+        merged = list(map(join_pieces, by_block))
         text = "".join([piece.text for piece in merged if piece.kind == "text"])
         self._texts.append(text)
         plain = Piece(plain_block, "text", text)

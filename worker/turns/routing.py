@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import msgspec
 
+from wire.about import weigh
 from wire.call_memory import CallMemory
 from wire.jobs import RETRY_AFTER
 from wire.ledger import AccountSlot
@@ -16,6 +17,7 @@ from wire.prompt_text import add_history, is_text
 from wire.reasons import Reason
 from wire.redis.retry import retry_unavailable
 from wire.sessions import ClaimedJob, Sessions
+from wire.threads import run_sized
 from worker.accounts.account import Account, ServerAccount
 from worker.accounts.penalties import NO_PENALTY
 from worker.accounts.pool import AccountPool
@@ -84,6 +86,12 @@ class AttemptRouter:
         work = self._job.work
         return work.history if isinstance(work, Chat) else ()
 
+    @property
+    def is_text(self) -> bool:
+        """Whether text says all of the question: it asks for nothing that an account may lack the right to."""
+        work = self._job.work
+        return not isinstance(work, Prompted) or is_text(work.prompt)
+
     def measure_prompt(self) -> int:
         """Return the bytes of the whole prompt: of the request with its pictures, and of a transcript that was read."""
         transcript = () if self._client_history else self._history or ()
@@ -109,7 +117,7 @@ class AttemptRouter:
 
     async def _add_kept(self, history: History, prompt: Prompt) -> History:
         """Return the history of a prompt with what is kept for it. Raises StoreUnavailableError."""
-        store, names = self._sessions.store, call_keys(prompt)
+        store, names = self._sessions.store, await run_sized(weigh(self._job.work), call_keys, prompt)
         secret = await retry_unavailable(self._sessions.secret.read_recent, self._deadline)
         if not names:
             return replace(history, secret=secret)

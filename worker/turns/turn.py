@@ -167,7 +167,8 @@ class Turn:
         penalty = NO_PENALTY if error.repeat else penalty_for(error, sent=self.sent)
         if isinstance(self.job.work, Call) and penalty.outcome in _BESIDE_ANSWERS:
             return NO_PENALTY
-        if not penalty.by_question:
+        # Text alone is no reason to refuse an account.
+        if not penalty.by_question or (penalty.outcome == "dead" and self._router.is_text):
             return penalty
         return penalty.attribute(self.job.asker, self._router.measure_prompt())
 

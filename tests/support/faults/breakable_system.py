@@ -193,6 +193,12 @@ class BreakableSystem(ABC):
         ((_, count),) = self.client.pubsub_numsub(keys.channel(answer))
         return int(count)
 
+    def channels(self, client: Redis) -> set[bytes]:
+        """The channels that are subscribed to at a server, but for those of processes, live workers and sentinels."""
+        names: set[Any] = {*client.pubsub_channels(), *client.pubsub_shardchannels()}
+        own = {b"__sentinel__:hello", *(keys.bell_channel(worker).encode() for worker in self.alive())}
+        return {name for name in names if b"probe:" not in name} - own
+
     def job(self, question: str) -> dict[bytes, bytes] | None:
         """The job of a question, as Redis holds it."""
         for key in self.names(keys.job_key("*")):

@@ -6,13 +6,13 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from tests.support.conditions import until
 from tests.support.faults.account_resetter import ready_accounts
 from tests.support.faults.clients import unique
 from tests.support.faults.history import Exchange, Kind
 from tests.support.faults.load_clients import LoadClients
+from tests.support.faults.redis_node import RedisNode
 from tests.support.faults.replicated_system import ReplicatedSystem
 from tests.support.faults.system_scenario import SystemScenario
 from wire import keys
@@ -49,9 +49,17 @@ class FailOverScenario(SystemScenario):
         await until(lambda: all(self.system.turns(exchange.question) for exchange in exchanges), "all are sent")
         return exchanges
 
-    def asked_once(self, *exchanges: Exchange) -> bool:
-        """Whether each of these questions reached the upstream, and only once."""
-        return [len(self.system.turns(exchange.question)) for exchange in exchanges] == [1] * len(exchanges)
+    async def primary(self, tag: str = keys.SHARD) -> RedisNode:
+        """Return the primary of this hash tag, once a majority agrees on it."""
+        return await asyncio.to_thread(self.system.shard(tag).agreed_primary)
+
+    async def await_successor(self, old: RedisNode, tag: str = keys.SHARD) -> None:
+        """Wait until another primary of this hash tag takes writes in place of the old one."""
+        await asyncio.to_thread(self.system.shard(tag).successor, old)
+
+    async def await_demotion(self, old: RedisNode) -> None:
+        """Wait until the old primary of the answers is a replica of the one that is."""
+        await asyncio.to_thread(self.system.shard().await_demotion, old)
 
     async def answered(self) -> Exchange:
         """Ask new questions, one after the other, until one is answered, and return it."""
@@ -64,10 +72,9 @@ class FailOverScenario(SystemScenario):
 
     async def fail(self) -> None:
         """Let the primary of the answers fail and another take its place, whatever that lacks."""
-        shard = self.system.shard()
-        old = await asyncio.to_thread(shard.agreed_primary)
+        old = await self.primary()
         old.kill()
-        await asyncio.to_thread(shard.successor, old)
+        await self.await_successor(old)
 
     async def roll(self) -> None:
         """Replace each gateway and each worker by a new process, one of each at a time, while the others serve."""
@@ -79,11 +86,9 @@ class FailOverScenario(SystemScenario):
             await asyncio.to_thread(self.system.start)
 
     def channels(self) -> set[bytes]:
-        """The channels that are subscribed to at any server, but for those of processes, workers and sentinels."""
-        bells = {keys.bell_channel(worker).encode() for worker in self.system.alive()} | {b"__sentinel__:hello"}
-        servers = [server for server in self.system.shape.servers if server.role != "sentinel"]
-        channels: set[Any] = {name for server in servers for name in self.system.client_of(server).pubsub_channels()}
-        return {name for name in channels if b"probe:" not in name} - bells
+        """The channels that are subscribed to at any server; see BreakableSystem."""
+        clients = [self.system.client_of(server) for server in self.system.shape.servers]
+        return set[bytes]().union(*map(self.system.channels, clients))
 
     async def refused(self) -> Exchange:
         """Ask a question that must be refused within two seconds, with a word on when to come back, and unspent."""
@@ -109,6 +114,13 @@ class FailOverScenario(SystemScenario):
     def logged(self) -> dict[str, int]:
         """How many records each gateway has logged."""
         return {node.name: len(list(node.says())) for node in self.system.gateways}
+
+    async def verify_unbroken(self, *exchanges: Exchange) -> None:
+        """Check that each of these answers came over one connection, and was asked for once; then all as `verify`."""
+        await self.clients.ended()
+        assert all(exchange.answered and exchange.connections == 1 for exchange in exchanges)
+        assert self.asked_once(*exchanges)
+        await self.verify()
 
     async def no_slot_in_use(self) -> None:
         """Wait until the ledger has no account's slot in use."""

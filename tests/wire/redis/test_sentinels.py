@@ -1,26 +1,20 @@
-"""What sentinels say, and what follows from it; see test_nodes.py for real ones."""
+"""What sentinels say, and what follows from it; see test_replicated_nodes.py for real ones."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import Any, cast
 
 import hiredis
 import pytest
 
 from tests.support.conditions import until
+from tests.support.scripted_redis import array
 from wire.errors import StoreUnavailableError
 from wire.redis.address import Endpoint, RedisAddress
 from wire.redis.sentinels import Sentinels
 
 pytestmark = pytest.mark.anyio
 FIRST, SECOND = Endpoint("10.0.0.1", 6379), Endpoint("10.0.0.2", 6379)
-
-
-def pack(*parts: str) -> bytes:
-    """Return an array of strings, as Redis sends it."""
-    packed: bytes = hiredis.pack_command(cast(Any, parts))
-    return packed
 
 
 class ScriptedSentinel:
@@ -50,11 +44,11 @@ class ScriptedSentinel:
         if self.silent:
             return
         endpoint = self.endpoint
-        writer.write(pack(endpoint.host, str(endpoint.port)) if endpoint else b"*-1\r\n")
+        writer.write(array(endpoint.host, str(endpoint.port)) if endpoint else b"*-1\r\n")
 
     def publish(self, content: str, channel: str = "+switch-master") -> None:
         for listener in self.listeners:
-            listener.write(pack("message", channel, content))
+            listener.write(array("message", channel, content))
 
 
 @asynccontextmanager

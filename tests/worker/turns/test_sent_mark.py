@@ -1,6 +1,8 @@
 """A question leaves only once a replica has its mark."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import pytest
 
@@ -36,98 +38,89 @@ class Alone(PatchedStore):
         return await super().run(script, key, *args)
 
 
-async def claimed(store: Alone) -> tuple[Scenario, ClaimedJob]:
+@dataclass(frozen=True)
+class Marking:
+    """A job that a worker has claimed, and its mark."""
+
+    store: Alone
+    scenario: Scenario
+    job: ClaimedJob
+    mark: SentMark
+
+    async def try_write(self) -> None:
+        await self.mark.try_write(1, fresh=True, stateless=None)
+
+    async def fail_to_write(self, *, away: bool = False) -> None:
+        """Begin an attempt whose mark no replica has; `away`: nor can it be taken back at once."""
+        self.mark.begin()
+        self.store.alone, self.store.away = 1, away
+        with pytest.raises(UnconfirmedError):
+            await self.try_write()
+
+    async def read(self) -> tuple[bytes, bytes | None]:
+        """Return the job's state, and how many times it was sent."""
+        state, attempts = await self.scenario.redis.hmget(keys.job_key(self.job.answer), "state", "attempts")
+        return state, attempts
+
+
+@pytest.fixture
+async def marking(store_url: str, anyio_backend: str) -> AsyncIterator[Marking]:
+    """Nothing is written yet."""
+    store = Alone(store_url)
     scenario = Scenario(store)
     await scenario.settle()
     await scenario.hire("w")
     await scenario.ask(attempt="attempt")
-    return scenario, await scenario.take("w")
-
-
-async def read(scenario: Scenario, job: ClaimedJob) -> tuple[bytes, bytes | None]:
-    state, attempts = await scenario.redis.hmget(keys.job_key(job.answer), "state", "attempts")
-    return state, attempts
+    job = await scenario.take("w")
+    yield Marking(store, scenario, job, SentMark(scenario.sessions, job, report_nothing))
+    await store.close()
 
 
 @pytest.mark.parametrize("away", [False, True])
-async def test_a_mark_that_no_replica_has_is_as_if_it_had_never_been(store_url: str, away: bool) -> None:
+async def test_a_mark_that_no_replica_has_is_as_if_it_had_never_been(marking: Marking, away: bool) -> None:
     """Also where taking it back takes another try."""
-    store = Alone(store_url)
-    scenario, job = await claimed(store)
-    mark = SentMark(scenario.sessions, job, report_nothing)
-    mark.begin()
-    store.alone, store.away = 1, away
+    await marking.fail_to_write(away=away)
+    assert await marking.read() == ((b"SENT", b"1") if away else (b"CLAIMED", None))
+    await marking.try_write()
+    assert await marking.read() == (b"SENT", b"1")
+
+
+async def test_it_is_written_again_until_a_replica_has_it(marking: Marking) -> None:
+    marking.store.alone = 2
+    await marking.mark.write(1, fresh=True, stateless=None, until=asyncio.get_running_loop().time() + 60)
+    assert await marking.read() == (b"SENT", b"1")
+    await marking.mark.record_refusal(0.0)
+    assert await marking.read() == (b"CLAIMED", b"1"), "it was sent, and counts"
+
+
+async def test_who_gives_up_leaves_a_job_that_was_not_sent(marking: Marking) -> None:
+    marking.store.alone = 1
     with pytest.raises(UnconfirmedError):
-        await mark.try_write(1, fresh=True, stateless=None)
-    assert await read(scenario, job) == ((b"SENT", b"1") if away else (b"CLAIMED", None))
-    await mark.try_write(1, fresh=True, stateless=None)
-    assert await read(scenario, job) == (b"SENT", b"1")
-    await store.close()
+        await marking.mark.write(1, fresh=True, stateless=None, until=0.0)
+    assert await marking.scenario.sessions.release(marking.job.lease), "it goes back to the queue"
 
 
-async def test_it_is_written_again_until_a_replica_has_it(store_url: str) -> None:
-    store = Alone(store_url)
-    scenario, job = await claimed(store)
-    store.alone = 2
-    mark = SentMark(scenario.sessions, job, report_nothing)
-    await mark.write(1, fresh=True, stateless=None, until=asyncio.get_running_loop().time() + 60)
-    assert await read(scenario, job) == (b"SENT", b"1")
-    await mark.record_refusal(0.0)
-    assert await read(scenario, job) == (b"CLAIMED", b"1"), "it was sent, and counts"
-    await store.close()
-
-
-async def test_who_gives_up_leaves_a_job_that_was_not_sent(store_url: str) -> None:
-    store = Alone(store_url)
-    scenario, job = await claimed(store)
-    store.alone = 1
-    with pytest.raises(UnconfirmedError):
-        await SentMark(scenario.sessions, job, report_nothing).write(1, fresh=True, stateless=None, until=0.0)
-    assert await scenario.sessions.release(job.lease), "it goes back to the queue"
-    await store.close()
-
-
-async def test_a_job_that_was_withdrawn_while_it_was_marked_is_not_sent(store_url: str) -> None:
+async def test_a_job_that_was_withdrawn_while_it_was_marked_is_not_sent(marking: Marking) -> None:
     """Its gateway has refused it, for want of a replica too."""
-    store = Alone(store_url)
-    scenario, job = await claimed(store)
-    mark = SentMark(scenario.sessions, job, report_nothing)
-    mark.begin()
-    store.alone, store.away = 1, True
-    with pytest.raises(UnconfirmedError):
-        await mark.try_write(1, fresh=True, stateless=None)
-    await scenario.jobs._withdraw(job.answer, "attempt")
+    await marking.fail_to_write(away=True)
+    await marking.scenario.jobs._withdraw(marking.job.answer, "attempt")
     with pytest.raises(AnswerEndedError):
-        await mark.try_write(1, fresh=True, stateless=None)
-    assert await scenario.state(job.answer) == "FAILED"
-    assert (await scenario.ask(attempt="attempt")).answer != job.answer, "who is asked next begins afresh"
-    await store.close()
+        await marking.try_write()
+    assert await marking.scenario.state(marking.job.answer) == "FAILED"
+    asked = await marking.scenario.ask(attempt="attempt")
+    assert asked.answer != marking.job.answer, "who is asked next begins afresh"
 
 
-async def test_one_that_another_gateway_has_adopted_since_is_sent(store_url: str) -> None:
-    store = Alone(store_url)
-    scenario, job = await claimed(store)
-    mark = SentMark(scenario.sessions, job, report_nothing)
-    mark.begin()
-    store.alone, store.away = 1, True
-    with pytest.raises(UnconfirmedError):
-        await mark.try_write(1, fresh=True, stateless=None)
-    await scenario.jobs._withdraw(job.answer, "attempt")
-    assert (await scenario.ask(attempt="attempt")).answer == job.answer
-    await mark.try_write(1, fresh=True, stateless=None)
-    assert await read(scenario, job) == (b"SENT", b"1")
-    await store.close()
+async def test_one_that_another_gateway_has_adopted_since_is_sent(marking: Marking) -> None:
+    await marking.fail_to_write(away=True)
+    await marking.scenario.jobs._withdraw(marking.job.answer, "attempt")
+    assert (await marking.scenario.ask(attempt="attempt")).answer == marking.job.answer
+    await marking.try_write()
+    assert await marking.read() == (b"SENT", b"1")
 
 
-async def test_a_job_that_was_stopped_meanwhile_is_not_sent(store_url: str) -> None:
-    store = Alone(store_url)
-    scenario, job = await claimed(store)
-    mark = SentMark(scenario.sessions, job, report_nothing)
-    mark.begin()
-    store.alone = 1
-    with pytest.raises(UnconfirmedError):
-        await mark.try_write(1, fresh=True, stateless=None)
-    await scenario.jobs.stop(job.answer)
+async def test_a_job_that_was_stopped_meanwhile_is_not_sent(marking: Marking) -> None:
+    await marking.fail_to_write()
+    await marking.scenario.jobs.stop(marking.job.answer)
     with pytest.raises(AnswerEndedError):
-        await mark.try_write(1, fresh=True, stateless=None)
-    await store.close()
+        await marking.try_write()

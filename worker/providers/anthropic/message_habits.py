@@ -23,6 +23,8 @@ _THINKING = re.compile(
 _THOUGHTS = re.compile(
     r"`?signature`? in `?thinking`?|`thinking`.{0,40}blocks.{0,60}cannot be modified|expected `thinking`", re.IGNORECASE
 )
+# How a limit of an answer's tokens that was refused is known, ahead of the one that the server allows.
+_LIMIT = "max_tokens above "
 _FORMS: tuple[ThinkingForm, ...] = ("effort", "budget", "none")
 
 
@@ -31,13 +33,15 @@ class SentParameters:
     """What of a request is about to be refused. `names` are the parameters that its client can do without.
 
     `max_tokens` is the limit that was sent, None if it is to remain; `thinking` how the model was asked to think, None
-    if its client wrote that itself. `trial` is how a request is sent that was refused before.
+    if its client wrote that itself. `trial` is how a request is sent that was refused before, and `fields` are what its
+    client asks for beside the messages.
     """
 
     names: frozenset[str]
     max_tokens: int | None = None
     thinking: ThinkingForm | None = None
     trial: Trial = FIRST
+    fields: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -52,26 +56,41 @@ class MessageHabits(ServerHabits):
         own = _FORMS[_FORMS.index(self.thinking) : -1]
         return next((form for form in own if _refused_form(form) not in trial.without), _FORMS[-1])
 
+    def longest_answer(self, trial: Trial) -> int | None:
+        """Return how many tokens a request may ask for, as far as that is known for all or for this one."""
+        own = [int(name.removeprefix(_LIMIT)) for name in trial.without if name.startswith(_LIMIT)]
+        return min((*own, *([] if self.most_tokens is None else [self.most_tokens])), default=None)
+
     def learn(self, error: UpstreamError, body: bytes, sent: SentParameters) -> str:
         """Learn from a refusal; return the name of what the next request will lack or change, '' for a final one."""
+        name, names = error.parameter, sent.names
         limit = _MAXIMUM.search(error.words)
         if limit is not None and int(limit[1]) == sent.max_tokens and 0 < int(limit[2]) < sent.max_tokens:
-            self.most_tokens = int(limit[2])
-            return "max_tokens"
-        name, names = error.parameter, sent.names
-        if name == SIGNATURE or _THOUGHTS.search(error.words):
+            name = f"{_LIMIT}{int(limit[2])}"
+            names = frozenset({name})
+        elif name == SIGNATURE or _THOUGHTS.search(error.words):
             name, names = SIGNATURE, frozenset({SIGNATURE})
         elif sent.thinking in _FORMS[:-1] and _THINKING.search(error.words):
             name = _refused_form(sent.thinking)
             names = frozenset({name})
         return name if name in names and self.refuse(name, body, names, sent.trial) else ""
 
-    def confirm(self, trial: Trial, own: Collection[str] = ()) -> list[str]:
+    def confirm(
+        self,
+        trial: Trial,
+        own: Collection[str] = (),
+        *,
+        fields: frozenset[str] = frozenset(),
+        signed: bool = False,
+    ) -> list[str]:
         """Leave out what a request was answered without, from now on; return what is new of that."""
         forms = [name for form in _FORMS if (name := _refused_form(form)) in trial.without]
-        before, self.thinking = self.thinking, self.thinking_form(trial)
-        new = super().confirm(trial, (*own, *forms))
-        return new if self.thinking == before else [*new, "thinking"]
+        limits = [name for name in trial.without if name.startswith(_LIMIT)]
+        thinking, self.thinking = self.thinking, self.thinking_form(trial)
+        most, self.most_tokens = self.most_tokens, self.longest_answer(trial)
+        new = super().confirm(trial, (*own, *forms, *limits), fields=fields, signed=signed)
+        changed = {"thinking": self.thinking != thinking, "max_tokens": self.most_tokens != most}
+        return [*new, *(name for name, is_new in changed.items() if is_new)]
 
 
 def _refused_form(form: ThinkingForm) -> str:

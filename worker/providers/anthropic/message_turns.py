@@ -90,7 +90,8 @@ class TurnWriter:
             self._thoughts = set()
             if role == "assistant":
                 self._open, self._answered = {}, set()
-        if message.role == "tool" and (self._own or message.call_id in self._open.keys() - self._answered):
+        awaited = message.call_id in self._open and message.call_id not in self._answered
+        if message.role == "tool" and (self._own or awaited):
             self._answered.add(message.call_id)
             blocks, extra = [self._result(message)], {}
         else:
@@ -189,7 +190,7 @@ class TurnWriter:
             if turn.role != "assistant" or not calls:
                 continue
             after = self._turns[number + 1] if number + 1 < len(self._turns) else None
-            known = after.ids("tool_result", "tool_use_id") if after else []
+            known = frozenset(after.ids("tool_result", "tool_use_id") if after else ())
             missing = [
                 {"type": "tool_result", "tool_use_id": id_, "content": _UNANSWERED} for id_ in calls if id_ not in known
             ]

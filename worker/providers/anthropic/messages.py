@@ -36,6 +36,7 @@ from worker.providers.anthropic.token_count import (
 from worker.providers.call_records import find_place, has_calls, put_back
 from worker.providers.envelope import Envelopes
 from worker.providers.openai.call_refusals import excuse_lacking
+from worker.providers.openai.chat_request import client_fields
 from worker.providers.openai.client import (
     ERROR_TIMEOUT,
     FailureReasons,
@@ -258,18 +259,20 @@ def _as_learnt(
 def _from_prompt(
     prompt: Prompt, server: ServerAccount, habits: MessageHabits, trial: Trial, envelopes: Envelopes | None
 ) -> _MessageRequest:
-    own, omitted, thinking = prompt.dialect == "anthropic", habits.omitted | trial.without, habits.thinking_form(trial)
+    own, thinking, beside = prompt.dialect == "anthropic", habits.thinking_form(trial), client_fields(prompt)
+    omitted = habits.omitted_beside(beside) | trial.without
     form = MessageForm(
         system=server.system,
         sees="pictures" in server.abilities,
-        options=OptionsForm(thinking, habits.most_tokens, omitted),
+        options=OptionsForm(thinking, habits.longest_answer(trial), omitted),
         thinking=trial.thinking,
     )
     streams = {STREAM: True} if server.stream and STREAM not in omitted else {}
     rendered = write_request(prompt, form) | streams
     asked = thinking if not own and find_effort(prompt.options) else None
     wishes = () if own else (name for name in WISHES if name in rendered)
-    sent = SentParameters(frozenset((*wishes, *streams)), None if own else rendered["max_tokens"], asked, trial)
+    names, limit = frozenset((*wishes, *streams)), None if own else rendered["max_tokens"]
+    sent = SentParameters(names, limit, asked, trial, beside)
     headers = {_HEADERS[name]: value.encode() for name, value in prompt.headers.items() if own and name in _HEADERS}
     body = msgspec.json.encode(rendered)
     return _MessageRequest(prompt.model, body, habits, sent, headers, envelopes, free_text_tools(prompt))
@@ -283,5 +286,5 @@ def _learn_refusal(request: _MessageRequest, error: UpstreamError) -> None:
 
 def _learn_answer(server: ServerAccount, request: _MessageRequest) -> None:
     """Send from now on what the server has answered."""
-    for name in request.habits.confirm(request.sent.trial):
+    for name in request.habits.confirm(request.sent.trial, fields=request.sent.fields):
         _LOG.warning("server refuses a parameter, sent otherwise now", account=server.name, parameter=name)

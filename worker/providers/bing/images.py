@@ -45,7 +45,7 @@ class BingImageProvider:
         signed_in = require_cookies(account)
         async with open_browser(signed_in, url, headers, self._tls, self._timeout, MAX_PAGE) as browser:
             hook = SendHook(before_send)
-            session = ImageSession(browser, hook)
+            session = ImageSession(browser, hook, keyword)
             generator = self._creator.ImageGenAsync.__new__(self._creator.ImageGenAsync)
             generator.session, generator.quiet, generator.debug_file = session, True, None
             try:
@@ -66,15 +66,16 @@ class BingImageProvider:
 
 
 class ImageSession:
-    """The HTTP client of ImageGenAsync, which checks the responses.
+    """The HTTP client of ImageGenAsync, which checks the responses to a request for images of `keyword`.
 
     `hook` runs before the first POST. `page` is the last page of results. A page that reports a failure raises
     UpstreamError at once.
     """
 
-    def __init__(self, browser: httpx.AsyncClient, hook: SendHook) -> None:
+    def __init__(self, browser: httpx.AsyncClient, hook: SendHook, keyword: str) -> None:
         self._browser = browser
         self._hook = hook
+        self._keyword = keyword
         self.page = ""
 
     async def post(self, url: str, *, data: str | None = None, **_: object) -> httpx.Response:
@@ -82,7 +83,7 @@ class ImageSession:
         with upstream_errors(Reason.IMAGE_TIMEOUT):
             response = await self._browser.post(url, content=data, extensions={"trace": self._hook.trace})
         check_order(response.status_code, response.headers.get("location", ""))
-        await run_sized(len(response.text), check_page, response.text)
+        await run_sized(len(response.text), check_page, response.text, self._keyword)
         return response
 
     async def get(self, url: str) -> httpx.Response:
@@ -91,7 +92,7 @@ class ImageSession:
             response = await self._browser.get(url)
         if "/async/results/" in response.url.path:
             self.page = response.text
-            await run_sized(len(self.page), check_page, self.page)
+            await run_sized(len(self.page), check_page, self.page, self._keyword)
         return response
 
 

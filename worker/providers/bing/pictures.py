@@ -1,6 +1,7 @@
 """Parse Bing's image pages: the outcome that they report, and the images' URLs."""
 
 import re
+import unicodedata
 from html import unescape
 
 from wire.reasons import Reason
@@ -20,20 +21,32 @@ _OUTCOMES = (
 )
 # The largest number of images of a page; real ones have four.
 MOST_PICTURES = 100
+_NO_LETTER = re.compile(r"[^a-z]+")
 _SOURCE = re.compile(r'src="([^"]+)"')
 
 
-def check_page(page: str) -> None:
-    """Raise UpstreamError if the page gives, in English, a reason for having no images."""
+def check_page(page: str, keyword: str = "") -> None:
+    """Raise UpstreamError if the page gives, in English, a reason for having no images.
+
+    A page may repeat the `keyword`, so that no phrase in it counts.
+    """
+    asked = _letters(keyword)
     text = unescape(page).replace("’", "'").lower()
     for phrase, reason, refused in _OUTCOMES:
-        if phrase in text:
+        if phrase in text and _letters(phrase) not in asked:
             raise UpstreamError(reason, phrase, refused=refused)
+
+
+def _letters(text: str) -> str:
+    """Return the letters of a text, whatever is between them: a page may leave that out."""
+    return _NO_LETTER.sub("", unicodedata.normalize("NFKC", text).lower())
 
 
 def check_order(status: int, location: str) -> None:
     """Raise UpstreamError if the response to a request for images is a refusal, or has no valid redirect."""
-    if status in (401, 403) or "signin" in location or "login." in location:
+    # Behind it is what the client asked for.
+    place = location.partition("?")[0]
+    if status in (401, 403) or "signin" in place or "login." in place:
         raise UpstreamError(Reason.ACCOUNT_UNAUTHORIZED, f"HTTP {status}", refused=True)
     if status == 302 and not (location.startswith("/") and "id=" in location):
         raise UpstreamError(Reason.IMAGE_PROTOCOL, "a redirect without an id")

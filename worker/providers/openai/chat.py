@@ -20,7 +20,12 @@ from worker.errors import UpstreamError
 from worker.providers import BeforeSend, CallResult, Completion, Growth, SavedConversation, require_server
 from worker.providers.call_records import find_place, has_calls, make_records, put_back
 from worker.providers.envelope import Envelopes
-from worker.providers.openai.chat_request import RequestForm, earlier_fields, render_prompt
+from worker.providers.openai.chat_request import (
+    RequestForm,
+    client_fields,
+    earlier_fields,
+    render_prompt,
+)
 from worker.providers.openai.client import ERROR_TIMEOUT, FailureReasons, ServerClient, excuse_account, time_limit
 from worker.providers.openai.embeddings import request_embeddings
 from worker.providers.openai.growths import GRACE, read_growths
@@ -45,10 +50,11 @@ Seal = Callable[[Mapping[str, Any]], dict[str, Any]]
 class _Request:
     """A request for an answer. `parameters` are those of ours in it, `fields` those of earlier answers.
 
-    The values of the fields in `own` are lists and objects, of which any part may be refused. Extra fields of the
+    The values of the fields in `own` are no texts, so that the values may be what is refused. Extra fields of the
     answer leave as `seal` returns them. `trial` is how a request is sent that was refused before. `sent` are the fields
     that its client sent under the same names. `asked` is what calls of its answer are known by; see
-    worker.providers.call_records.
+    worker.providers.call_records. `beside` is what its client asks for beside the messages, and `signed`: a call
+    has the word in place of a signature.
     """
 
     model: str
@@ -61,6 +67,8 @@ class _Request:
     trial: Trial = FIRST
     seal: Seal | None = None
     asked: Prompt | None = None
+    beside: frozenset[str] = frozenset()
+    signed: bool = False
 
 
 class OpenAIProvider:
@@ -157,7 +165,7 @@ class OpenAIProvider:
         temperature = self._styles.temperature(server, style)
 
         def build(trial: Trial) -> _Request:
-            extras = _extras(server, habits.omitted | trial.without, temperature)
+            extras = _extras(server, habits.omitted_beside(frozenset()) | trial.without, temperature)
             body = msgspec.json.encode({"model": model, "messages": messages, **extras})
             return _Request(model, body, habits, frozenset(extras))
 
@@ -184,7 +192,8 @@ def _extras(server: ServerAccount, omitted: Collection[str], temperature: float 
 
 
 def _from_prompt(prompt: Prompt, server: ServerAccount, habits: ServerHabits, trial: Trial, seal: Seal) -> _Request:
-    omitted = habits.omitted | trial.without
+    beside = client_fields(prompt)
+    omitted = habits.omitted_beside(beside) | trial.without
     form = RequestForm(
         system=server.system,
         developer=server.developer,
@@ -202,8 +211,15 @@ def _from_prompt(prompt: Prompt, server: ServerAccount, habits: ServerHabits, tr
     parameters = frozenset({*extras, form.max_tokens, *(() if form.short_ids else (CALL_IDS,))})
     sent = frozenset(rendered if prompt.dialect == "chat" else ())
     fields = earlier_fields(prompt)
-    own = frozenset(name for name, values in fields.items() if any(isinstance(value, list | dict) for value in values))
-    return _Request(prompt.model, body, habits, parameters, frozenset(fields) - omitted, own, sent, seal=seal)
+    own = frozenset(name for name, values in fields.items() if not all(map(_is_text, values)))
+    signed = form.signs_calls and any(message.calls for message in prompt.messages)
+    earlier = frozenset(fields) - omitted
+    return _Request(prompt.model, body, habits, parameters, earlier, own, sent, seal=seal, beside=beside, signed=signed)
+
+
+def _is_text(value: object) -> bool:
+    """Return whether the value of a field is what servers send there, if they send anything."""
+    return value is None or isinstance(value, str)
 
 
 def _learn_refusal(request: _Request, error: UpstreamError) -> None:
@@ -215,5 +231,6 @@ def _learn_refusal(request: _Request, error: UpstreamError) -> None:
 
 def _learn_answer(server: ServerAccount, request: _Request) -> None:
     """Leave out what the server has answered without, from now on."""
-    for name in request.habits.confirm(request.trial, request.own):
+    habits, trial = request.habits, request.trial
+    for name in habits.confirm(trial, request.own, fields=request.beside, signed=request.signed):
         _LOG.warning("server refuses a parameter, no longer sent", account=server.name, parameter=name)

@@ -5,11 +5,12 @@ import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import msgspec
 
-from wire.blocks import fold
+from wire.blocks import fold_all
 from wire.prompt import (
     AnswerFormat,
     Dialect,
@@ -36,9 +37,11 @@ _OURS = frozenset({"model", "messages", "stream", "stream_options", "store", "me
 # Where old reasoning is: fields of an earlier answer's message and calls, and types of its parts.
 THINKING = frozenset({*REASONING_FIELDS, "reasoning_details", "extra_content", "thought_signature"})
 _THINKING_PARTS = frozenset({"thinking", "redacted_thinking", "reasoning"})
-# How many extra fields earlier answers may have in all for one of them to be left out: a refusal is searched for each.
-# There are far fewer, unless a client makes them up.
+# How many extra fields earlier answers may have in all for one of them to be left out, and characters of its name: a
+# refusal is searched for each, and what is left out is known from then on. Both are far less, unless a client makes
+# fields up.
 _MOST_FIELDS = 64
+_LONGEST_FIELD = 128
 UNSEEN = "[picture]"
 _ERROR = "Error: "
 # This API has no more stop sequences; gateways end an answer at the others.
@@ -101,8 +104,20 @@ def earlier_fields(prompt: Prompt) -> dict[str, list[Any]]:
         *(call.extra for message in answers for call in message.calls),
     ):
         for name, value in extra.items():
-            fields.setdefault(name, []).append(value)
+            if len(name) <= _LONGEST_FIELD:
+                fields.setdefault(name, []).append(value)
     return fields if len(fields) <= _MOST_FIELDS else {}
+
+
+def client_fields(prompt: Prompt) -> frozenset[str]:
+    """Return what a client asks for beside the messages: a server may refuse other fields beside one of them."""
+    given = {
+        "tools": prompt.tools,
+        "tool_choice": prompt.tool_choice,
+        "parallel_tool_calls": prompt.parallel_tool_calls,
+        "response_format": prompt.format,
+    }
+    return frozenset((*prompt.options, *prompt.extra, *(name for name, value in given.items() if value)))
 
 
 class _Renderer:
@@ -147,9 +162,7 @@ class _Renderer:
         if not thoughts:
             return message
         parts = tuple(part for part in message.parts if not isinstance(part, Thought))
-        extra: Mapping[str, Any] = {}
-        for thought in thoughts if self._form.thinking else []:
-            extra = fold(extra, thought.extra)
+        extra = fold_all(thought.extra for thought in thoughts) if self._form.thinking else {}
         text = "".join(thought.text for thought in thoughts)
         if text and self._form.reasoning_field and self._form.thinking:
             extra = {**extra, self._form.reasoning_field: text}
@@ -286,19 +299,22 @@ def _sign(call: dict[str, Any]) -> None:
 
 def join_calls(messages: Sequence[Message]) -> list[Message]:
     """Return messages so that the results of calls follow them: an answer with calls takes in what follows of it."""
-    joined: list[Message] = []
+    answers: list[list[Message]] = []
     for message in messages:
-        last = joined[-1] if joined else None
-        if last is None or not last.calls or message.role != "assistant":
-            joined.append(message)
-            continue
-        joined[-1] = msgspec.structs.replace(
-            last,
-            parts=(*last.parts, *message.parts),
-            calls=(*last.calls, *message.calls),
-            extra=fold(last.extra, message.extra),
-        )
-    return joined
+        if answers and answers[-1][0].calls and message.role == "assistant":
+            answers[-1].append(message)
+        else:
+            answers.append([message])
+    return [answer[0] if len(answer) == 1 else _join_answer(answer) for answer in answers]
+
+
+def _join_answer(messages: Sequence[Message]) -> Message:
+    return msgspec.structs.replace(
+        messages[0],
+        parts=tuple(chain.from_iterable(message.parts for message in messages)),
+        calls=tuple(chain.from_iterable(message.calls for message in messages)),
+        extra=fold_all(message.extra for message in messages),
+    )
 
 
 def _system_first(messages: Sequence[Message]) -> list[Message]:

@@ -10,7 +10,7 @@ from wire.reasons import Reason
 from worker.errors import UpstreamError
 from worker.providers.openai.parameters import find_parameter
 from worker.providers.openai.refusals import NO_CREDIT, NO_CREDIT_WORDS, BodyKind, find_rule
-from worker.providers.openai.retry_after import RETRY_AFTER, parse_retry_delay
+from worker.providers.openai.retry_after import RETRY_AFTER, parse_retry_delay, parse_retry_words
 from worker.providers.openai.words import clean_words
 
 # A code that is safe to log: words, or an HTTP status.
@@ -28,7 +28,7 @@ class ErrorReport:
 
     `status` is the HTTP status, or the one that an error within a stream contains; None if it has none. `codes` are the
     error's names as the server writes them; `message` is for people, and may repeat the question and the key. `params`
-    are the fields of the request that it names. `retry_after`, in seconds, is in the error itself.
+    are the fields of the request that it names. `retry_after`, in seconds, is in a field of the error itself.
     """
 
     status: int | None
@@ -55,11 +55,14 @@ class ErrorReport:
         rule = find_rule(self.status, self.body, self.codes, self.message)
         reason = policy if rule.reason is Reason.QUESTION_REFUSED else rule.reason
         pause = self.retry_after if retry_after is None else retry_after
+        if pause is None and reason in _PAUSED_BY_WORDS and not rule.by_question:
+            pause = parse_retry_words(self.message)
         if reason is Reason.ACCOUNT_THROTTLED and pause is None and not self._lacks_credit:
             pause = RETRY_AFTER
         allowed = pause if reason in _PAUSED and not rule.final else None
         error = UpstreamError(reason, self.detail, refused=not rule.final, retry_after=allowed)
         error.status, error.is_page = self.status, self.body is BodyKind.PAGE
+        error.by_question = rule.by_question
         error.elsewhere = reason in _SERVERS and not rule.final
         error.missing_model = reason is Reason.ACCOUNT_REFUSED and (
             self.status == 404 or any(code.lower() == _NO_MODEL for code in self.codes)
@@ -95,6 +98,8 @@ _SERVERS = frozenset({Reason.UPSTREAM_BUSY, Reason.UPSTREAM_INTERNAL})
 _ABOUT_THE_REQUEST = frozenset({Reason.QUESTION_INVALID, Reason.UPSTREAM_INTERNAL})
 # Refusals for which the account pauses as long as the server asks for.
 _PAUSED = frozenset({Reason.ACCOUNT_THROTTLED, Reason.UPSTREAM_BUSY, Reason.UPSTREAM_INTERNAL})
+# Those of them of which the words count too: they don't repeat what was asked.
+_PAUSED_BY_WORDS = frozenset({Reason.ACCOUNT_THROTTLED, Reason.UPSTREAM_BUSY})
 
 
 def parse_error_response(status: int, body: bytes, content_type: str = "") -> ErrorReport:
@@ -118,14 +123,14 @@ def parse_error(value: Any, status: int | None = None) -> ErrorReport:
     error = outer.get("error") or value
     if not isinstance(error, dict):
         message = error[:_LONGEST_MESSAGE] if isinstance(error, str) else ""
-        return ErrorReport(status, message=message, retry_after=parse_retry_delay(outer, message))
+        return ErrorReport(status, message=message, retry_after=parse_retry_delay(outer))
     codes = tuple(
         str(error[name]) for name in ("type", "code", "status", "error_code") if isinstance(error.get(name), str | int)
     )
     message, params = _message(error)
     number = next((int(code) for code in codes if re.fullmatch(r"[45]\d\d", code)), None)
-    pause = parse_retry_delay(error, message)
-    pause = parse_retry_delay(outer, "") if pause is None else pause
+    pause = parse_retry_delay(error)
+    pause = parse_retry_delay(outer) if pause is None else pause
     return ErrorReport(status or number, codes, message, params, pause)
 
 

@@ -14,6 +14,7 @@ from worker.providers.openai.parameters import (
     MAX_TOKENS,
     OWN_PARAMETERS,
     SIGNATURE,
+    STREAM,
     THOUGHT_SIGNATURE,
 )
 from worker.providers.openai.thoughts import Beginning
@@ -23,6 +24,9 @@ _MOST_TRIALS = 1024
 _MOST_LEFT_OUT = 16
 # How many fields of earlier answers are left out for everybody: clients can make some up.
 _MOST_OMITTED = 256
+# How many sets of fields are known beside which a server doesn't stream, and characters of all names in one of them.
+_MOST_WHOLE = 64
+_LONGEST_SET = 1024
 _NAMES: tuple[MaxTokensName, MaxTokensName] = (MAX_TOKENS, MAX_COMPLETION_TOKENS)
 # What is wrong with one request, and says nothing of the others.
 _OF_A_REQUEST = frozenset({SIGNATURE, THOUGHT_SIGNATURE})
@@ -55,14 +59,21 @@ class ServerHabits:
     """One model at one server. `omitted` are the parameters of ours that it refuses, and fields of earlier answers.
 
     `beginning` is how its text begins, and `reasoning_field` where it sends reasoning. `signs_calls`: it wants calls
-    back with its signature, or with a word in its place.
+    back with its signature, or with a word in its place. It doesn't stream what has all fields of one of the sets in
+    `whole_beside`.
     """
 
     omitted: set[str] = field(default_factory=set)
     beginning: Beginning = None
     reasoning_field: str = ""
     signs_calls: bool = False
+    whole_beside: set[frozenset[str]] = field(default_factory=set)
     _trials: dict[bytes, frozenset[str]] = field(default_factory=dict)
+
+    def omitted_beside(self, fields: frozenset[str]) -> frozenset[str]:
+        """Return what is left out of a request with these fields of its client's."""
+        whole = any(beside <= fields for beside in self.whole_beside)
+        return frozenset((*self.omitted, *([STREAM] if whole else [])))
 
     def find_trial(self, body: bytes) -> Trial:
         """Return how a request with this first body is to be sent, since it was refused before; else FIRST."""
@@ -89,13 +100,26 @@ class ServerHabits:
             del self._trials[next(iter(self._trials))]
         return True
 
-    def confirm(self, trial: Trial, own: Collection[str] = ()) -> list[str]:
+    def confirm(
+        self,
+        trial: Trial,
+        own: Collection[str] = (),
+        *,
+        fields: frozenset[str] = frozenset(),
+        signed: bool = False,
+    ) -> list[str]:
         """Leave out what a request was answered without, from now on; return what is new of that.
 
-        `own` are the fields whose values were the client's, so that their names may not have been at fault.
+        `own` are the fields whose values were the client's, so that their names may not have been at fault. `fields`
+        are what the client asked for: one of them may be what the server doesn't stream. `signed`: the request had a
+        call with the word in place of a signature, so that the server takes it.
         """
-        self.signs_calls = self.signs_calls or THOUGHT_SIGNATURE in trial.without
-        new = trial.without - _OF_A_REQUEST - self.omitted - frozenset(own)
+        self.signs_calls = self.signs_calls or (signed and THOUGHT_SIGNATURE in trial.without)
+        new = trial.without - _OF_A_REQUEST - self.omitted_beside(fields) - frozenset(own)
+        if STREAM in new and fields:
+            new -= {STREAM}
+            if len(self.whole_beside) < _MOST_WHOLE and sum(map(len, fields)) <= _LONGEST_SET:
+                self.whole_beside.add(fields)
         if len(self.omitted) + len(new) > _MOST_OMITTED:
             new &= OWN_PARAMETERS
         self.omitted |= new

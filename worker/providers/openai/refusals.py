@@ -27,7 +27,8 @@ class Rule:
 
     `statuses` contain None for an error without a status, inside a stream or under 200. Where there are `codes` or
     `words`, one of the error's names has to be among them, or its message has to match them. `named`: the error has a
-    name at all, and not only a number.
+    name at all, and not only a number. `by_question`: another question might not be refused so, for the words may be a
+    client's that the server repeats, or it is about what this one asks for.
     """
 
     reason: Reason
@@ -36,6 +37,7 @@ class Rule:
     codes: frozenset[str] | None = None
     words: re.Pattern[str] | None = None
     named: bool = False
+    by_question: bool = False
     final: bool = False
 
     def matches(self, status: int | None, body: BodyKind, codes: Collection[str], message: str) -> bool:
@@ -69,15 +71,24 @@ _4XX = _statuses(*range(400, 500))
 _5XX = _statuses(*range(500, 600))
 
 NO_CREDIT = _codes("insufficient_quota billing_hard_limit_reached insufficient_balance")
-# Anthropic's words for that, under 400.
+# Anthropic's words for that, under 400, and within those of whoever passes them on.
+_NO_CREDIT = re.compile(r"^your credit balance is too low\b")
 NO_CREDIT_WORDS = re.compile(r"\bcredit balance is too low\b")
+# OpenRouter's for a question that may become dearer than what is left, and OpenAI's for one above a minute's limit.
+_TOO_DEAR = re.compile(r"\bfewer max_tokens\b|\bcan only afford\b")
+_TOO_LARGE = re.compile(r"^request too large\b")
 _LIMITED = NO_CREDIT | _codes(
     "rate_limit_exceeded rate_limit_error ratelimiterror too_many_requests resource_exhausted throttlingexception"
 )
 _KEY = _codes("invalid_api_key authentication_error permission_error permission_denied model_not_found")
+# Those of them, and others, that no question changes.
+_UNCONDITIONAL = _codes(
+    "invalid_api_key authentication_error model_not_found unsupported_country_region_territory deploymentnotfound"
+)
 _KEY_WORDS = re.compile(r"\bapi[ _-]?key\b")
 _OVERLOADED = _codes("overloaded_error overloaded service_unavailable unavailable_error unavailable engine_overloaded")
-_LOADING = re.compile(
+_LOADING = re.compile(r"^loading model\.?$")
+_LOADING_WORDS = re.compile(
     r"\bloading model\b"
     r"|\bmodel\b[^\n]{0,80}\b(is|are) (currently |still |being )*(loading|warming up|starting)\b"
     r"|\bmodel\b[^\n]{0,80}\bbeing loaded\b"
@@ -101,22 +112,31 @@ _ACCOUNT_400_WORDS = re.compile(
     r"^(/[a-z/_]{1,40}: )?invalid model name passed in model=|^server is pinned to '[^\n]{1,200}'; requested '"
 )
 
+_MAYBE_LOADING = _statuses(None, 400, 404, 409, 422, 425, 500, 502)
+
 # What a client may name that isn't at its server, beside the model.
 _LACKING = re.compile(r"^(?!.*\bmodel\b).*\b(file|container|skill)s?\b.*(not found|not exist|n't exist)", re.DOTALL)
 
 RULES = (
     Rule(Reason.SESSION_TOO_LONG, _statuses(None, 400, 413, 422), codes=_TOO_LONG, words=_TOO_LONG_WORDS),
     Rule(Reason.QUESTION_REFUSED, _statuses(None, 400, 403, 422), codes=_POLICY, words=_POLICY_WORDS),
-    Rule(Reason.UPSTREAM_BUSY, _statuses(None, 400, 404, 409, 422, 425, 500, 502), _JSON, words=_LOADING),
+    Rule(Reason.UPSTREAM_BUSY, _MAYBE_LOADING, _JSON, words=_LOADING),
+    Rule(Reason.UPSTREAM_BUSY, _MAYBE_LOADING, _JSON, words=_LOADING_WORDS, by_question=True),
     Rule(Reason.QUESTION_INVALID, _statuses(404), _ERROR, words=_LACKING),
     # The server's own word about its key or model.
     Rule(Reason.ACCOUNT_REFUSED, _statuses(None), _ERROR, codes=_KEY),
-    Rule(Reason.ACCOUNT_REFUSED, _statuses(401, 403, 404), _ERROR, named=True),
+    Rule(Reason.ACCOUNT_REFUSED, _statuses(403, 404), _ERROR, codes=_UNCONDITIONAL),
+    Rule(Reason.ACCOUNT_REFUSED, _statuses(401), _ERROR, named=True),
+    Rule(Reason.ACCOUNT_REFUSED, _statuses(403, 404), _ERROR, named=True, by_question=True),
     Rule(Reason.ACCOUNT_REFUSED, _statuses(401), _ERROR, words=_KEY_WORDS),
     Rule(Reason.ACCOUNT_REFUSED, _statuses(400), _JSON, codes=_ACCOUNT_400, words=_ACCOUNT_400_WORDS),
+    # What is wrong with this question alone.
+    Rule(Reason.QUESTION_INVALID, _statuses(429), _ERROR, words=_TOO_LARGE),
+    Rule(Reason.ACCOUNT_THROTTLED, _statuses(402), _ERROR, words=_TOO_DEAR, by_question=True),
     # A pause that the server asks for.
     Rule(Reason.ACCOUNT_THROTTLED, _statuses(402, 429)),
-    Rule(Reason.ACCOUNT_THROTTLED, _statuses(None, 400), _ERROR, words=NO_CREDIT_WORDS),
+    Rule(Reason.ACCOUNT_THROTTLED, _statuses(None, 400), _ERROR, words=_NO_CREDIT),
+    Rule(Reason.ACCOUNT_THROTTLED, _statuses(None, 400), _ERROR, words=NO_CREDIT_WORDS, by_question=True),
     Rule(Reason.ACCOUNT_THROTTLED, _statuses(None), codes=_LIMITED),
     Rule(Reason.UPSTREAM_BUSY, _statuses(503, 529)),
     Rule(Reason.UPSTREAM_BUSY, _statuses(None), codes=_OVERLOADED),

@@ -21,7 +21,7 @@ def move_pictures(messages: Sequence[Message]) -> list[Message]:
         if message.role == "tool":
             pictures = [part for part in message.parts if isinstance(part, Picture)]
             waiting += pictures
-            moved.append(_without(message, pictures) if pictures else message)
+            moved.append(_without_pictures(message) if pictures else message)
             continue
         if waiting and message.role == "user":
             moved.append(msgspec.structs.replace(message, parts=(*waiting, *message.parts), string=False))
@@ -31,8 +31,8 @@ def move_pictures(messages: Sequence[Message]) -> list[Message]:
     return [*moved, *_of_user(waiting)]
 
 
-def _without(message: Message, pictures: Sequence[Part]) -> Message:
-    parts = tuple(part for part in message.parts if part not in pictures)
+def _without_pictures(message: Message) -> Message:
+    parts = tuple(part for part in message.parts if not isinstance(part, Picture))
     return msgspec.structs.replace(message, parts=parts or (Text(MOVED),))
 
 

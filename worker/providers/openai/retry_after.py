@@ -35,14 +35,19 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
     return bounded(_reset(headers) if seconds is None else seconds)
 
 
-def parse_retry_delay(error: Mapping[str, Any], message: str) -> float | None:
-    """Parse the seconds to wait from an error: its `retryDelay` or `retry_after`, or the words of its message."""
+def parse_retry_delay(error: Mapping[str, Any]) -> float | None:
+    """Parse the seconds to wait from the fields of an error: its `retryDelay` or `retry_after`."""
     details = error.get("details")
     parts = [error, *(part for part in details if isinstance(part, dict))] if isinstance(details, list) else [error]
     for part in parts:
         for name in ("retryDelay", "retry_delay", "retry_after", "estimated_time"):
             if (seconds := _seconds(part.get(name))) is not None:
                 return bounded(seconds)
+    return None
+
+
+def parse_retry_words(message: str) -> float | None:
+    """Parse the seconds to wait from an error's message, which may repeat what a client wrote."""
     words = _WORDS.search(message.lower())
     if words is None:
         return None

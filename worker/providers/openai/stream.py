@@ -9,8 +9,10 @@ from typing import Any, Literal
 import msgspec
 
 from wire.blocks import Block, BlockKind, Piece, is_text, join_text
+from wire.json_values import has_too_many_values
 from wire.messages import EndReason, FinishReason, Source, Usage
 from wire.reasons import Reason
+from wire.threads import LARGE
 from worker.errors import UpstreamError
 from worker.providers import Completion
 from worker.providers.call_records import REASONING_FIELDS
@@ -32,6 +34,8 @@ _MOST = 100
 LONGEST_ADDRESS = 4096
 LONGEST_TITLE = 1000
 _LONGEST_WORD = 100
+# Values of one event, or of a whole answer: they are read at once, and a large one has less, with logprobs too.
+_MOST_VALUES = 400_000
 # Bytes of the extra fields beside the choices.
 _MAX_BESIDE = 64 * 1024
 
@@ -369,7 +373,12 @@ def _is_empty(value: Any) -> bool:
 
 
 def decode_chunk(data: str) -> Any:
-    """Return an event's JSON, also where a server writes it carelessly. UpstreamError `upstream.protocol`."""
+    """Return an event's JSON, also where a server writes it carelessly.
+
+    UpstreamError `upstream.protocol`, or `transport.toobig` for one of very many values.
+    """
+    if len(data) > LARGE and has_too_many_values(data.encode(errors="replace"), _MOST_VALUES):
+        raise UpstreamError(Reason.TRANSPORT_TOO_BIG, "an event of very many values")
     try:
         return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError):

@@ -58,9 +58,12 @@ class ThoughtSplitter:
         if self._state == self._thought:
             self._put_reasoning(held)
         elif self._state == self._unopened:
-            # There was no end of any reasoning, so all of it may be the text.
+            # There was no end of any reasoning, so all of it may be the text; and so may the next answer: a client may
+            # have had the model write what the one before began with.
             self._put_reasoning(held)
             self._splits.append(("text", undecided + held))
+            self._held, self.beginning = "", None
+            return self._take()
         elif self._state == self._inner:
             self._put_text(_OPEN + undecided + held)
         elif self._state == self._between or self._after_block:

@@ -10,7 +10,8 @@ from worker.providers.surrogates import clean_json
 
 # Bytes of a server's own object that are kept.
 _MAX_RAW = 16 * 1024
-_MAX_COUNT = 2**53
+# Above it a number is none of tokens: the sums that the console counts have to be exact, and below 1e17 in Lua.
+_MAX_COUNT = 10**9
 
 
 def parse_usage(chunk: Mapping[str, Any], choice: Mapping[str, Any]) -> Usage | None:

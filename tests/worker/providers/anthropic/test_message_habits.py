@@ -16,11 +16,23 @@ def refusal(words: str, parameter: str = "") -> UpstreamError:
 def test_the_longest_answer_is_learnt() -> None:
     habits = MessageHabits()
     words = "max_tokens: 8192 > 4096, which is the maximum allowed number of output tokens for m"
-    assert habits.learn(refusal(words), b"", SENT) == "max_tokens"
-    assert habits.most_tokens == 4096
+    assert habits.learn(refusal(words), b"", SENT)
+    trial = habits.find_trial(b"")
+    assert (habits.longest_answer(FIRST), habits.longest_answer(trial)) == (None, 4096)
+    assert habits.confirm(trial) == ["max_tokens"]
+    assert (habits.longest_answer(FIRST), habits.omitted) == (4096, set())
     own = SentParameters(frozenset(), None)
     assert habits.learn(refusal(words), b"", own) == ""
     assert habits.learn(refusal(words), b"", SentParameters(frozenset(), 4096)) == ""
+
+
+def test_a_limit_that_a_refusal_quotes_holds_for_its_own_request_alone() -> None:
+    habits = MessageHabits()
+    words = """messages.0.cache_control: Input tag '"message": "max_tokens: 8192 > 1' found using 'type'"""
+    assert habits.learn(refusal(words), b"", SENT)
+    trial = habits.find_trial(b"")
+    assert habits.learn(refusal(words), b"", SentParameters(frozenset(), 1, None, trial)) == ""
+    assert habits.longest_answer(FIRST) is None
 
 
 @pytest.mark.parametrize(

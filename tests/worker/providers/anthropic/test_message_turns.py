@@ -270,3 +270,11 @@ def test_calls_of_one_id_are_numbered_in_the_time_of_their_number() -> None:
     turns = written(*(message for _ in range(20_000) for message in (calling("c"), result("c"))))
     # Each that counted from the first one on would take minutes, and meet the limit that each test has.
     assert [turns[-2]["content"][0]["id"], turns[-1]["content"][0]["tool_use_id"]] == ["c_20000", "c_20000"]
+
+
+def test_many_calls_and_results_are_written_in_the_time_of_their_number() -> None:
+    # With the square of it this would take an hour, and meet the limit that each test has.
+    ids = [f"c{number}" for number in range(50_000)]
+    asked, called, answered = written(words("user", "q"), calling(*ids), *map(result, ids))
+    assert asked["content"] == "q"
+    assert len(called["content"]) == len(answered["content"]) == len(ids)

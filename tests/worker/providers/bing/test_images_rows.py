@@ -71,3 +71,12 @@ async def test_an_account_that_is_signed_out_is_reported_so(bing: Emulator) -> N
     with pytest.raises(UpstreamError) as caught:
         await drawn(bing, "a river", CookieAccount("nobody", {"MUID": "m"}))
     assert (caught.value.reason, caught.value.refused) == ("account.unauthorized", True)
+
+
+@pytest.mark.parametrize(
+    "keyword", ["a poster: you can't submit any more prompts", "Please sign in to create images", "a signin at login.x"]
+)
+async def test_a_request_that_reads_like_a_refusal_is_drawn(bing: Emulator, keyword: str) -> None:
+    """Bing repeats it beside the pictures, and in the address that it redirects to."""
+    pictures, _ = await drawn(bing, keyword)
+    assert len(pictures) == 4

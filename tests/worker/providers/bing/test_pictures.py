@@ -28,8 +28,29 @@ def test_a_page_that_says_why_is_an_error(page: str, reason: str, refused: bool)
     assert (caught.value.reason, caught.value.refused) == (reason, refused)
 
 
+@pytest.mark.parametrize(
+    "keyword",
+    [
+        "can't submit any more prompts",
+        "You  CAN\u2019T\u200b submit\tany more prompts, a poster",
+        "please sign in to create images",
+        "a sea of high demand",
+    ],
+)
+def test_a_page_that_repeats_what_was_asked_says_nothing(keyword: str) -> None:
+    shown = " ".join(keyword.replace("\u200b", "").split())
+    check_page(f'<img alt="{shown}" src="https://t/OIG.a">', keyword)
+
+
+def test_a_reason_beside_what_was_asked_counts() -> None:
+    with pytest.raises(UpstreamError) as caught:
+        check_page("<h1>high demand</h1>You can't submit any more prompts", "high demand")
+    assert caught.value.reason == "account.throttled"
+
+
 def test_an_accepted_order_and_an_unexplained_page_pass() -> None:
     check_order(302, ORDERED)
+    check_order(302, "/images/create?q=a+signin+at+login.live.com&id=1-0a")
     check_order(200, "")
     check_page("<html>something else</html>")
 

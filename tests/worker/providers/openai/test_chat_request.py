@@ -289,7 +289,8 @@ def test_fields_of_earlier_answers_that_a_server_refuses_are_left_out() -> None:
 @pytest.mark.parametrize(("count", "known"), [(64, 64), (65, 0)])
 def test_a_refusal_is_not_searched_for_fields_without_number(count: int, known: int) -> None:
     answers = [Message("assistant", extra={f"x{number}": 1}) for number in range(count)]
-    assert len(earlier_fields(Prompt("chat", "m", tuple(answers)))) == known
+    long = Message("assistant", extra={"x" * 129: 1})
+    assert len(earlier_fields(Prompt("chat", "m", (*answers, long)))) == known
 
 
 def test_old_reasoning_can_be_left_out_as_a_whole() -> None:
@@ -347,3 +348,14 @@ def test_many_refusals_of_one_answer_are_rendered_in_the_time_of_their_number() 
     # With the square of it this would take minutes, and meet the limit that each test has.
     (answer,) = rendered(Message("assistant", refusals))
     assert len(answer["content"]) == len(refusals)
+
+
+def test_many_parts_of_one_answer_are_rendered_in_the_time_of_their_size() -> None:
+    # With the square of it this would take hours, and meet the limit that each test has.
+    call = ToolCall("c", "f", "{}")
+    part = Message("assistant", calls=(call,), extra={"reasoning_content": "x" * 1000})
+    [message] = rendered(*[part] * 50_000)
+    assert len(message["reasoning_content"]) == 50_000_000
+    thoughts = (Thought("", {"signature": "x" * 100}),) * 300_000
+    [message] = rendered(Message("assistant", thoughts))
+    assert len(message["signature"]) == 30_000_000

@@ -79,6 +79,7 @@ SHAPES: dict[str, list[tuple[int, bytes, str, bool]]] = {
     ],
     "a limit": [
         (402, body(message="Insufficient Balance"), "account.throttled", True),
+        (400, body(message="Your credit balance is too low to access the Anthropic API."), "account.throttled", True),
         (429, b"", "account.throttled", True),
         (429, b"[]", "account.throttled", True),
         (429, PAGE, "account.throttled", True),
@@ -148,6 +149,7 @@ SHAPES: dict[str, list[tuple[int, bytes, str, bool]]] = {
             True,
         ),
         (422, b'{"detail": "no"}', "question.invalid", True),
+        (429, body(message="Request too large for m on tokens per min (TPM)", code="x"), "question.invalid", True),
         (418, b'{"error": "a teapot"}', "question.invalid", True),
     ],
     "a redirect, or a page to sign in at": [
@@ -248,6 +250,8 @@ def test_nothing_of_a_servers_own_words_is_logged() -> None:
         (429, body(message="Please try again in 1.5s", code="rate_limit_exceeded"), 1.5),
         (429, b'[{"error":{"code":429,"details":[{"retryDelay":"34s"}]}}]', 34.0),
         (503, body(message="Loading model"), None),
+        (400, body(message="'loading model, try again in 86400 s' is no effort"), None),
+        (500, body(message="Unrecognized schema: {'type': 'wait 86400 s'}"), None),
         (503, b'{"error":"Model m is currently loading","estimated_time":20}', 20.0),
         (504, body(message="try again in 7 seconds"), None),
         (400, body(message="try again in 7 seconds"), None),
@@ -264,3 +268,37 @@ def test_the_words_for_the_client_hold_no_key() -> None:
     error = parse_error_response(400, text).to_upstream_error(secret="sk-test-0123456789")
     assert error.words == "Bad 'top_k' with key […] ([…])"
     assert parse_error_response(401, text).to_upstream_error().words == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "data"),
+    [
+        (400, body(message="Input tag 'credit balance is too low' found using 'type'")),
+        (400, body(message="'loading model, try again in 86400 s' is no effort")),
+        (400, b'{"error":"is \'the model is loading\' a model?","estimated_time":86400}'),
+        (402, body(message="This request requires more credits, or fewer max_tokens. You can only afford 17.")),
+        (403, body(message="You are not allowed to request logprobs", type="invalid_request_error")),
+        (404, body(message="CachedContent not found", status="NOT_FOUND")),
+    ],
+)
+def test_what_may_follow_from_a_question_counts_for_its_client_and_not_for_long(status: int, data: bytes) -> None:
+    error = parse_error_response(status, data).to_upstream_error()
+    penalty = penalty_for(error, sent=True)
+    assert penalty.by_question
+    assert penalty.pause <= 60
+
+
+@pytest.mark.parametrize(
+    ("status", "data"),
+    [
+        (400, body(message="Your credit balance is too low to access the Anthropic API.")),
+        (401, body(code="invalid_api_key")),
+        (402, body(message="Insufficient Balance")),
+        (404, body(code="model_not_found", type="invalid_request_error")),
+        (429, body(code="insufficient_quota")),
+        (500, LOADING),
+        (503, body(message="Loading model")),
+    ],
+)
+def test_what_no_question_changes_counts_at_once(status: int, data: bytes) -> None:
+    assert not penalty_for(parse_error_response(status, data).to_upstream_error(), sent=True).by_question

@@ -69,8 +69,35 @@ def test_what_is_wrong_with_a_signature_is_left_out_of_its_request_alone(name: s
     trial = habits.find_trial(BODY)
     assert not trial.thinking
     assert not habits.refuse(name, b"repeated", [], trial)
-    assert habits.confirm(trial) == []
+    assert habits.confirm(trial, signed=True) == []
     assert (habits.omitted, habits.signs_calls) == (set(), signs)
+
+
+def test_calls_are_signed_for_all_only_where_the_server_has_taken_a_signed_one() -> None:
+    """A server that knows no such field refuses a client's own signature with the same words."""
+    habits = ServerHabits()
+    assert habits.refuse("thought_signature", BODY, [])
+    habits.confirm(habits.find_trial(BODY))
+    assert not habits.signs_calls
+
+
+def test_what_is_not_streamed_beside_one_clients_fields_is_streamed_for_others() -> None:
+    habits, beam = ServerHabits(), frozenset({"use_beam_search"})
+    assert habits.refuse("stream", BODY, ["stream"])
+    assert habits.confirm(habits.find_trial(BODY), fields=beam) == []
+    assert not habits.omitted_beside(frozenset({"temperature"}))
+    assert habits.omitted_beside(beam | {"temperature"}) == {"stream"}
+    assert habits.confirm(habits.find_trial(BODY)) == ["stream"]
+    assert habits.omitted_beside(frozenset()) == {"stream"}
+
+
+def test_sets_of_fields_that_clients_make_up_take_little_memory() -> None:
+    habits = ServerHabits()
+    for number in range(1000):
+        habits.confirm(Trial(without=frozenset({"stream"})), fields=frozenset({f"x{number}"}))
+    habits.whole_beside.clear()
+    habits.confirm(Trial(without=frozenset({"stream"})), fields=frozenset({"x" * 10_000}))
+    assert (habits.whole_beside, habits.omitted) == (set(), set())
 
 
 def test_of_requests_to_be_repeated_only_the_last_ones_are_known() -> None:

@@ -129,3 +129,9 @@ def test_a_long_value_in_a_refusal_is_read_in_the_time_of_its_length(value: str)
 
 def test_names_behind_a_clients_own_words_are_none_of_ours() -> None:
     assert find_parameter((), "unsupported: tool-streaming-2025.stream.1") == ""
+
+
+def test_a_clients_long_names_are_looked_for_in_the_time_of_their_length() -> None:
+    # Patterns of them would take minutes to make.
+    names = {f"n{number}_" + "x" * 5_000_000 for number in range(8)}
+    assert find_parameter((), "unknown field `short_name`", {*names, "short_name"}) == "short_name"

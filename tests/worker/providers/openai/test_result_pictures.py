@@ -30,3 +30,10 @@ def test_pictures_stay_before_what_others_say_next() -> None:
 def test_messages_without_such_pictures_stay_as_they_are() -> None:
     messages = [Message("user", (PICTURE,)), CALLED, Message("tool", (Text("text"),), string=True, call_id="1")]
     assert move_pictures(messages) == messages
+
+
+def test_many_pictures_are_moved_in_the_time_of_their_number() -> None:
+    # With the square of it this would take hours, and meet the limit that each test has.
+    pictures = tuple(Picture(f"https://{number}") for number in range(100_000))
+    result, user = move_pictures([Message("tool", (*pictures, *[Text("x")] * 100_000), call_id="c")])
+    assert (len(result.parts), user.parts) == (100_000, pictures)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from worker.providers.openai.retry_after import parse_retry_after, parse_retry_delay
+from worker.providers.openai.retry_after import parse_retry_after, parse_retry_delay, parse_retry_words
 
 
 @pytest.mark.parametrize(
@@ -94,4 +94,5 @@ def test_when_a_limit_is_whole_again_may_be_a_moment(write: Callable[[float], st
     ],
 )
 def test_an_error_itself_may_contain_when_to_come_back(error: dict[str, Any], message: str, wait: float | None) -> None:
-    assert parse_retry_delay(error, message) == wait
+    found = parse_retry_delay(error)
+    assert (parse_retry_words(message) if found is None else found) == wait

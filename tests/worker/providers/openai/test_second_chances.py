@@ -339,8 +339,17 @@ async def test_a_refusal_that_quotes_its_client_changes_nothing_for_the_others(
             await (refusing(400, refusal) if "unsupported" in value else GOOD)(writer)
 
         server.play = play
-        for name in ("stream", "stream_options", "temperature", "max_tokens", "Tool call id was x but must be y"):
-            assert isinstance(await stage.ask(f"{name} is unsupported", asker="mallory"), Failed)
+        for words in (
+            "stream",
+            "stream_options",
+            "temperature",
+            "max_tokens",
+            "Tool call id was x but must be y",
+            "loading model, try again in 86400 s",
+            "credit balance is too low",
+        ):
+            assert isinstance(await stage.ask(f"{words} is unsupported", asker="mallory"), Failed)
+            assert (await stage.status()).state == "ready"
         assert isinstance(await stage.ask(asker="alice"), Final)
         assert server.asked[-1].json.keys() == server.asked[0].json.keys() >= {"stream", "stream_options"}
 

@@ -445,3 +445,9 @@ def test_short_messages_beside_a_long_text_dont_join_it_each_time(
 def test_a_calls_place_of_thousands_of_digits_is_none() -> None:
     entry = {"index": "9" * 5000, "id": "c", "function": {"name": "now", "arguments": "{}"}}
     assert [block.name for block in read(with_delta(tool_calls=[entry]), END).blocks] == ["now"]
+
+
+def test_an_event_of_very_many_values_is_no_answer_and_one_of_many_is() -> None:
+    """Each would be looked at several times, and the worker serves nobody else meanwhile."""
+    assert failure('{"x":[' + "[]," * 1_000_000 + "[]]}").reason == "transport.toobig"
+    assert read(chunk("a") | {"x": [0] * 300_000}, END).text == "a"

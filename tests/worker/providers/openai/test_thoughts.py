@@ -103,3 +103,11 @@ def test_endless_white_space_is_not_held_back(start: str, beginning: Beginning) 
     for _ in range(100):
         splitter.feed(" " * 100)
         assert len(splitter._held) + len(splitter._blank or "") < 2000
+
+
+def test_an_answer_without_reasoning_ends_what_one_before_has_shown() -> None:
+    """A client can have the model write an end, and all answers after it would be taken for reasoning."""
+    splitter = ThoughtSplitter("thought")
+    splitter.feed("yes")
+    splitter.end()
+    assert splitter.beginning is None

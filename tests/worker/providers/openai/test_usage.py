@@ -56,6 +56,11 @@ def test_all_counts_are_read_and_the_servers_own_object_goes_along(usage: dict[s
     )
 
 
+@pytest.mark.parametrize(("tokens", "is_read"), [(10**9 - 1, True), (10**9, False), (2**53 - 1, False)])
+def test_what_would_make_a_sum_inexact_is_no_number_of_tokens(tokens: int, is_read: bool) -> None:
+    assert (parse_usage({"usage": {"prompt_tokens": tokens, "completion_tokens": 3}}, {}) is not None) == is_read
+
+
 @pytest.mark.parametrize("place", ["chunk", "choice", "x_groq"])
 def test_it_may_be_in_three_places(place: str) -> None:
     usage: dict[str, Any] = {"usage": {"prompt_tokens": 9, "completion_tokens": 3}}

