@@ -11,11 +11,13 @@ from wire.sessions import HeartbeatReply, Sessions
 
 # Seconds. A beat brings the answers to stop, and a stop must reach the upstream within a second, also without the bell.
 _EVERY = 0.9
+# Seconds between two attempts while Redis is away: the others wait for what this worker reports.
+_AWAY_PAUSE = 0.2
 _LOG = structlog.get_logger()
 
 
 class Heartbeat:
-    """Beats every min(0.9 s, lease/6).
+    """Beats every min(0.9 s, lease/6), and at once when its connection is lost.
 
     `on_beat` gets each reply. `reassert` reports to Redis what the worker holds: it is called when Redis may have lost
     data or is back, with the loop time of the last beat before that. `takes_work` returns whether the worker has an
@@ -46,6 +48,7 @@ class Heartbeat:
         # How many reports have begun, and the number of the last one that Redis has got.
         self._begun = self._reported = 0
         self._report_ended = asyncio.Condition()
+        sessions.store.on_heartbeats_lost = self.hurry
 
     @property
     def lease_valid(self) -> bool:
@@ -70,7 +73,7 @@ class Heartbeat:
             await self._report_ended.wait_for(lambda: self._reported > begun)
 
     def hurry(self) -> None:
-        """Beat soon: there is an answer to stop."""
+        """Beat soon: there is an answer to stop, or another Redis."""
         self._hurry.set()
 
     async def beat(self) -> None:
@@ -80,9 +83,13 @@ class Heartbeat:
             self._worker, free=self._free(), takes_work=self._takes_work(), reported=self._redis_began
         )
         self._last_beat = began
-        if self._must_reassert or self._redis_began not in (None, beat.data_since):
+        changed = self._redis_began not in (None, beat.data_since)
+        if self._must_reassert or changed:
             _LOG.warning("redis may not know what this worker holds, reporting it")
             await self._report()
+        if changed:
+            # Nobody takes turns before Redis has heard of the report, by the next beat.
+            self.hurry()
         self._redis_began, self._last_asserted = beat.data_since, began
         self._on_beat(beat)
 
@@ -107,13 +114,15 @@ class Heartbeat:
             self._hurry.clear()
             try:
                 await self.beat()
-                if away:
-                    _LOG.info("redis is back")
-                away = False
             except StoreUnavailableError as error:
                 if not away:
                     _LOG.error("redis is away, trying again", cause=str(error))
                 away = self._must_reassert = True
+                await asyncio.sleep(_AWAY_PAUSE)
+                continue
+            if away:
+                _LOG.info("redis is back")
+            away = False
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(_EVERY, self._ttl / 6)):
                     await self._hurry.wait()

@@ -28,7 +28,11 @@ _TOKENS_HELP = (
 _STATE_HELP = "1 for the account's current state, 0 for the others; paused is 1 or 0 beside it."
 _FAILURES_HELP = "Failed turns that count against the account, by reason."
 _ACCOUNT_GAUGES: list[tuple[str, str, Callable[[AccountStatus], float]]] = [
-    ("bing_account_turns_today", "Questions sent in the last 24 hours.", lambda status: status.turns_today),
+    (
+        "bing_account_turns_today",
+        "Questions sent in the last 24 hours; some 10,000 at most without a daily limit.",
+        lambda status: status.turns_today,
+    ),
     ("bing_account_in_flight", "Running turns, over all workers.", lambda status: status.in_flight),
     (
         "bing_account_cooling_until_seconds",

@@ -41,8 +41,9 @@ async def start_standalone(processes: Processes, folder: Path) -> System:
         "GATEWAY_PORT": port,
         "COOKIES_DIR": folder / "no-cookies",
         "LOG_FORMAT": "json",
-        # The path is measured, not the limit of an account, nor the emulator's quota.
+        # The path is measured, not the limit of an account or of one client, nor the emulator's quota.
         "ACCOUNT_TURNS": 0,
+        "WORKER_SLOTS": 100,
         "EMULATOR_DAILY_QUOTA": 0,
     }
     running = await processes.start_module("standalone", "bing_chat_gateway", settings, "serve")

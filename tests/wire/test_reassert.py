@@ -1,13 +1,13 @@
 """A Redis that lost data: no worker continues before all have reported what they hold, and what they report wins."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 import pytest
 
 from tests.support.wire.scenario import RepeatingStore, Scenario
 from tests.support.wire.snapshot import forget_since, remember
-from wire import keys
+from wire import keys, scripts
 from wire.answers import Answers
 from wire.errors import LeaseLostError, StateLostError, TokenUnknownError
 from wire.messages import Delta, Failed, Final, HistoryMessage
@@ -92,6 +92,57 @@ async def test_two_seconds_after_a_restart_of_which_all_have_reported_turns_are_
     assert (await scenario.turns("other")).jobs == ()
     await let_pass(scenario, 2.0)
     assert (await scenario.take("other")).answer == question.answer
+
+
+async def replaced(scenario: Scenario, beat_age: int) -> None:
+    """Another server is the primary; the last beats are so many seconds old."""
+    await scenario.hire("w", "other")
+    await scenario.redis.hset(keys.run_key(), mapping={"id": "the primary before", "at": 0})
+    for name in await scenario.redis.keys(keys.worker_key("*")):
+        await scenario.redis.hincrby(name, "last", -1000 * beat_age)
+
+
+@pytest.fixture
+async def on_server(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[[int], Scenario]]:
+    """Make a scenario on a server that has run for so many seconds. In memory no server can be promoted."""
+    stores, original = list[Store](), scripts.source
+
+    def make(ran_for: int) -> Scenario:
+        def source(name: str, **how: bool) -> str:
+            return original(name, **how).replace("info:match('uptime_in_seconds:(%d+)')", f"'{ran_for}'")
+
+        monkeypatch.setattr(scripts, "source", source)
+        stores.append(Store(valkey_url))
+        return Scenario(stores[-1])
+
+    yield make
+    for store in stores:
+        await store.close()
+
+
+async def test_behind_a_hand_over_turns_are_taken_once_all_have_reported(
+    on_server: Callable[[int], Scenario],
+) -> None:
+    scenario = on_server(60)
+    await replaced(scenario, beat_age=1)
+    question = await scenario.ask()
+    await say(scenario, "w")
+    assert (await scenario.turns("w")).jobs == ()
+    await say(scenario, "other")
+    assert (await scenario.take("w")).answer == question.answer
+
+
+@pytest.mark.parametrize(
+    ("ran_for", "beat_age"), [(60, 5), (4, 4), (60, -1000)], ids=["old data", "a restart", "a clock ahead"]
+)
+async def test_where_redis_may_have_forgotten_workers_reports_are_not_enough(
+    on_server: Callable[[int], Scenario], ran_for: int, beat_age: int
+) -> None:
+    scenario = on_server(ran_for)
+    await replaced(scenario, beat_age)
+    await scenario.ask()
+    await say(scenario, "w", "other")
+    assert (await scenario.turns("w")).jobs == ()
 
 
 @pytest.mark.parametrize("silent", ["beats", "is away"])

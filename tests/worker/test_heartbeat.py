@@ -137,6 +137,34 @@ async def test_leases_are_asserted_again_only_when_redis_may_have_forgotten_them
     assert reasserted.times == 1
 
 
+async def test_a_report_to_another_redis_is_known_there_without_a_pause(
+    store: HookedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heart = heartbeat(store, lease_ttl=600)
+    await heart.beat()
+    monkeypatch.setattr("worker.heartbeat._EVERY", 60.0)
+    await redis_client(store).hset(keys.run_key(), "id", "another")
+
+    async def is_known() -> bool:
+        began = await redis_client(store).hget(keys.run_key(), "at")
+        return bool(await redis_client(store).hget(keys.worker_key("w"), "reported") == began)
+
+    async with beating(heart):
+        await until(is_known, limit=20)
+
+
+async def test_it_beats_at_once_when_its_connection_is_lost(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.heartbeat._EVERY", 60.0)
+    store = HookedStore(valkey_url)
+    heart = heartbeat(store, lease_ttl=600)
+    async with beating(heart):
+        await until(lambda: heart.lease_valid)
+        before = store.calls.count("beat")
+        await redis_client(store).client_kill_filter(_type="normal", skipme=True)
+        await until(lambda: store.calls.count("beat") > before, limit=20)
+    await store.close()
+
+
 async def test_what_could_not_be_asserted_is_asserted_with_the_next_beat(store: HookedStore) -> None:
     reasserted = Said(failing=2)
     heart = heartbeat(store, reassert=reasserted)

@@ -22,7 +22,7 @@ class Pipeline:
     `sources` contains each script's text by its name. A connection's first call of a script sends its text, later
     ones its hash. `sentry`, if there is one, is a key that never exists, which each script declares beside its own:
     while a slot moves key by key, a cluster's node then refuses all scripts, instead of breaking one off at the first
-    of its other keys that isn't there.
+    of its other keys that isn't there. `on_lost` is called when a connection is lost.
     """
 
     def __init__(
@@ -31,6 +31,7 @@ class Pipeline:
         patience: float,
         sources: Mapping[str, str],
         sentry: str = "",
+        on_lost: Callable[[], None] | None = None,
     ) -> None:
         self._connect_anew = connect
         self._patience = patience
@@ -40,6 +41,7 @@ class Pipeline:
         self._connection: RedisConnection | None = None
         self._connecting: asyncio.Task[RedisConnection] | None = None
         self._sentry = [sentry] if sentry else []
+        self._on_lost = on_lost
         self._closed = False
 
     @property
@@ -125,6 +127,8 @@ class Pipeline:
         finally:
             self._connecting = None
         self._connection, self._known = connection, set()
+        if (on_lost := self._on_lost) is not None:
+            connection.lost.add_done_callback(lambda _: on_lost())
         return connection
 
     async def close(self) -> None:

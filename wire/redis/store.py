@@ -44,8 +44,9 @@ class _Links(NamedTuple):
 class Store:
     """Redis by its address: `memory://` (inside this object), or one of those of wire.redis.address.
 
-    Heartbeats have a connection of their own, so that many scripts can't make a worker look dead. Nothing
-    connects before the first command. ValueError, with one sentence, for an address that can't be one.
+    Heartbeats have a connection of their own, so that many scripts can't make a worker look dead;
+    `on_heartbeats_lost` is called when it is lost. Nothing connects before the first command. ValueError, with one
+    sentence, for an address that can't be one.
     """
 
     def __init__(self, url: str) -> None:
@@ -60,6 +61,7 @@ class Store:
         self._sources = {
             name: scripts.source(name, in_memory=self.in_memory, sharded=self._sharded) for name in scripts.names()
         }
+        self.on_heartbeats_lost: Callable[[], None] | None = None
         self._nodes = _make_nodes(address)
         self._links: dict[str, _Links] = {}
         # Where one node at a time has all shards, the connections to it.
@@ -72,13 +74,17 @@ class Store:
         sentry = prefix if self._sharded else ""
         return _Links(
             Pipeline(connect, _PATIENCE, self._sources, sentry),
-            Pipeline(connect, _PATIENCE, self._sources, sentry),
+            Pipeline(connect, _PATIENCE, self._sources, sentry, self._report_heartbeats_lost),
             Pipeline(connect, _PATIENCE, {}),
             ConfirmedPipeline(connect, _PATIENCE, self._sources, keys.confirmed_key(shard), prefix, sentry),
         )
 
     def _make_memory_pipeline(self, server: FakeServer) -> MemoryPipeline:
         return MemoryPipeline(FakeAsyncRedis(server=server, protocol=2, max_connections=_MANY), self._sources)
+
+    def _report_heartbeats_lost(self) -> None:
+        if self.on_heartbeats_lost is not None:
+            self.on_heartbeats_lost()
 
     def _links_to(self, shard: str) -> _Links:
         if self._all is not None:

@@ -6,6 +6,8 @@
 -- that a lost reply loses none.
 local worker, lease = ARGV[2], tonumber(ARGV[3])
 local now = now_ms()
+-- Ahead of this beat: how old the last one is matters.
+local since = began()
 local last = redis.call('HGET', KEYS[1], 'last')
 if not last or now - tonumber(last) > lease / 2 then
   redis.call('HSET', KEYS[1], 'since', now)
@@ -27,4 +29,4 @@ end
 drop_expired('kept')
 drop_expired('kept_transcripts')
 sweep(worker, tonumber(ARGV[5]))
-return { began(), redis.call('SMEMBERS', key('stops', worker)), redis.call('LLEN', key('ring')) }
+return { since, redis.call('SMEMBERS', key('stops', worker)), redis.call('LLEN', key('ring')) }

@@ -37,15 +37,32 @@ local function may_judge(worker, least)
   return now - tonumber(beats[1]) >= math.max(lease, least or 0) and now - tonumber(beats[2]) <= lease / 2
 end
 
--- Returns since when Redis has run with its current data, in ms. The first caller after a restart, or a loss of
--- everything, records it.
+-- Beats that are no older than that come from a primary that had a replica when they were written; see handed_over.
+local FRESH_MS = 5000
+
+-- Returns whether a server that has run for `uptime` s has its data from one that was the primary until just now: it ran
+-- already when the last beat was written, so it got that as a replica. Who begins to work meanwhile sees that the primary
+-- has a replica, and sends no question before that has its mark (see wire/redis/confirmed_pipeline.py): none can be unknown
+-- here.
+local function handed_over(uptime)
+  local last = 0
+  for _, worker in ipairs(redis.call('SMEMBERS', key('workers'))) do
+    last = math.max(last, tonumber(redis.call('HGET', key('worker', worker), 'last') or '0'))
+  end
+  local age = now_ms() - last
+  return age >= 0 and age < FRESH_MS and age < uptime * 1000
+end
+
+-- Returns since when Redis has run with its current data, in ms, and whether it was handed over. The first caller after a
+-- restart, a fail-over, or a loss of everything records it.
 local function began()
-  local run = RUN or redis.call('INFO', 'server'):match('run_id:(%x+)')
-  local known = redis.call('HMGET', key('run'), 'id', 'at')
-  if known[1] == run then return tonumber(known[2]) end
-  local now = now_ms()
-  redis.call('HSET', key('run'), 'id', run, 'at', now)
-  return now
+  local info = RUN or redis.call('INFO', 'server')
+  local run = RUN or info:match('run_id:(%x+)')
+  local known = redis.call('HMGET', key('run'), 'id', 'at', 'handed_over')
+  if known[1] == run then return tonumber(known[2]), known[3] == '1' end
+  local now, over = now_ms(), not RUN and handed_over(tonumber(info:match('uptime_in_seconds:(%d+)')))
+  redis.call('HSET', key('run'), 'id', run, 'at', now, 'handed_over', over and '1' or '0')
+  return now, over
 end
 
 -- In how many ms each worker beats at least twice, also one that Redis has forgotten.
@@ -61,13 +78,13 @@ local function all_reported(since)
 end
 
 -- Returns whether this worker is alive and all workers, this one included, have reasserted what they hold since Redis may
--- have lost it, or had the time to.
+-- have lost it, or had the time to. Where Redis may have forgotten workers, these have the time to beat.
 local function settled(worker)
   local lease = redis.call('HGET', key('worker', worker), 'lease')
   if not lease then return false end
-  local since = began()
+  local since, over = began()
   local passed = now_ms() - since
-  return passed >= tonumber(lease) / 2 or passed >= TWO_BEATS_MS and all_reported(since)
+  return passed >= tonumber(lease) / 2 or (over or passed >= TWO_BEATS_MS) and all_reported(since)
 end
 
 -- Ends above so many bytes are published as a gap, behind which each reader finds them in the log when it can.

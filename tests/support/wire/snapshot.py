@@ -6,6 +6,9 @@ from tests.support.redis_client import redis_client
 from wire import keys
 from wire.redis.store import Store
 
+# For how many ms Redis was away: too long for its data to have been handed over, and no gap in the beats of a worker.
+_AWAY_MS = 6000
+
 # Each key's value and for how many ms it is kept (0: for ever).
 Remembered = dict[bytes, tuple[bytes, int]]
 
@@ -24,4 +27,7 @@ async def forget_since(store: Store, remembered: Remembered) -> None:
         for name, (data, ttl) in remembered.items():
             pipe.restore(name, ttl, data)
         pipe.hset(keys.run_key(), mapping={"id": "the run before", "at": 0})
+        for name in remembered:
+            if name.startswith(keys.worker_key("").encode()):
+                pipe.hincrby(name, "last", -_AWAY_MS)
         await pipe.execute()
