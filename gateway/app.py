@@ -217,9 +217,9 @@ def _drop_in(
     """Return the routes of the drop-in endpoints, of the answers by their id, and of v2."""
     relay, clients = questions.relay, reads.clients
     bodies = BodyReader(settings.max_message, relay.timings.body_limit, room, clients)
-    api = LegacyApi(questions, clients, bodies, settings.question_limit)
-    answers = AnswerEndpoints(relay, clients)
-    legacy = SocketEndpoints(questions, sessions, clients, settings)
+    api = LegacyApi(questions, clients, bodies, settings.question_limit, reads.sending)
+    answers = AnswerEndpoints(relay, clients, reads.sending)
+    legacy = SocketEndpoints(questions, sessions, clients, settings, reads.sending)
     v2 = V2Endpoint(questions, reads, settings, reader)
     return [
         Route("/api", reads.sent(api.api), methods=METHODS),

@@ -1,7 +1,7 @@
 """What is kept of a job's work with its answer: all that rendering the answer takes."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import Any, Literal
 
@@ -9,8 +9,9 @@ import msgspec
 
 from wire.errors import BadMessageError
 from wire.messages import Call, Chat, HistoryMessage, Prompted, Style, Work
-from wire.prompt import Dialect, Message, Opaque, Part, Picture, Prompt, Refusal, Text, Thought
+from wire.prompt import Dialect, Message, Opaque, Picture, Prompt, Refusal, Text, Thought
 from wire.prompt_digest import canonical_prompt
+from wire.threads import LARGE
 
 # Characters of a system prompt that are kept.
 _INSTRUCTIONS = 4096
@@ -100,7 +101,10 @@ def _size(texts: Iterable[str]) -> int:
 
 
 def weigh(work: Work) -> int:
-    """Return about how many characters some work has: those of its texts and pictures, and some for each part."""
+    """Return about how many characters some work has: those of its texts and pictures, and some for each part.
+
+    It decides what is done beside the event loop, in which it runs itself: behind LARGE it looks no further.
+    """
     if isinstance(work, Call):
         return len(bytes(work.body))
     if not isinstance(work, Chat):
@@ -108,26 +112,53 @@ def weigh(work: Work) -> int:
     size = len(work.question) + len(work.instructions) + sum(_PART + len(message.text) for message in work.history)
     if isinstance(work, Prompted):
         prompt = work.prompt
-        size += _TOOL * len(prompt.tools) + sum(map(weigh_message, prompt.messages))
+        size += _TOOL * len(prompt.tools) + weigh_messages(prompt.messages)
+    return size
+
+
+def weigh_messages(messages: Iterable[Message]) -> int:
+    """Return about how many characters messages have; it looks no further than weigh does."""
+    size = 0
+    for message in messages:
+        for weight in _weights(message):
+            size += weight
+            if size > LARGE:
+                return size
     return size
 
 
 def weigh_message(message: Message) -> int:
-    """Return about how many characters a message has, as weigh."""
-    parts = sum(_PART + _weigh_part(part) for part in message.parts)
-    return _PART + parts + sum(_PART + len(call.arguments) for call in message.calls)
+    """Return about how many characters a message has in all."""
+    return sum(_weights(message))
 
 
-def _weigh_part(part: Part) -> int:
-    match part:
-        case Text(text=text) | Refusal(text=text):
-            return len(text)
-        case Picture(url=url):
-            return len(url)
-        case Thought(text=text, extra=extra):
-            return len(text) + len(str(extra))
-        case Opaque(value=value):
-            return sum(_PART + len(str(inner)) for inner in value.values())
+def _weights(message: Message) -> Iterator[int]:
+    """Yield about how many characters there are in a message, bit by bit."""
+    yield _PART
+    for part in message.parts:
+        match part:
+            case Text(text=text) | Refusal(text=text):
+                yield _PART + len(text)
+            case Picture(url=url):
+                yield _PART + len(url)
+            case Thought(text=text, extra=extra):
+                yield len(text)
+                yield from _weigh_values(extra)
+            case Opaque(value=value):
+                yield from _weigh_values(value)
+    for call in message.calls:
+        yield _PART + len(call.arguments)
+
+
+def _weigh_values(value: Any) -> Iterator[int]:
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        yield _PART + (len(value) if isinstance(value, str) else 0)
+        if isinstance(value, Mapping):
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
 
 
 def digest_prompt(instructions: str, history: Sequence[HistoryMessage], question: str) -> str:

@@ -351,6 +351,11 @@ class Jobs:
         return bool(reply)
 
     @property
+    def client_limit(self) -> int:
+        """How many jobs of a client without a limit of its own may wait or run."""
+        return self._limits.client_limit
+
+    @property
     def _grace_ms(self) -> int:
         return int(self._limits.follow_grace * 1000)
 

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from wire import keys
-from wire.about import About, weigh_message
+from wire.about import About, weigh_messages
 from wire.errors import BadMessageError
 from wire.messages import Final, Prompted, Work, decode_event, encode
 from wire.prompt import Message
@@ -88,7 +88,7 @@ class ResponseMemory:
         """Keep a response whose job was accepted, and those `before` it for as long. Return whether there is room."""
         if (await self.memory.read()).is_full:
             return False
-        content = await run_sized(sum(map(weigh_message, response.messages)), msgspec.json.encode, response)
+        content = await run_sized(weigh_messages(response.messages), msgspec.json.encode, response)
         await write_string(self.store, keys.response_key(answer), content, self.ttl)
         return await self._count(client, answer, begun=len(content) + RESPONSE_BYTES, used=before)
 

@@ -48,12 +48,13 @@ class Calls:
     async def read_end(
         self,
         submission: Submission,
+        client: Client,
         receive: Receive,
         *,
         repeatable: bool,
         make_room: Callable[[int], Awaitable[None]] | None = None,
     ) -> CallEnd:
-        """Wait for the end of a call and return it; the client's leaving stops the call, unless it is `repeatable`.
+        """Wait for the end of a client's call and return it; its leaving stops the call, unless it is `repeatable`.
 
         `make_room` is called with a result's bytes, and returns when there is room for them; None where they are few.
 
@@ -64,7 +65,7 @@ class Calls:
         on_hang_up = None if repeatable else relay.on_hang_up(answer)
         async with (
             relay.active_requests.track(relay.time_limit, receive=receive, on_hang_up=on_hang_up),
-            self.questions.follow(submission) as events,
+            self.questions.follow(submission, client) as events,
         ):
             event = await relay.read_end(events)
             if isinstance(event, Failed):
@@ -91,17 +92,17 @@ class Calls:
             body = msgspec.Raw(msgspec.json.encode(prompt))
             work = Call("count_tokens", choice.name, body, request=request)
             submission = await self.questions.submit(work, client, token=None)
-            end = await self._read_soon(submission, receive)
+            end = await self._read_soon(submission, client, receive)
         except (WireError, NoWorkerError, ModelAwayError, TimeoutError) as error:
             _LOG.info("tokens are estimated", cause=type(error).__name__)
             return None
         return _count.decode(end.result).input_tokens if end.result else None
 
-    async def _read_soon(self, submission: Submission, receive: Receive) -> CallEnd:
+    async def _read_soon(self, submission: Submission, client: Client, receive: Receive) -> CallEnd:
         """Return the end of a call. TimeoutError if it takes too long, and then the call is stopped."""
         try:
             async with asyncio.timeout(self.count_limit):
-                return await self.read_end(submission, receive, repeatable=False)
+                return await self.read_end(submission, client, receive, repeatable=False)
         except TimeoutError:
             hang_up = self.questions.relay.on_hang_up(submission.answer_id)
             if hang_up is not None:

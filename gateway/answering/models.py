@@ -11,8 +11,8 @@ from wire.model_table import STYLES, ModelTable
 from wire.needs import Ability, foreign_parameters, ignored_parameters, needs_of
 from wire.prompt import Prompt
 
-# The longest part of an unknown name that its error contains.
-_LONGEST = 64
+# The longest part of an unknown name that its error contains, and the longest name that is looked up at all.
+_LONGEST, LONGEST_NAME = 64, 1024
 # Who owns a model of Bing's, and one that several providers have or that an alias leads to.
 _BING, _ANYBODY = "bing", "server"
 # The dialect whose own parameters only a server of that kind takes, by both of their names.
@@ -74,6 +74,8 @@ class Models:
 
     def resolve(self, name: str, client: Client) -> ModelChoice:
         """Return the model of that name for a client. ModelNotFoundError, ModelAwayError."""
+        if len(name) > LONGEST_NAME:
+            raise ModelNotFoundError(name[:_LONGEST], [])
         chain = self.table.find(name)
         if not chain or not self._is_allowed(client, name, chain):
             raise ModelNotFoundError(name[:_LONGEST], self._nearest(name, client))

@@ -9,6 +9,7 @@ from prometheus_client import Histogram
 
 from gateway.answering.abandonment import Abandonment
 from gateway.answering.drain import ActiveRequests
+from gateway.answering.followers import Followers
 from gateway.answering.keepalive import QueueKeepAlive, WaitingJob
 from gateway.answering.presence import WorkerPresence
 from gateway.answering.timings import TIMINGS, Timings
@@ -35,6 +36,7 @@ class Relay:
     presence: WorkerPresence | None = None
     abandonment: Abandonment | None = None
     _keep_alive: QueueKeepAlive = field(init=False)
+    _followers: Followers = field(init=False)
 
     def __post_init__(self) -> None:
         keep_alive = QueueKeepAlive(
@@ -45,6 +47,7 @@ class Relay:
             away_pause=self.timings.away_pause,
         )
         object.__setattr__(self, "_keep_alive", keep_alive)
+        object.__setattr__(self, "_followers", Followers(self.jobs.client_limit))
 
     @property
     def longest_wait(self) -> float:
@@ -78,15 +81,25 @@ class Relay:
         )
 
     def subscribe(
-        self, answer: str, after: int = 0, *, new: bool = False, submit: Callable[[], Awaitable[str]] | None = None
+        self,
+        answer: str,
+        client: Client,
+        after: int = 0,
+        *,
+        new: bool = False,
+        submit: Callable[[], Awaitable[str]] | None = None,
     ) -> "AnswerSubscription":
-        """Return a subscription to an answer's events behind `after`.
+        """Return a client's subscription to an answer's events behind `after`.
+
+        Entering it raises ClientFullError, before it submits, if the client follows as many as it may.
 
         `new`: the question is submitted now, so the time to its first text is measured. `submit` is called once the
         subscription is being made.
         """
         reader = self.answers.follow(answer, after, self._timer() if new else None, early=submit is not None)
-        return AnswerSubscription(self._keep_alive, answer, reader, self.answers.follow, submit)
+        return AnswerSubscription(
+            self._keep_alive, self._followers, client, answer, reader, self.answers.follow, submit
+        )
 
     async def read_end(self, events: AsyncIterator[AnswerEvent]) -> Final | Failed:
         """Return the terminal event. Raises AnswerLostError when the events stop without one."""
@@ -113,23 +126,35 @@ class Relay:
 class AnswerSubscription:
     """A context manager that follows an answer and keeps it alive; its value is the reader of the answer's events."""
 
-    __slots__ = ("_follow", "_job", "_keep_alive", "_reader", "_submit")
+    __slots__ = ("_client", "_follow", "_followers", "_job", "_keep_alive", "_reader", "_submit")
 
     def __init__(
         self,
         keep_alive: QueueKeepAlive,
+        followers: Followers,
+        client: Client,
         answer: str,
         reader: AnswerReader,
         follow: Callable[[str], AnswerReader],
         submit: Callable[[], Awaitable[str]] | None = None,
     ) -> None:
         self._keep_alive = keep_alive
+        self._followers = followers
+        self._client = client
         self._job = WaitingJob(answer)
         self._reader = reader
         self._follow = follow
         self._submit = submit
 
     async def __aenter__(self) -> AnswerReader:
+        self._followers.enter(self._client)
+        try:
+            return await self._enter()
+        except BaseException:
+            self._followers.leave(self._client)
+            raise
+
+    async def _enter(self) -> AnswerReader:
         # Following begins first, so that subscribing and queueing overlap.
         events = await self._reader.__aenter__()
         if self._submit is not None:
@@ -148,5 +173,6 @@ class AnswerSubscription:
         return events
 
     async def __aexit__(self, *_: object) -> None:
+        self._followers.leave(self._client)
         self._keep_alive.remove(self._job)
         await self._reader.__aexit__()

@@ -89,11 +89,11 @@ class Questions:
             client=client,
             attempt=name,
         )
-        return submission, self.relay.subscribe(submission.answer_id, new=True, submit=submit)
+        return submission, self.relay.subscribe(submission.answer_id, client, new=True, submit=submit)
 
-    def follow(self, submission: Submission, after: int = 0) -> AnswerSubscription:
-        """Return a subscription to the answer's events behind `after`."""
-        return self.relay.subscribe(submission.answer_id, after, new=submission.new)
+    def follow(self, submission: Submission, client: Client, after: int = 0) -> AnswerSubscription:
+        """Return a client's subscription to the answer's events behind `after`."""
+        return self.relay.subscribe(submission.answer_id, client, after, new=submission.new)
 
 
 def _derive(attempt: str, client: Client) -> tuple[str, str]:

@@ -59,7 +59,8 @@ class MessageEndpoints:
         question = await self.service.ask(request, client, fields, wanted)
         answer = AnswerAssembler(question.about.stops, list_sources=self.settings.sources_in_text)
         if wanted.stream:
-            return stream_response(request, question, MessageEvents(question, answer, request.state.request_id))
+            events = MessageEvents(question, answer, request.state.request_id)
+            return stream_response(request, self.service.reads.sending, question, events)
         # A body may have megabytes, and an answer takes minutes.
         del fields, wanted
         await question.collect(request, answer)

@@ -15,6 +15,8 @@ from wire.jobs import Client
 
 # How many of them read at a time. Each may take several times MAX_BODY.
 _AT_ONCE = 16
+# Seconds that one may take, with its wait for a place.
+LONGEST_READ = 120.0
 T = TypeVar("T")
 
 
@@ -34,10 +36,15 @@ class AnswerReads:
         return self._room.take(client.name, 1)
 
     def bound(self, endpoint: Callable[[Request], Awaitable[T]]) -> Callable[[Request], Awaitable[T | Response]]:
-        """Return an endpoint that has a place until its response is made, and then room until that is taken."""
+        """Return an endpoint that has a place until its response is made, and then room until that is taken.
+
+        A client that hangs up waits no more, and has no place: it might send the next request at once.
+        """
 
         async def bounded(request: Request) -> T | Response:
-            async with self.place(self.clients.identify(request)):
+            client, active = self.clients.identify(request), request.state.active_requests
+            watched = active.track(LONGEST_READ, accepted=True, receive=request.receive)
+            async with watched, self.place(client):
                 return await self.sent(endpoint)(request)
 
         return bounded

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -21,6 +22,8 @@ from wire.threads import LARGE, run_sized
 
 # Bytes a second below which a large body is given up, whoever sends it.
 SLOWEST = 64 * 1024
+# How much of one client may wait for room: each time some is given back, all that waits is looked at.
+MOST_WAITING = 256
 # Seconds after which a client that took all of its room may come back.
 _COME_BACK = 1
 # The longest part of an encoding's name that its error contains.
@@ -38,15 +41,39 @@ class BodyRoom:
         self._left = size
         self._taken: Counter[str] = Counter()
         self._given_back = asyncio.Event()
+        self._waiting: Counter[str] = Counter()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
     async def take(self, client: str, size: int) -> AsyncIterator[None]:
-        """Wait until there is so much room for a client, and hold it during the body."""
-        while not self._fits(client, size):
-            self._given_back.clear()
-            await self._given_back.wait()
+        """Wait until there is so much room for a client, and hold it during the body.
+
+        ClientFullError if too much of this client waits: who hangs up is noticed only once it has its room.
+        """
+        if not self._fits(client, size):
+            await self._wait(client, size)
         with self._hold(client, size):
             yield
+
+    async def _wait(self, client: str, size: int) -> None:
+        if self._waiting[client] >= MOST_WAITING:
+            raise ClientFullError(_COME_BACK)
+        self._waiting[client] += 1
+        try:
+            while not self._fits(client, size):
+                self._given_back.clear()
+                await self._given_back.wait()
+        finally:
+            self._waiting[client] -= 1
+            if not self._waiting[client]:
+                del self._waiting[client]
+
+    def turn(self, client: str) -> asyncio.Lock:
+        """Return the turn of a client's work on what it has room for: few threads work, and one of a client at most."""
+        turn = self._turns.get(client)
+        if turn is None:
+            turn = self._turns[client] = asyncio.Lock()
+        return turn
 
     def take_now(self, client: str, size: int) -> AbstractContextManager[None]:
         """Hold so much room for a client during the body. ClientFullError if what it has already leaves too little."""
@@ -86,7 +113,7 @@ class BodyReader:
     async def read(self, request: Request) -> bytes:
         """Return the body, whether or not its length was announced.
 
-        Raises HTTPException 413 and 408, BodyEncodingError, DrainingError.
+        Raises HTTPException 413 and 408, BodyEncodingError, ClientFullError, DrainingError.
         """
         return await self.parse(request, bytes)
 
@@ -106,7 +133,9 @@ class BodyReader:
                     await stack.enter_async_context(self.room.take(client, expected))
             except TimeoutError:
                 raise _slow() from None
-            return await self._parse(request, parse)
+            body = await self._receive(request)
+            async with self.room.turn(client):
+                return await run_sized(len(body), parse, body)
 
     async def _parse(self, request: Request, parse: Callable[[bytes], T]) -> T:
         body = await self._receive(request)

@@ -1,12 +1,13 @@
-"""Large responses that are whole: each has room in this process's memory from before it is made until it is taken.
+"""Room in this process's memory for large responses and parts of streams, until their clients have taken them.
 
 A client that reads nothing on hundreds of connections would otherwise have as many of them there.
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -22,6 +23,8 @@ from wire.threads import LARGE
 _ROOM = 192 * 1024 * 1024
 # Bytes that are handed to the connection at a time.
 _PIECE = 64 * 1024
+# Holds room for so many bytes that are sent meanwhile. ClientFullError, as ResponseRoom.admit.
+Admit = Callable[[int], AbstractContextManager[None]]
 
 
 class HeldRoom:
@@ -75,10 +78,23 @@ class ResponseRoom:
         held.enter_context(self._room.take_now(client.name, len(made.body)))
         return _LargeResponse(made, held, self.time_limit)
 
+    def frames(self, client: Client) -> Admit:
+        """Return what holds room for each large part of a client's streams, and of its sockets' answers."""
+        return partial(self._admit_frame, client.name)
+
+    def _admit_frame(self, client: str, size: int) -> AbstractContextManager[None]:
+        return self._room.take_now(client, size) if size > LARGE else nullcontext()
+
 
 def is_large(response: Response) -> bool:
     """Return whether a whole response needs room."""
     return len(response.body) > LARGE
+
+
+def pieces(data: bytes) -> Iterator[bytes]:
+    """Yield what is handed to a connection at a time: it takes the next one only once little of it is left."""
+    for offset in range(0, len(data), _PIECE):
+        yield data[offset : offset + _PIECE]
 
 
 class _LargeResponse(Response):
@@ -96,12 +112,8 @@ class _LargeResponse(Response):
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             try:
                 async with asyncio.timeout(self._time_limit):
-                    for piece in self._pieces():
+                    for piece in pieces(bytes(self.body)):
                         await send({"type": "http.response.body", "body": piece, "more_body": True})
             except TimeoutError:
                 raise ClientGoneError from None
             await send({"type": "http.response.body", "body": b""})
-
-    def _pieces(self) -> Iterator[bytes]:
-        for offset in range(0, len(self.body), _PIECE):
-            yield bytes(self.body[offset : offset + _PIECE])

@@ -5,7 +5,7 @@ import contextlib
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -17,10 +17,12 @@ from gateway.answering.recalled import RecalledAnswer
 from gateway.answering.timings import TIMINGS, Timings
 from gateway.errors import ClientGoneError, DrainingError
 from gateway.http.error_metrics import ErrorMetrics
+from gateway.http.response_room import Admit, pieces
 from gateway.http.streaming import run_stream, server_send
 from wire.answer_reader import AnswerEvent, AnswerReader
-from wire.errors import AnswerLostError
+from wire.errors import AnswerLostError, ClientFullError
 from wire.messages import Event
+from wire.threads import LARGE
 
 HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
@@ -120,6 +122,7 @@ class AnswerStream:
     Errors before the first byte are raised; later ones are sent in the stream. An `event_source` also gets ids. The
     headers wait for the first event for up to `first_event_wait` seconds. Everything up to the seq `after` is left out,
     and the preamble for a client that has `resumed`. `on_hang_up` is called if the client leaves before the end.
+    What is large waits for its client in the room that `admit` gives; without room the stream ends, to be resumed.
     """
 
     active_requests: ActiveRequests
@@ -127,12 +130,15 @@ class AnswerStream:
     subscription: AbstractAsyncContextManager[AnswerReader | RecalledAnswer]
     answer: str
     presenter: Presenter
+    admit: Admit
     event_source: bool
     first_event_wait: float = 0.0
     after: int = 0
     resumed: bool = False
     timings: Timings = TIMINGS
     on_hang_up: Callable[[], None] | None = None
+    # Whether a large chunk is being sent, or was broken off: anything else would be a part of an event.
+    _within_chunk: bool = field(default=False, init=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve ASGI."""
@@ -176,11 +182,14 @@ class AnswerStream:
             del send
             if preamble and not self.resumed:
                 # An EventSource that has an id resumes instead of asking again.
-                await _send_chunk(body, _join(preamble, self._last_id(), retry=self.event_source))
+                await self._send_chunk(body, _join(preamble, self._last_id(), retry=self.event_source))
             del preamble
             async with background(self._ping(body)) if self._sign() else contextlib.nullcontext():
                 last = await self._relay(events, body)
             # Nothing waits between this and the end of the request: its client seems to have left from here on.
+            if len(last) > LARGE:
+                await self._send_chunk(body, last)
+                last = b""
             await body({"type": "http.response.body", "body": last})
 
     def _last_id(self) -> EventId | None:
@@ -204,7 +213,7 @@ class AnswerStream:
             if self.presenter.finished:
                 return b"".join(waiting)
             if waiting and (not entry.more or len(waiting) >= _BATCH):
-                await _send_chunk(send, b"".join(waiting))
+                await self._send_chunk(send, b"".join(waiting))
                 self.after = reached
                 waiting.clear()
         raise AnswerLostError
@@ -212,16 +221,29 @@ class AnswerStream:
     async def _ping(self, send: Send) -> None:
         while True:
             await asyncio.sleep(self.timings.sse_ping_every)
-            await _send_chunk(send, self._sign())
+            if not self._within_chunk:
+                await self._send_chunk(send, self._sign())
 
     async def _fail(self, error: Exception, metrics: ErrorMetrics, send: Send) -> None:
         """Send an error inside the stream."""
-        if self.presenter.reconnects and isinstance(error, DrainingError):
+        if self.presenter.reconnects and isinstance(error, DrainingError | ClientFullError):
             return
         metrics.record(error, answer=self.answer)
+        if self._within_chunk:
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.timings.last_send_limit):
-                await _send_chunk(send, _join(self.presenter.render_error(error)))
+                await self._send_chunk(send, _join(self.presenter.render_error(error)))
+
+    async def _send_chunk(self, send: Send, data: bytes) -> None:
+        if len(data) <= LARGE:
+            await send({"type": "http.response.body", "body": data, "more_body": True})
+            return
+        with self.admit(len(data)):
+            self._within_chunk = True
+            for piece in pieces(data):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            self._within_chunk = False
 
 
 def _join(frames: list[SseFrame], event_id: EventId | None = None, *, retry: bool = False) -> bytes:
@@ -231,7 +253,3 @@ def _join(frames: list[SseFrame], event_id: EventId | None = None, *, retry: boo
     *others, last = frames
     parts = [encode_event(frame.data, None, frame.name) for frame in others]
     return b"".join([*parts, encode_event(last.data, event_id, last.name, retry=retry)])
-
-
-async def _send_chunk(send: Send, data: bytes) -> None:
-    await send({"type": "http.response.body", "body": data, "more_body": True})

@@ -304,6 +304,20 @@ class SocketProtocol(WSProtocol):
         if not self.transport.is_closing():
             self.handle_events()
 
+    async def send(self, message: Any) -> None:
+        """See uvicorn, which waits for the frame before this one only: a large one is sent once most of it is taken.
+
+        Where nobody waits for that any more the connection is cut off: it would hold the frame for as long as it likes.
+        """
+        await super().send(message)
+        if len(message.get("text") or "") <= LARGE:
+            return
+        try:
+            await self.writable.wait()
+        except asyncio.CancelledError:
+            self.transport.abort()
+            raise
+
     def handle_message(self, event: TextMessage | BytesMessage) -> None:
         """See uvicorn: a part of a message has arrived; a large one needs room."""
         if self._held is None and self.buffer.length + len(event.data) > LARGE and not self._take_room():

@@ -15,9 +15,11 @@ from gateway.answering.drain import background
 from gateway.answering.timings import TIMINGS
 from gateway.auth.clients import Clients
 from gateway.errors import ClientGoneError
+from gateway.http.response_room import Admit
 from gateway.http.responses import error_response
 from gateway.http.streaming import server_receive, server_send
 from wire.jobs import Client
+from wire.threads import LARGE
 
 # The bytes of memory that messages take which a client has sent ahead; what it sends beyond them waits at its end.
 AHEAD = 64 * 1024
@@ -92,6 +94,7 @@ class Inbox(Generic[T]):
 class WebSocketConnection(Generic[T]):
     """An accepted socket, whose last frames may take `last_send_limit` seconds.
 
+    A large frame waits for its client in the room that `admit` gives; ClientFullError if there is none.
     `parse` returns what a message holds, and raises nothing: it is called as the message arrives, so that a large one
     with a short question doesn't wait, and isn't kept until that is answered.
     When the client has gone, `gone` is set and `on_close` is called.
@@ -102,6 +105,7 @@ class WebSocketConnection(Generic[T]):
         socket: WebSocket,
         parse: Callable[[str], T],
         on_close: Callable[[], None],
+        admit: Admit,
         *,
         last_send_limit: float = TIMINGS.last_send_limit,
     ) -> None:
@@ -110,6 +114,7 @@ class WebSocketConnection(Generic[T]):
         self._inbox: Inbox[T] = Inbox()
         self._parse: Callable[[str], T] | None = parse
         self._on_close: Callable[[], None] | None = on_close
+        self._admit = admit
         self._last_send_limit = last_send_limit
         self._sending = asyncio.Lock()
         self.gone = False
@@ -134,7 +139,14 @@ class WebSocketConnection(Generic[T]):
         self._inbox.seal()
 
     async def send(self, frame: bytes) -> None:
-        """Send one frame; waits for a client that is slow. Raises ClientGoneError."""
+        """Send one frame; waits for a client that is slow. Raises ClientGoneError, ClientFullError."""
+        if len(frame) <= LARGE:
+            await self._send_frame(frame)
+            return
+        with self._admit(len(frame)):
+            await self._send_frame(frame)
+
+    async def _send_frame(self, frame: bytes) -> None:
         async with self._sending:
             try:
                 await self._send({"type": "websocket.send", "text": frame.decode()})

@@ -9,9 +9,12 @@ from gateway.answering.relay import Relay
 from gateway.auth.clients import Clients
 from gateway.errors import RefusedError
 from gateway.http import responses, sse
+from gateway.http.answer_reads import LONGEST_READ
+from gateway.http.response_room import ResponseRoom
 from gateway.legacy import envelope
 from gateway.legacy.frames import LegacyFrames
 from wire.errors import AnswerNotFoundError, StoreUnavailableError
+from wire.jobs import Client
 from wire.messages import TERMINAL
 from wire.reasons import Reason
 
@@ -25,6 +28,7 @@ class AnswerEndpoints:
 
     relay: Relay
     clients: Clients
+    sending: ResponseRoom
 
     async def answer(self, request: Request) -> Response:
         """Return state and text so far; DELETE stops the answer first, if it hasn't ended by itself."""
@@ -42,24 +46,26 @@ class AnswerEndpoints:
         """Stream the events after `after`, or after Last-Event-ID, as an EventSource gets them."""
         if request.method == "OPTIONS":
             return responses.options(STREAM_METHODS)
-        holder = self.clients.identify(request).holder
+        client = self.clients.identify(request)
         last_event = sse.EventId(_answer_id(request), _after(request))
         if request.method == "HEAD":
-            await self.relay.answers.read_token(last_event.answer, holder)
+            await self.relay.answers.read_token(last_event.answer, client.holder)
             return Response(headers=sse.HEADERS)
-        return await resume_stream(self.relay, request, last_event, holder)
+        # Who hangs up waits for no read: it might send the next request at once.
+        async with self.relay.active_requests.track(LONGEST_READ, accepted=True, receive=request.receive):
+            return await resume_stream(self.relay, request, last_event, client, self.sending)
 
 
 async def resume_stream(
-    relay: Relay, request: Request, last_event: sse.EventId, holder: str
+    relay: Relay, request: Request, last_event: sse.EventId, client: Client, sending: ResponseRoom
 ) -> Response | sse.AnswerStream:
     """Return the stream of what follows `last_event`, or 204, which ends an EventSource, if nothing follows.
 
-    Raises AnswerNotFoundError when the holder has no such answer.
+    Raises AnswerNotFoundError when the client has no such answer.
     """
     answer, seq = last_event.answer, last_event.seq
     try:
-        token = await relay.answers.read_token(answer, holder)
+        token = await relay.answers.read_token(answer, client.holder)
         reached = await relay.answers.read(answer, seq - 1) if seq else []
     except StoreUnavailableError:
         return _retry_later()
@@ -71,9 +77,10 @@ async def resume_stream(
     return sse.AnswerStream(
         relay.active_requests,
         relay.time_limit,
-        relay.subscribe(answer),
+        relay.subscribe(answer, client),
         answer,
         LegacyFrames(token, english=request.state.english, reconnects=True),
+        sending.frames(client),
         event_source=True,
         after=seq,
         resumed=_last_seq(request, answer) is not None,

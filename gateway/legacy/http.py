@@ -17,6 +17,7 @@ from gateway.http import responses, sse
 from gateway.http.body import BodyReader
 from gateway.http.fields import Fields, idempotency_key, preferred_wait
 from gateway.http.pictures import public_addresses, shows_picture
+from gateway.http.response_room import ResponseRoom
 from gateway.legacy import envelope, params
 from gateway.legacy.answers import resume_stream
 from gateway.legacy.frames import LegacyFrames
@@ -35,6 +36,7 @@ class LegacyApi:
     clients: Clients
     bodies: BodyReader
     question_limit: int
+    sending: ResponseRoom
 
     async def api(self, request: Request) -> Response:
         """Answer a question as one JSON document."""
@@ -79,6 +81,7 @@ class LegacyApi:
             subscription,
             submission.answer_id,
             LegacyFrames(submission.token, english=request.state.english, reconnects=event_source),
+            self.sending.frames(client),
             event_source,
             first_event_wait=0.0 if event_source else relay.timings.drop_in_first_event,
             timings=relay.timings,
@@ -87,7 +90,7 @@ class LegacyApi:
     async def _resume(self, request: Request, last_event: sse.EventId, client: Client) -> Response | sse.AnswerStream:
         """Resume a stream; 204 also when the answer is no longer kept: an EventSource must stop, not ask again."""
         try:
-            return await resume_stream(self.questions.relay, request, last_event, client.holder)
+            return await resume_stream(self.questions.relay, request, last_event, client, self.sending)
         except AnswerNotFoundError:
             return Response(status_code=204)
 
@@ -101,7 +104,7 @@ class LegacyApi:
         request_key = RequestKey(key, request.url.path, find_owner(request, client), token)
         submission = await self.questions.submit(work, client, token=token, key=request_key)
         request.state.answer = submission.answer_id
-        return submission, self.questions.follow(submission)
+        return submission, self.questions.follow(submission, client)
 
     async def _read_end(self, request: Request, subscription: AnswerSubscription) -> Final | Failed:
         relay = self.questions.relay

@@ -12,6 +12,7 @@ from gateway.answering.submit import Questions
 from gateway.auth.clients import Clients, key_subprotocol
 from gateway.errors import ClientGoneError, failure_of
 from gateway.http.error_metrics import ErrorMetrics
+from gateway.http.response_room import ResponseRoom
 from gateway.http.responses import encode_error
 from gateway.http.streaming import detach
 from gateway.http.websocket import WebSocketConnection, identify_or_deny
@@ -30,7 +31,14 @@ class LegacySession:
     """One connection, whose questions are answered one after the other."""
 
     def __init__(
-        self, socket: WebSocket, questions: Questions, settings: GatewaySettings, client: Client, *, streaming: bool
+        self,
+        socket: WebSocket,
+        questions: Questions,
+        settings: GatewaySettings,
+        client: Client,
+        sending: ResponseRoom,
+        *,
+        streaming: bool,
     ) -> None:
         self._request_id = socket.state.request_id
         self._error_metrics: ErrorMetrics = socket.state.error_metrics
@@ -38,7 +46,11 @@ class LegacySession:
         self._questions = questions
         self._relay = questions.relay
         self._connection = WebSocketConnection(
-            socket, self._parse, self._abort, last_send_limit=self._relay.timings.last_send_limit
+            socket,
+            self._parse,
+            self._abort,
+            sending.frames(client),
+            last_send_limit=self._relay.timings.last_send_limit,
         )
         self._client = client
         self._question_limit = settings.question_limit
@@ -120,6 +132,7 @@ class SocketEndpoints:
     sessions: Sessions
     clients: Clients
     settings: GatewaySettings
+    sending: ResponseRoom
 
     async def ws(self, socket: WebSocket) -> None:
         """Send one frame for each question."""
@@ -132,7 +145,7 @@ class SocketEndpoints:
     async def _serve(self, socket: WebSocket, *, streaming: bool) -> None:
         if (client := await identify_or_deny(self.clients, socket)) is not None:
             await socket.accept(key_subprotocol(socket))
-            session = LegacySession(socket, self.questions, self.settings, client, streaming=streaming)
+            session = LegacySession(socket, self.questions, self.settings, client, self.sending, streaming=streaming)
             await detach(socket.scope, partial(self._run, session))
 
     async def _run(self, session: LegacySession) -> None:

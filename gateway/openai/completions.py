@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from gateway.http import responses, sse
 from gateway.http.body import BodyReader
+from gateway.http.response_room import ResponseRoom
 from gateway.openai import chunks, requests, validation
 from gateway.openai.answer_assembler import AnswerAssembler
 from gateway.openai.json_fields import Fields
@@ -33,7 +34,9 @@ class CompletionEndpoint:
         question = await self.service.ask(request, client, fields, wanted)
         answer = AnswerAssembler(question.about.stops, list_sources=self.settings.sources_in_text)
         if wanted.stream:
-            return stream_response(request, question, chunks.CompletionChunks(question, answer))
+            return stream_response(
+                request, self.service.reads.sending, question, chunks.CompletionChunks(question, answer)
+            )
         # A body may have megabytes, and an answer takes minutes.
         del fields, wanted
         await question.collect(request, answer)
@@ -45,7 +48,9 @@ def _parse(body: bytes) -> tuple[Fields, requests.CompletionRequest]:
     return fields, requests.parse_completion(fields)
 
 
-def stream_response(request: Request, question: SubmittedQuestion, presenter: sse.Presenter) -> sse.AnswerStream:
+def stream_response(
+    request: Request, sending: ResponseRoom, question: SubmittedQuestion, presenter: sse.Presenter
+) -> sse.AnswerStream:
     """Return the stream of an answer; from behind the Last-Event-ID, if that is an event of this answer."""
     relay, event_source = question.questions.relay, sse.accepts_events(request)
     last_event = sse.parse_event_id(request.headers.get("last-event-id", ""))
@@ -56,6 +61,7 @@ def stream_response(request: Request, question: SubmittedQuestion, presenter: ss
         question.follow(),
         question.answer,
         presenter,
+        sending.frames(question.client),
         event_source,
         first_event_wait=relay.timings.openai_first_event,
         after=last_event.seq if last_event is not None and resumed else 0,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import msgspec
 import structlog
 
-from wire.about import weigh_message
+from wire.about import weigh_messages
 from wire.conversation_index import ConversationIndex as Index
 from wire.conversation_index import IndexedConversation
 from wire.errors import StoreUnavailableError
@@ -87,8 +87,7 @@ class ConversationLookup:
 
     async def find_by_history(self, digests: ConversationDigests, messages: Sequence[Message], known: int) -> Thread:
         """Return the conversation with the first `known` messages, before the question. StoreUnavailableError."""
-        size = sum(map(weigh_message, messages))
-        before, after = await run_sized(size, _states_around, digests, messages, known)
+        before, after = await run_sized(weigh_messages(messages), _states_around, digests, messages, known)
         indexed = await self.index.find(before) if known else None
         if indexed is None:
             return Thread(digests, None, state=after)

@@ -122,7 +122,7 @@ class EmbeddingEndpoint:
         request.state.answer = submission.answer_id
         async with self.sending.hold(client) as held:
             end = await self.calls.read_end(
-                submission, request.receive, repeatable=key is not None, make_room=held.take
+                submission, client, request.receive, repeatable=key is not None, make_room=held.take
             )
             request.state.provider = end.event.provider
             if isinstance(end.event, Failed):

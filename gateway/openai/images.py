@@ -70,7 +70,7 @@ class ImageEndpoint:
         async with (
             self.sending.hold(client) as held,
             relay.active_requests.track(relay.time_limit, receive=request.receive),
-            self.questions.follow(submission) as events,
+            self.questions.follow(submission, client) as events,
         ):
             event = await relay.read_end(events)
             request.state.provider = event.provider

@@ -7,7 +7,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.answering.models import ModelChoice, Models
+from gateway.answering.models import LONGEST_NAME, ModelChoice, Models
 from gateway.auth.clients import Clients
 from gateway.errors import ERRORS, ModelNotFoundError, fill_in
 from gateway.http import responses
@@ -58,7 +58,7 @@ def resolve_model(name: object, models: Models, client: Client = ANYBODY) -> Mod
     if not isinstance(name, str) or not name:
         raise InvalidRequestError("You must provide a 'model'.", "model", "invalid_type")
     try:
-        return models.resolve(join_surrogates(name), client)
+        return models.resolve(join_surrogates(name[: LONGEST_NAME + 1]), client)
     except ModelNotFoundError as error:
         spec = ERRORS[Reason.MODEL_UNKNOWN]
         raise InvalidRequestError(fill_in(spec.openai.message, error), "model", "model_not_found", 404) from error

@@ -94,7 +94,7 @@ class SubmittedQuestion:
         """Return a subscription to the answer's events, from the first one on."""
         if self.end is not None:
             return RecalledAnswer(self.answer, self.end)
-        return self.questions.follow(self.submission)
+        return self.questions.follow(self.submission, self.client)
 
     async def finish(self, answer: AnswerAssembler, blocks: Sequence[Block]) -> None:
         """Stop an answer that was cut, and index its conversation: the client has got all of it, as `blocks`."""
@@ -158,7 +158,7 @@ class QuestionService:
             except InvalidRequestError as missing:
                 return await self._find_repeated(request, client, asked, wanted, digests, missing)
         if chain is not None and chain.whole:
-            wanted = wanted.continue_from(chain.messages)
+            wanted = await run_sized(chain.size, wanted.continue_from, chain.messages)
             work = self._work(request, choice, wanted)
         thread = await self._find_thread(digests, wanted, name, chain)
         last_event = sse.parse_event_id(request.headers.get("last-event-id", "")) if wanted.stream else None

@@ -76,7 +76,9 @@ class TextCompletionEndpoint:
         question = await self.service.ask(request, client, fields, wanted)
         answer = AnswerAssembler(question.about.stops, list_sources=self.settings.sources_in_text)
         if wanted.stream:
-            return stream_response(request, question, TextCompletionChunks(question, answer))
+            return stream_response(
+                request, self.service.reads.sending, question, TextCompletionChunks(question, answer)
+            )
         # A body may have megabytes, and an answer takes minutes.
         del fields, wanted
         await question.collect(request, answer)

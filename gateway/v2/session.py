@@ -61,7 +61,11 @@ class V2Session:
         self._model_reader = model_reader
         self._relay = questions.relay
         self._connection = WebSocketConnection(
-            socket, self._parse, self._cancel, last_send_limit=self._relay.timings.last_send_limit
+            socket,
+            self._parse,
+            self._cancel,
+            reads.sending.frames(client),
+            last_send_limit=self._relay.timings.last_send_limit,
         )
         self._client = client
         self._reads = reads
@@ -130,7 +134,7 @@ class V2Session:
         with traces.start_span("question", "server", bing_request=self._request_id):
             submission = await self._questions.submit(work, self._client, token=question.token, key=key)
         frames = V2Frames(id_, submission.answer_id, self._english, self._origin)
-        await self._follow(frames, submission.token, self._questions.follow(submission))
+        await self._follow(frames, submission.token, self._questions.follow(submission, self._client))
 
     async def _work(self, request: messages.AskMessage) -> Chat:
         """Return the work of a question. ModelNotFoundError, ModelAwayError, StoreUnavailableError."""
@@ -148,7 +152,7 @@ class V2Session:
     async def _resume(self, frames: V2Frames, after: int) -> None:
         self._check_room()
         token = await self._relay.answers.read_token(frames.answer, self._client.holder)
-        await self._follow(frames, token, self._relay.subscribe(frames.answer, after), resumed=True)
+        await self._follow(frames, token, self._relay.subscribe(frames.answer, self._client, after), resumed=True)
 
     async def _stop(self, frames: V2Frames) -> None:
         """Stop an answer. Its end is sent here only if no task of this socket follows it."""

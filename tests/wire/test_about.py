@@ -1,12 +1,15 @@
 """What is kept of work with its answer is small, and enough to recognise the same prompt."""
 
+from collections.abc import Iterator
+
 import msgspec
 import pytest
 
-from wire.about import About, decode_about, describe, digest_prompt, encode_about
+from wire.about import About, decode_about, describe, digest_prompt, encode_about, weigh_message, weigh_messages
 from wire.errors import BadMessageError
 from wire.messages import Chat, HistoryMessage, Image, Prompted
-from wire.prompt import Message, Picture, Prompt, Text, Tool, ToolCall
+from wire.prompt import Message, Opaque, Picture, Prompt, Text, Thought, Tool, ToolCall
+from wire.threads import LARGE
 
 PROMPT = Prompt(
     "chat",
@@ -83,3 +86,30 @@ def test_half_a_character_and_what_is_no_json_are_no_messages() -> None:
     ):
         with pytest.raises(BadMessageError):
             call()
+
+
+class Endless(list[Message]):
+    """Messages of which nobody may look at all."""
+
+    def __iter__(self) -> Iterator[Message]:
+        for _ in range(2000):
+            yield Message("user", (Text("x"),))
+        pytest.fail("it looks at all of them")
+
+
+def test_no_more_is_weighed_than_shows_that_it_is_large() -> None:
+    assert weigh_messages(Endless()) > LARGE
+    values: list[object] = [[1] * 100] * 1000
+    message = Message("user", (Opaque({"type": "file", "x": values}),))
+    assert weigh_messages([message]) < LARGE + 1000 < weigh_message(message)
+
+
+def test_a_message_weighs_what_its_parts_and_the_values_in_them_do() -> None:
+    light, heavy = ({"type": "file", "data": ["x" * length] * 2} for length in (1, 1000))
+    for part, more in (
+        ((Text("x"), Text("x" * 1000)), 999),
+        ((Opaque(light), Opaque(heavy)), 1998),
+        ((Thought("", light), Thought("", heavy)), 1998),
+    ):
+        small, large = (weigh_message(Message("user", (one,))) for one in part)
+        assert large - small == more

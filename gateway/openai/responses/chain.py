@@ -9,6 +9,7 @@ import msgspec
 from gateway.http import sse
 from gateway.openai.answer_messages import to_messages
 from gateway.openai.errors import InvalidRequestError
+from gateway.openai.messages import MAX_MESSAGES
 from wire.answers import Answers, Progress
 from wire.blocks import Block
 from wire.errors import AnswerNotFoundError
@@ -16,7 +17,7 @@ from wire.messages import Failed, Final
 from wire.prompt import Message
 from wire.response_memory import RecalledResponse, ResponseMemory
 
-# How many responses a question may continue from, one after the other.
+# How many responses a question may continue from, one after the other; a request has no more messages either.
 MOST_LINKS = 256
 PREFIX = "resp_"
 _PARAM = "previous_response_id"
@@ -65,6 +66,8 @@ class ResponseChains:
             answers += ancestors
             links += await self._read(ancestors, owner, holder, previous)
         messages = [message for link in reversed(links) for message in _messages(link)]
+        if len(messages) > MAX_MESSAGES:
+            raise _too_long(f"more than {MAX_MESSAGES} messages come before the input")
         whole = not any(link.start.named for link in links)
         return ResponseChain(last.token, tuple(answers), tuple(messages), total, whole)
 

@@ -31,7 +31,7 @@ from wire.blocks import Block
 from wire.errors import AnswerNotFoundError
 from wire.jobs import Client
 from wire.messages import Failed, Final
-from wire.threads import run_sized
+from wire.threads import LARGE, run_sized
 
 METHODS = ["POST", "HEAD", "OPTIONS"]
 ONE_METHODS = ["GET", "HEAD", "DELETE", "OPTIONS"]
@@ -64,13 +64,16 @@ class ResponseEndpoints:
         async with self.service.reads.place(client) if reads else nullcontext():
             answers = await read_answers(fields.get("input"), partial(self._read_blocks, client))
             named = "x-conversation-id" in request.headers
+            # A few bytes may refer to much.
+            size = LARGE + 1 if answers else size
             wanted = await run_sized(size, partial(parse_response, fields, answers, named=named))
             question = await self.service.ask(request, client, fields, wanted)
         answer, body = self._assembler(), ResponseBody(question)
         if wanted.background and not wanted.stream:
             return await self._read(request, question)
         if wanted.stream:
-            return stream_response(request, question, ResponseEvents(question, answer, body))
+            events = ResponseEvents(question, answer, body)
+            return stream_response(request, self.service.reads.sending, question, events)
         # A body may have megabytes, and an answer takes minutes.
         del fields, wanted, answers
         await question.collect(request, answer)
@@ -110,7 +113,8 @@ class ResponseEndpoints:
         client, answer = self._find(request)
         query = parse_query(request.query_params)
         recalled = await self.service.stored.read(answer, client.holder)
-        return responses.ok(msgspec.json.encode(list_items(answer, recalled.start.messages, query)))
+        size, messages = recalled.start.size, recalled.start.messages
+        return responses.ok(await run_sized(size, lambda: msgspec.json.encode(list_items(answer, messages, query))))
 
     async def _delete(self, request: Request) -> Response:
         """Delete a response; one that runs is stopped."""
@@ -150,7 +154,7 @@ class ResponseEndpoints:
             message = "The events of this response are no longer kept one by one: they can only be read from the first."
             raise InvalidRequestError(message, "starting_after", "events_not_kept")
         events = ResponseEvents(question, self._assembler(), ResponseBody(question), after=after, resumed=True)
-        return stream_response(request, question, events)
+        return stream_response(request, self.service.reads.sending, question, events)
 
     async def _read_blocks(self, client: Client, answer: str) -> Sequence[Block] | None:
         """Return the blocks of the client's answer as they were sent; None if it isn't known."""

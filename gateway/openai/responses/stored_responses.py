@@ -7,7 +7,7 @@ import msgspec
 import structlog
 
 from gateway.openai.responses.chain import ResponseChain, ResponseChains, complete_end
-from wire.about import weigh_message
+from wire.about import weigh_messages
 from wire.answers import Answers
 from wire.blocks import Block
 from wire.errors import AnswerNotFoundError, StoreUnavailableError
@@ -92,4 +92,4 @@ class StoredResponses:
 
 
 async def _size(messages: Sequence[Message]) -> int:
-    return len(await run_sized(sum(map(weigh_message, messages)), msgspec.json.encode, messages))
+    return len(await run_sized(weigh_messages(messages), msgspec.json.encode, messages))

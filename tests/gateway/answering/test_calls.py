@@ -61,7 +61,7 @@ class Caller:
                 await asyncio.Event().wait()
             return {"type": "http.disconnect"}
 
-        return await self.calls.read_end(submission, receive, repeatable=repeatable)
+        return await self.calls.read_end(submission, ANYBODY, receive, repeatable=repeatable)
 
 
 @pytest.fixture

@@ -57,6 +57,13 @@ def test_a_long_name_is_cut_in_the_error() -> None:
     assert (refused.value.model, refused.value.nearest) == ("x" * 64, "")
 
 
+def test_a_name_of_more_than_a_kilobyte_is_no_model_not_even_the_default() -> None:
+    models = Models(ModelTable((account("a", "llama"),), default="llama"))
+    assert models.resolve("x" * 1024, ANYBODY).chain == ("llama",)
+    with pytest.raises(ModelNotFoundError):
+        models.resolve("x" * 1025, ANYBODY)
+
+
 @pytest.mark.parametrize("name", ["o1", "gone"])
 def test_a_model_that_nobody_has_now_is_away(name: str) -> None:
     with pytest.raises(ModelAwayError):

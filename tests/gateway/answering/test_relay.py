@@ -19,7 +19,7 @@ from wire import keys
 from wire.answer_reader import AnswerEvent
 from wire.answers import Answers
 from wire.errors import AnswerLostError, StoreUnavailableError
-from wire.jobs import Jobs
+from wire.jobs import ANYBODY, Jobs
 from wire.messages import Chat, Delta, Failed, Image
 from wire.redis.store import Store
 from wire.sessions import Sessions
@@ -58,7 +58,7 @@ async def test_a_job_that_waits_too_long_is_ended_once_redis_is_back(monkeypatch
         jobs = Jobs(store, GatewaySettings())
         relay = Relay(jobs, answers, ActiveRequests(), 0.01, 1, first_text_histogram())
         submit = partial(jobs.submit, "s0-1", Image("cat"), "token", create=True)
-        async with relay.subscribe("s0-1", new=True, submit=submit) as entries:
+        async with relay.subscribe("s0-1", ANYBODY, new=True, submit=submit) as entries:
             event = await relay.read_end(entries)
     await store.close()
     assert isinstance(event, Failed)
@@ -90,7 +90,7 @@ async def test_a_job_that_waits_is_followed_until_its_client_leaves(monkeypatch:
             Timings(renew_every=0.01, away_pause=0.01),
         )
         submit = partial(jobs.submit, "s0-1", Image("cat"), "token", create=True)
-        async with relay.subscribe("s0-1", new=True, submit=submit):
+        async with relay.subscribe("s0-1", ANYBODY, new=True, submit=submit):
             redis: Any = redis_client(store)
             for _ in range(2):
                 await redis.hset(keys.job_key("s0-1"), "followed_until", 1)

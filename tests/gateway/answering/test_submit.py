@@ -17,7 +17,7 @@ from wire import keys
 from wire.answers import Answers
 from wire.errors import KeyReusedError, TokenUnknownError
 from wire.hmac_secret import HmacSecret
-from wire.jobs import Client, Jobs
+from wire.jobs import ANYBODY, Client, Jobs
 from wire.messages import Chat
 from wire.redis.store import Store
 
@@ -111,7 +111,7 @@ async def test_a_submission_is_followed_from_its_first_event(store: Store) -> No
     async with questions(store) as service:
         submission = await service.submit(HI, ALICE, token=None)
         await service.relay.jobs.stop(submission.answer_id, "alice")
-        async with service.follow(submission) as events:
+        async with service.follow(submission, ANYBODY) as events:
             assert [event.seq async for event in events] == [1]
-        async with service.follow(submission, after=1) as events:
+        async with service.follow(submission, ANYBODY, after=1) as events:
             assert [event async for event in events] == []

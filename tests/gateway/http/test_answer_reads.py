@@ -121,6 +121,21 @@ async def test_another_client_has_a_place_beside_it(gateway: RunningGateway, sto
     await asyncio.gather(*reading, other)
 
 
+@pytest.mark.parametrize("way", ["/answers/{}", "/answers/{}/stream", "/v1/responses/resp_{}/input_items"])
+async def test_who_hangs_up_waits_no_more(gateway: RunningGateway, store: HeldStore, way: str) -> None:
+    answer = (await ask(gateway)).removeprefix("resp_")
+    request = f"GET {way.format(answer)}?after=1 HTTP/1.1\r\nhost: localhost\r\n\r\n".encode()
+    store.gate.clear()
+    for _ in range(COUNT):
+        _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+        writer.write(request)
+        await until(lambda: gateway.active_requests.running == 1)
+        writer.transport.abort()
+        await until(lambda: gateway.active_requests.running == 0)
+    store.gate.set()
+    assert await read(gateway, "answer", answer) == 200
+
+
 # More bytes than the kernel holds for a client that doesn't read.
 PIECE, PIECES, BUFFER = "x" * 10_000, 100, 4096
 

@@ -11,9 +11,11 @@ from starlette.responses import Response
 from starlette.types import Message
 
 from gateway.answering.drain import ActiveRequests
+from gateway.auth.clients import Clients
 from gateway.errors import BodyEncodingError, DrainingError
-from gateway.http.body import BodyReader, BodyRoom, linger
+from gateway.http.body import MOST_WAITING, BodyReader, BodyRoom, linger
 from tests.support.conditions import until
+from wire.errors import ClientFullError
 from wire.threads import LARGE
 
 pytestmark = pytest.mark.anyio
@@ -73,6 +75,51 @@ async def test_a_client_leaves_as_much_room_as_it_takes() -> None:
     assert held == ["a", "b", "c"]
     async with asyncio.timeout(1), room.take("a", 8):
         pass
+
+
+async def test_so_much_of_a_client_may_wait_for_room_and_others_wait_beside_it() -> None:
+    room, waiting = BodyRoom(1), list[asyncio.Task[None]]()
+
+    async def take(client: str) -> None:
+        async with room.take(client, 1):
+            pass
+
+    async with room.take("holder", 1):
+        waiting += [asyncio.create_task(take("a")) for _ in range(MOST_WAITING + 1)]
+        waiting.append(asyncio.create_task(take("b")))
+        await until(lambda: waiting[MOST_WAITING].done())
+        assert isinstance(waiting[MOST_WAITING].exception(), ClientFullError)
+        # Who gives up waits no more.
+        waiting[0].cancel()
+        await asyncio.gather(waiting[0], return_exceptions=True)
+        waiting.append(asyncio.create_task(take("a")))
+    ended = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(end) for end in ended if end] == [asyncio.CancelledError, ClientFullError]
+    assert not room._waiting
+
+
+async def test_of_a_client_one_large_body_is_parsed_at_a_time_beside_those_of_others() -> None:
+    gate, begun, size = threading.Event(), list[bytes](), LARGE + 1
+    reader = BodyReader(size, room=BodyRoom(16 * size), clients=Clients())
+
+    def parse(body: bytes) -> int:
+        begun.append(body[:1])
+        gate.wait(10)
+        return len(body)
+
+    def sent(name: bytes, address: str) -> Request:
+        large = request([name * size])
+        large.scope["client"] = (address, 1)
+        return large
+
+    try:
+        parsing = [asyncio.create_task(reader.parse(sent(b"a", "203.0.113.1"), parse)) for _ in range(3)]
+        await until(lambda: begun == [b"a"])
+        parsing.append(asyncio.create_task(reader.parse(sent(b"b", "203.0.113.2"), parse)))
+        await until(lambda: begun == [b"a", b"b"])
+    finally:
+        gate.set()
+    assert await asyncio.gather(*parsing) == [size] * 4
 
 
 async def test_a_body_may_take_its_time_as_long_as_it_comes() -> None:

@@ -5,7 +5,7 @@ import base64
 import json
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
@@ -13,14 +13,21 @@ import pytest
 from starlette.responses import Response
 from starlette.types import Message, Receive
 
+from gateway.answering.drain import ActiveRequests
+from gateway.answering.timings import Timings
 from gateway.errors import ClientGoneError
+from gateway.http.error_metrics import ErrorMetrics
+from gateway.http.listener import SOCKET_OPTIONS
 from gateway.http.response_room import ResponseRoom
+from gateway.http.sse import AnswerStream
+from gateway.legacy.frames import LegacyFrames
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, running, settings
 from tests.support.gateway.openai_client import MODEL
+from wire.answer_reader import AnswerEvent
 from wire.errors import ClientFullError
 from wire.jobs import Client
-from wire.messages import Final
+from wire.messages import Delta, Final
 from wire.pictures import PictureStore, StoredPicture, new_picture_id, picture_path
 from wire.redis.connection import Argument
 from wire.redis.store import Store
@@ -247,3 +254,107 @@ async def test_unread_answers_of_one_client_are_no_more_than_its_share(gateway: 
         assert other.status_code == 200
         assert len(other.content) > len(TEXT)
     assert (await gateway.client.request(method, path, json=body, headers=KEY)).status_code == 200
+
+
+async def stream_until_cut(gateway: RunningGateway, path: str) -> None:
+    """Return once a stream has ended without its end; others are read to theirs."""
+    while len((await gateway.client.get(path)).content) > len(TEXT):
+        pass
+
+
+async def test_unread_streams_of_one_client_are_no_more_than_its_share(gateway: RunningGateway) -> None:
+    gateway.worker.scripts["hi"] = [Final(TEXT)]
+    asked = await gateway.client.post("/v1/responses", json={"model": MODEL, "input": "hi"})
+    path = f"/answers/{asked.json()['id'].removeprefix('resp_')}/stream"
+    async with AsyncExitStack() as stack, asyncio.timeout(30):
+        await send_unread(stack, gateway, path, method="GET")
+        await stream_until_cut(gateway, path)
+        other = await gateway.client.get(path, headers=OTHER)
+        assert len(other.content) > len(TEXT)
+    assert len((await gateway.client.get(path)).content) > len(TEXT)
+
+
+async def test_unread_streams_under_v1_end_with_the_limit_as_their_error(gateway: RunningGateway) -> None:
+    gateway.worker.scripts["hi"] = [Final(TEXT)]
+    messages = [{"role": "user", "content": "hi"}]
+    body = {"model": MODEL, "messages": messages, "stream": True}
+    path = "/v1/chat/completions"
+    assert (await gateway.client.post(path, json=body, headers=KEY)).status_code == 200
+    async with AsyncExitStack() as stack, asyncio.timeout(30):
+        await send_unread(stack, gateway, path, json.dumps(body).encode())
+        while len(refused := (await gateway.client.post(path, json=body, headers=KEY)).content) > len(TEXT):
+            pass
+        assert b"rate_limit" in refused
+
+
+async def test_a_stream_that_is_broken_off_within_an_event_says_nothing_more() -> None:
+    """Neither a ping nor an error is a part of that event."""
+    sent: list[bytes] = []
+
+    class Entries:
+        answer = "s0-a"
+
+        async def __aiter__(self) -> AsyncIterator[AnswerEvent]:
+            yield AnswerEvent(1, Delta("x" * 3 * LARGE))
+            yield AnswerEvent(2, Final("x" * 3 * LARGE))
+
+    @asynccontextmanager
+    async def follow() -> AsyncIterator[Any]:
+        yield Entries()
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            sent.append(message["body"])
+            if len(sent) > 1:
+                await asyncio.Event().wait()
+
+    frames, room = LegacyFrames("t", reconnects=True), ResponseRoom()
+    stream = AnswerStream(
+        ActiveRequests(timer_resolution=0.01),
+        0.2,
+        follow(),
+        "s0-a",
+        frames,
+        room.frames(Client("a")),
+        event_source=True,
+        timings=Timings(sse_ping_every=0.01, last_send_limit=0.01),
+    )
+    async with asyncio.timeout(5):
+        await stream({"type": "http", "state": {"error_metrics": ErrorMetrics()}}, never_leaves, send)
+    assert len(sent) == 3
+    async with room.hold(Client("a")) as held:
+        await held.take(192 * MEBIBYTE)
+
+
+async def never_leaves() -> Message:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+SMALL = (*SOCKET_OPTIONS, ("SOL_SOCKET", "SO_SNDBUF", 4096))
+
+
+async def test_unread_answers_on_sockets_of_one_client_are_no_more_than_its_share(store: CountedStore) -> None:
+    config = settings(trusted_proxies="127.0.0.1")
+    async with running(store, config, socket_options=SMALL) as gateway, AsyncExitStack() as stack:
+        gateway.worker.scripts["hi"] = [Final(TEXT)]
+        question = json.dumps({"style": "balanced", "question": "hi"})
+        for _ in range(COUNT):
+            connection = socket.socket()
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(("127.0.0.1", gateway.port))
+            sent: dict[str, Any] = {"max_queue": 1, "sock": connection, "max_size": None}
+            slow = await stack.enter_async_context(gateway.socket("/ws", **sent))
+            slow.transport.pause_reading()
+            await slow.send(question)
+        await until(lambda: len(gateway.worker.asked) == COUNT)
+        async with asyncio.timeout(30), gateway.socket("/ws", max_size=None) as own:
+            answer = ""
+            while not answer or len(answer) > len(TEXT):
+                await own.send(question)
+                answer = str(await own.recv())
+            assert json.loads(answer)["code"] == 429
+            other = gateway.socket("/ws", max_size=None, additional_headers=OTHER)
+            async with other as socket_of_other:
+                await socket_of_other.send(question)
+                assert len(await socket_of_other.recv()) > len(TEXT)

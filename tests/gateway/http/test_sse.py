@@ -15,6 +15,7 @@ from gateway.answering.drain import ActiveRequests
 from gateway.answering.timings import Timings
 from gateway.http import sse
 from gateway.http.error_metrics import ErrorMetrics
+from gateway.http.response_room import ResponseRoom
 from gateway.legacy.frames import LegacyFrames
 from tests.support.conditions import until
 from tests.support.gateway.harness import (
@@ -31,7 +32,7 @@ from tests.support.redis_client import redis_client
 from wire import keys
 from wire.answer_reader import AnswerEvent
 from wire.answers import Answers
-from wire.jobs import new_answer_id
+from wire.jobs import ANYBODY, new_answer_id
 from wire.messages import Delta, Event, Failed, Final, Replace
 from wire.redis.store import Store
 
@@ -353,6 +354,7 @@ async def test_a_client_that_does_not_read_holds_nothing_for_ever(store: Store) 
             answers.follow("s0-none"),
             "s0-none",
             frames,
+            ResponseRoom().frames(ANYBODY),
             event_source=True,
             timings=Timings(last_send_limit=0.01),
         )
@@ -390,9 +392,8 @@ async def _chunks(events: list[Event], together: bool) -> list[bytes]:
         await asyncio.Event().wait()
         raise AssertionError
 
-    stream = sse.AnswerStream(
-        ActiveRequests(), 5, follow(), "s0-a", LegacyFrames("t", reconnects=True), event_source=True
-    )
+    frames, room = LegacyFrames("t", reconnects=True), ResponseRoom()
+    stream = sse.AnswerStream(ActiveRequests(), 5, follow(), "s0-a", frames, room.frames(ANYBODY), event_source=True)
     await stream({"type": "http", "state": {"error_metrics": ErrorMetrics()}}, receive, send)
     return sent
 

@@ -9,7 +9,9 @@ from starlette.websockets import WebSocket
 
 from gateway.answering.timings import TIMINGS
 from gateway.errors import ClientGoneError
+from gateway.http.response_room import ResponseRoom
 from gateway.http.websocket import Inbox, WebSocketConnection
+from wire.jobs import Client
 
 pytestmark = pytest.mark.anyio
 
@@ -83,12 +85,13 @@ class Line:
         self.left = 0
         self.sending = 0
         self.open_ = asyncio.Event()
+        self.admit = ResponseRoom().frames(Client())
 
     async def accepted(self, last_send_limit: float = TIMINGS.last_send_limit) -> WebSocketConnection[str]:
         """Return a connection on this line."""
         socket = WebSocket({"type": "websocket", "path": "/", "headers": []}, self._receive, self._send)
         await socket.accept()
-        return WebSocketConnection(socket, str, self._leave, last_send_limit=last_send_limit)
+        return WebSocketConnection(socket, str, self._leave, self.admit, last_send_limit=last_send_limit)
 
     async def _receive(self) -> Message:
         return {"type": "websocket.connect"}

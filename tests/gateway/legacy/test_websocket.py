@@ -18,6 +18,7 @@ from gateway.answering.submit import Questions
 from gateway.answering.timings import Timings
 from gateway.auth.clients import Clients
 from gateway.http.error_metrics import ErrorMetrics
+from gateway.http.response_room import ResponseRoom
 from gateway.http.websocket import WebSocketConnection
 from gateway.legacy.websocket import SocketEndpoints
 from gateway.ops.metrics import first_text_histogram
@@ -483,6 +484,7 @@ async def test_a_client_that_reads_nothing_is_given_up(store: Store) -> None:
     relay = Relay(Jobs(store, settings), Answers(store), ActiveRequests(), 1, 1, first_text_histogram(), timings)
     state = {"request_id": "r", "error_metrics": ErrorMetrics(), "english": False}
     scope = {"type": "websocket", "path": "/ws", "headers": [], "query_string": b"", "state": state}
-    sockets = SocketEndpoints(Questions(relay, Idempotency(HmacSecret(store))), Sessions(store), Clients(), settings)
+    questions = Questions(relay, Idempotency(HmacSecret(store)))
+    sockets = SocketEndpoints(questions, Sessions(store), Clients(), settings, ResponseRoom())
     async with asyncio.timeout(5):
         await sockets.ws(WebSocket(scope, receive, send))

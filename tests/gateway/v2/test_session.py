@@ -1,6 +1,7 @@
 """`bing-chat.v2` on /ws_stream over real connections."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -405,6 +406,35 @@ async def test_a_socket_follows_so_many_answers_at_once_and_no_more(gateway: Run
             await until(lambda: len(gateway.active_requests._running) == 31)
             await say(socket, "resume", id="33", answer=answers[1])
             assert (await hear(socket))["type"] == "accepted"
+
+
+async def test_a_client_follows_so_many_answers_on_all_its_sockets(store: Store) -> None:
+    async with (
+        running(store, settings(client_limit=1, trusted_proxies="127.0.0.1")) as gateway,
+        contextlib.AsyncExitStack() as stack,
+    ):
+
+        async def enter(address: str) -> ClientConnection:
+            return await stack.enter_async_context(speaking(gateway, additional_headers={"x-forwarded-for": address}))
+
+        with closing_gate() as gate:
+            gateway.worker.scripts["slow"] = [Delta("a"), gate, Final("a")]
+            greedy = [await enter("203.0.113.1") for _ in range(3)]
+            await ask(greedy[0], "slow")
+            answer = (await hear(greedy[0]))["answer"]
+            for number in range(1, 64):
+                await say(greedy[number // 32], "resume", id=str(number), answer=answer)
+            await until(lambda: len(gateway.active_requests._running) == 64)
+            await say(greedy[2], "resume", answer=answer)
+            last = (await whole(greedy[2]))[-1]
+            assert (last["answer"], last["code"], last["reason"]) == (answer, 429, "client.limit")
+            other = await enter("203.0.113.2")
+            await say(other, "resume", answer=answer)
+            assert [(await hear(other))["type"] for _ in range(2)] == ["accepted", "delta"]
+            await greedy[1].close()
+            await until(lambda: len(gateway.active_requests._running) == 33)
+            await say(greedy[2], "resume", answer=answer)
+            assert [(await hear(greedy[2]))["type"] for _ in range(2)] == ["accepted", "delta"]
 
 
 # Waiting

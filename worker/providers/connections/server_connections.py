@@ -39,6 +39,7 @@ class ServerConnections:
                 # Nothing was written to it.
                 connection = await pool.open()
             connection.ask(request)
+            del request
             await connection.read_head()
             yield connection
             is_read = True

@@ -83,7 +83,10 @@ class ServerClient:
             own = {b"Content-Type": b"application/json", **self._key_headers(server), **_trace()}
             origin, target = locate(endpoint_url(server, path))
             request = write_request("POST", origin, target, {**own, **(headers or {})}, body)
-            async with self._connections.send(server, origin, request, hook) as connection:
+            sending = self._connections.send(server, origin, request, hook)
+            # Megabytes of a question, perhaps, of which nothing is needed while the answer comes.
+            del request, body
+            async with sending as connection:
                 response = ServerResponse(connection)
                 await self._check_response(response, server, reasons.policy, fields, sent)
                 yield response

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.openai.errors import InvalidRequestError
+from gateway.openai.messages import MAX_MESSAGES
 from gateway.openai.responses.chain import MOST_LINKS, ResponseChain, ResponseChains, complete_end, parse_answer
 from wire.about import About
 from wire.answers import Answers, Progress
@@ -95,6 +96,17 @@ async def test_it_has_at_most_so_many_links(memory: ResponseMemory) -> None:
             await load(memory, answer(depth), limit=1000)
         else:
             assert await refusal(memory, answer(depth), limit=1000) == code
+
+
+async def test_it_has_at_most_as_many_messages_as_a_request_may(memory: ResponseMemory) -> None:
+    message = Message("user", (Text("a"),), string=True)
+    for count, code in ((MAX_MESSAGES - 1, None), (MAX_MESSAGES, "context_length_exceeded")):
+        await memory.write("me", answer(count), StoredResponse("t", "me", About("chat"), 1, (message,) * count))
+        await memory.write_end("me", answer(count), Final("a"))
+        if code is None:
+            assert len((await load(memory, answer(count), limit=10**7)).messages) == MAX_MESSAGES
+        else:
+            assert await refusal(memory, answer(count), limit=10**7) == code
 
 
 async def test_behind_a_conversation_with_a_name_it_is_not_whole(memory: ResponseMemory) -> None:
