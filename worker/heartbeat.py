@@ -77,21 +77,41 @@ class Heartbeat:
         self._hurry.set()
 
     async def beat(self) -> None:
-        """Beat once. Raises StoreUnavailableError."""
+        """Beat once, and more often while there is much to report. Raises StoreUnavailableError."""
         began = asyncio.get_running_loop().time()
-        beat = await self._sessions.beat(
-            self._worker, free=self._free(), takes_work=self._takes_work(), reported=self._redis_began
-        )
-        self._last_beat = began
+        beat = await self._renew()
         changed = self._redis_began not in (None, beat.data_since)
         if self._must_reassert or changed:
             _LOG.warning("redis may not know what this worker holds, reporting it")
-            await self._report()
+            await self._report_beating()
         if changed:
             # Nobody takes turns before Redis has heard of the report, by the next beat.
             self.hurry()
         self._redis_began, self._last_asserted = beat.data_since, began
         self._on_beat(beat)
+
+    async def _renew(self) -> HeartbeatReply:
+        began = asyncio.get_running_loop().time()
+        beat = await self._sessions.beat(
+            self._worker, free=self._free(), takes_work=self._takes_work(), reported=self._redis_began
+        )
+        self._last_beat = began
+        return beat
+
+    async def _report_beating(self) -> None:
+        """Report, and beat meanwhile: a worker that holds much must not look dead."""
+        reporting = asyncio.create_task(self._report())
+        try:
+            while not (await asyncio.wait([reporting], timeout=self._pause))[0]:
+                await self._renew()
+            reporting.result()
+        finally:
+            reporting.cancel()
+            await asyncio.wait([reporting])
+
+    @property
+    def _pause(self) -> float:
+        return min(_EVERY, self._ttl / 6)
 
     async def _report(self) -> None:
         # What is requested from here on is for the next beat.
@@ -124,5 +144,5 @@ class Heartbeat:
                 _LOG.info("redis is back")
             away = False
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(_EVERY, self._ttl / 6)):
+                async with asyncio.timeout(self._pause):
                     await self._hurry.wait()

@@ -1,10 +1,11 @@
 """The leases of one worker, and the answers that it ended recently."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from wire.appends import Appended
 from wire.errors import LeaseLostError, StoreUnavailableError, WireError
@@ -13,6 +14,9 @@ from wire.sessions import ClaimedJob, Lease, Sessions, TurnEnd
 from worker.turns.ended_answers import EndedAnswer, EndedAnswers, Ending
 from worker.turns.recent_events import LOST_SECONDS, RecentEvents
 from worker.turns.turn import Turn
+
+# Of the tokens that are reported together, how many at a time.
+_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -110,31 +114,44 @@ class LeaseTable:
         What Redis has lost of their events and ends it gets again. Return the answers that can't continue. Raises
         StoreUnavailableError: call it again.
         """
+        of_tokens = defaultdict[str, list[EndedAnswer]](list)
         for ended in self._ended.since(last_beat - self._lost_seconds):
-            if ended.ending is None or not await self._write_again(ended.ending):
-                await self._sessions.report_end(ended.token, ended.answer, ended.seq)
+            of_tokens[ended.token].append(ended)
+        await _run_all(partial(self._reassert_ended, answers) for answers in of_tokens.values())
         lost = await self._reassert_turns()
-        for token, idle in list(self._idle.items()):
-            if not await self._sessions.reassert(idle.lease) and self._idle.get(token) is idle:
-                del self._idle[token]
+        await _run_all(partial(self._reassert_idle, idle) for idle in list(self._idle.values()))
         async with self.taking:
             for lease in await self._sessions.read_leases(self._worker):
                 if lease.token not in self._served and lease.token not in self._idle:
                     await self._sessions.disclaim(lease)
         return lost
 
+    async def _reassert_ended(self, answers: Iterable[EndedAnswer]) -> None:
+        """Report the ends of a token's answers, one after the other as they came."""
+        for ended in answers:
+            if ended.ending is None or not await self._write_again(ended.ending):
+                await self._sessions.report_end(ended.token, ended.answer, ended.seq)
+
+    async def _reassert_idle(self, idle: _IdleLease) -> None:
+        token = idle.lease.token
+        if not await self._sessions.reassert(idle.lease) and self._idle.get(token) is idle:
+            del self._idle[token]
+
     async def _reassert_turns(self) -> list[str]:
         """Report the turns that run, and return the answers of those that can't continue."""
         appends: list[asyncio.Future[Appended]] = []
-        for turn in list(self._turns.values()):
-            lease, answer, recent = turn.job.lease, turn.job.answer, turn.recent
-            known = await self._sessions.reassert(lease, answer, turn.question_count, recent.last, recent.first)
-            turn.lost = known is None
-            if known is not None:
-                appends += self._append_again(lease, answer, recent, known.seq)
+        await _run_all(partial(self._reassert_turn, turn, appends) for turn in list(self._turns.values()))
         # What fails here the answer's next append finds missing, which is followed by another report.
         await asyncio.gather(*appends, return_exceptions=True)
         return [answer for answer, turn in self._turns.items() if turn.lost]
+
+    async def _reassert_turn(self, turn: Turn, appends: list[asyncio.Future[Appended]]) -> None:
+        """Report a turn. What is appended again is added to `appends`."""
+        lease, answer, recent = turn.job.lease, turn.job.answer, turn.recent
+        known = await self._sessions.reassert(lease, answer, turn.question_count, recent.last, recent.first)
+        turn.lost = known is None
+        if known is not None:
+            appends += self._append_again(lease, answer, recent, known.seq)
 
     def _append_again(
         self, lease: Lease, answer: str, recent: RecentEvents, known: int
@@ -156,6 +173,22 @@ class LeaseTable:
         except WireError:
             return False
         return True
+
+
+async def _run_all(works: Iterable[Callable[[], Awaitable[None]]]) -> None:
+    """Run all of them, some at a time. The first one that fails ends the others, and is raised."""
+    places = asyncio.Semaphore(_AT_ONCE)
+
+    async def run(work: Callable[[], Awaitable[None]]) -> None:
+        async with places:
+            await work()
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for work in works:
+                tasks.create_task(run(work))
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None
 
 
 def _now() -> float:

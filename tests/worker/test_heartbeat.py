@@ -165,6 +165,51 @@ async def test_it_beats_at_once_when_its_connection_is_lost(valkey_url: str, mon
     await store.close()
 
 
+async def test_a_worker_with_much_to_report_does_not_look_dead(store: HookedStore) -> None:
+    reported = asyncio.Event()
+
+    async def take_long(_: float) -> None:
+        await reported.wait()
+
+    heart = heartbeat(store, lease_ttl=1.0, reassert=take_long)
+    await heart.beat()
+    await redis_client(store).delete(keys.run_key())
+    async with beating(heart):
+        await until(lambda: store.calls.count("beat") >= 12)
+        assert heart.lease_valid
+        assert await Sessions(store).list_live_workers() == ["w"]
+        began = await redis_client(store).hget(keys.run_key(), "at")
+        assert await redis_client(store).hget(keys.worker_key("w"), "reported") != began
+        reported.set()
+
+        async def is_known() -> bool:
+            return bool(await redis_client(store).hget(keys.worker_key("w"), "reported") == began)
+
+        await until(is_known)
+
+
+async def test_a_report_over_which_redis_goes_away_is_made_again(store: HookedStore) -> None:
+    cancelled = list[bool]()
+
+    async def take_long(_: float) -> None:
+        if cancelled:
+            return
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.append(True)
+
+    heart = heartbeat(store, lease_ttl=1.0, reassert=take_long)
+    await heart.beat()
+    await redis_client(store).delete(keys.run_key())
+    async with beating(heart):
+        await until(lambda: store.calls.count("beat") >= 3)
+        store.before["beat"] = Away(1)
+        report = asyncio.create_task(heart.report())
+        await until(report.done)
+    assert cancelled == [True]
+
+
 async def test_what_could_not_be_asserted_is_asserted_with_the_next_beat(store: HookedStore) -> None:
     reasserted = Said(failing=2)
     heart = heartbeat(store, reassert=reasserted)

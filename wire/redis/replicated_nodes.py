@@ -23,6 +23,8 @@ from wire.redis.watch import Watch
 
 # Seconds between two looks at the servers of connections that are open.
 _CHECK_INTERVAL = 5.0
+# The same while one has no replica, or there are none: as soon as it has one, that is awaited.
+_ALONE_INTERVAL = 0.5
 _LOG = structlog.get_logger()
 
 
@@ -72,7 +74,8 @@ class ReplicatedNodes:
         self._risks: dict[str, tuple[Endpoint, str]] = {}
         # Of each shard, the connections that are open.
         self._open = defaultdict[str, dict[RedisConnection, _Use]](dict)
-        self._watch = Watch(self._look, check_interval, locator.changed)
+        self._check_interval = check_interval
+        self._watch = Watch(self._look, self._pause, locator.changed)
 
     async def connect(self, shard: str, on_message: MessageHandler | None = None) -> RedisConnection:
         """Connect to the shard's primary; the caller closes the connection. StoreUnavailableError."""
@@ -126,6 +129,12 @@ class ReplicatedNodes:
         for other, use in list(self._open[shard].items()):
             if use.endpoint == endpoint:
                 other.end(lost.result())
+
+    def _pause(self) -> float:
+        connections = [connection for uses in self._open.values() for connection in uses]
+        if connections and all(connection.replicas.are_expected for connection in connections):
+            return self._check_interval
+        return min(self._check_interval, _ALONE_INTERVAL)
 
     async def _look(self) -> None:
         if self._locator.changed.is_set():

@@ -23,7 +23,7 @@ class SingleNode:
         self._replicas = Replicas()
         # The one for commands that was made last: it asks for the role from time to time.
         self._latest: RedisConnection | None = None
-        self._watch = Watch(self._look, check_interval)
+        self._watch = Watch(self._look, lambda: check_interval)
 
     async def connect(self, shard: str, on_message: MessageHandler | None = None) -> RedisConnection:
         """Connect to it; the caller closes the connection. StoreUnavailableError.

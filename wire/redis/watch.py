@@ -10,11 +10,13 @@ _LOG = structlog.get_logger()
 
 
 class Watch:
-    """A task that awaits `look` every `interval` seconds, and as soon as `news` is set, which `look` then clears."""
+    """A task that awaits `look` after `pause()` seconds, and as soon as `news` is set, which `look` then clears."""
 
-    def __init__(self, look: Callable[[], Awaitable[None]], interval: float, news: asyncio.Event | None = None) -> None:
+    def __init__(
+        self, look: Callable[[], Awaitable[None]], pause: Callable[[], float], news: asyncio.Event | None = None
+    ) -> None:
         self._look = look
-        self._interval = interval
+        self._pause = pause
         self._news = news or asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -26,7 +28,7 @@ class Watch:
     async def _run(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._interval):
+                async with asyncio.timeout(self._pause()):
                     await self._news.wait()
             try:
                 await self._look()

@@ -53,7 +53,9 @@ class Network:
     def _held(self, line: TcpProxy, node: Node, ports: set[int]) -> set[int]:
         """Which of these clients of a line, named by the ports that they connect from, it doesn't serve."""
         inodes = {port: socket_inode(port, line.port) for port in ports}
-        side, behind = self._sockets(self._side), self._sockets(reader for reader, held in self._behind if held is line)
+        # A copy, since a test may hold another line meanwhile.
+        held_here = [reader for reader, held in self._behind.copy() if held is line]
+        side, behind = self._sockets(self._side), self._sockets(held_here)
         inside = node in self._side
         # Who has closed already can't be asked which side it is on; nobody waits for what it sent.
         return {

@@ -139,8 +139,11 @@ async def connected(locator: ScriptedLocator, interval: float) -> tuple[Replicat
     return nodes, [await nodes.connect(keys.SHARD), await nodes.connect(keys.SHARD, lambda _: None)]
 
 
-async def test_news_end_connections_to_a_primary_that_lives_on(valkey: ValkeyServer, anyio_backend: str) -> None:
+async def test_news_end_connections_to_a_primary_that_lives_on(
+    valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch, anyio_backend: str
+) -> None:
     """Such as an old primary on the wrong side of a split network."""
+    monkeypatch.setattr("wire.redis.replicated_nodes._ALONE_INTERVAL", 60.0)
     with ValkeyServer(host="127.0.0.1", port=free_port()) as other:
         locator = ScriptedLocator(Endpoint("127.0.0.1", valkey.port))
         nodes, connections = await connected(locator, interval=60)
@@ -148,6 +151,18 @@ async def test_news_end_connections_to_a_primary_that_lives_on(valkey: ValkeySer
         locator.changed.set()
         reasons = await asyncio.gather(*(connection.lost for connection in connections))
         assert all(f"the primary is 127.0.0.1:{other.port} now" in reason for reason in reasons)
+        await nodes.close()
+
+
+async def test_a_replica_that_comes_to_a_primary_without_any_is_awaited_soon(anyio_backend: str) -> None:
+    with (
+        ValkeyServer(host="127.0.0.1", port=free_port()) as server,
+        ValkeyServer(host="127.0.0.1", port=free_port()) as replica,
+    ):
+        nodes, connections = await connected(ScriptedLocator(Endpoint("127.0.0.1", server.port)), interval=3600)
+        assert not any(connection.replicas.are_expected for connection in connections)
+        replica.client().replicaof("127.0.0.1", server.port)
+        await until(lambda: all(connection.replicas.are_expected for connection in connections))
         await nodes.close()
 
 

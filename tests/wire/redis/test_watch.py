@@ -29,7 +29,7 @@ class Looks:
 async def test_it_looks_again_and_again_until_it_is_closed(anyio_backend: str) -> None:
     """Once each time, however often it was started."""
     looks, before = Looks(), len(asyncio.all_tasks())
-    watch = Watch(looks.look, 0.01)
+    watch = Watch(looks.look, lambda: 0.01)
     for _ in range(3):
         watch.start()
     assert len(asyncio.all_tasks()) == before + 1
@@ -40,7 +40,7 @@ async def test_it_looks_again_and_again_until_it_is_closed(anyio_backend: str) -
 
 async def test_news_make_it_look_at_once(anyio_backend: str) -> None:
     looks = Looks()
-    watch = Watch(looks.look, 60.0, looks.news)
+    watch = Watch(looks.look, lambda: 60.0, looks.news)
     watch.start()
     looks.news.set()
     await until(lambda: looks.count == 1)
@@ -51,7 +51,7 @@ async def test_news_make_it_look_at_once(anyio_backend: str) -> None:
 
 async def test_a_look_that_fails_is_logged_and_does_not_end_the_others(anyio_backend: str) -> None:
     looks = Looks(fails=True)
-    watch = Watch(looks.look, 0.01)
+    watch = Watch(looks.look, lambda: 0.01)
     with structlog.testing.capture_logs() as logs:
         watch.start()
         await until(lambda: looks.count > 1)
@@ -60,4 +60,4 @@ async def test_a_look_that_fails_is_logged_and_does_not_end_the_others(anyio_bac
 
 
 async def test_what_never_began_can_be_closed(anyio_backend: str) -> None:
-    await Watch(Looks().look, 0.01).close()
+    await Watch(Looks().look, lambda: 0.01).close()
