@@ -294,14 +294,14 @@ class Jobs:
             task.add_done_callback(self._withdrawing.discard)
 
     async def _withdraw(self, answer: str, attempt: str = "") -> None:
-        """Withdraw the job; repeat this while Redis is away, for as long as the job may be on its way."""
+        """Withdraw the job, and see that a replica has it; repeat this for as long as the job may be on its way."""
         prefix = keys.prefix(keys.shard_of_answer(answer))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_ON_ITS_WAY):
                 while True:
                     try:
                         key, ttl = keys.job_key(answer), self._limits.answer_ttl
-                        await self._store.run("withdraw", key, prefix, answer, ttl, _ON_ITS_WAY, attempt)
+                        await self._store.run_confirmed("withdraw", key, prefix, answer, ttl, _ON_ITS_WAY, attempt)
                     except StoreUnavailableError:
                         await asyncio.sleep(_AWAY_PAUSE)
                     else:

@@ -148,5 +148,24 @@ async def test_a_question_that_no_replica_has_is_refused_and_not_asked(store_url
     await store.close()
 
 
+async def test_a_withdrawal_that_no_replica_has_is_made_again(store_url: str) -> None:
+    """A fail-over that keeps the question would lose it."""
+
+    class AloneTwice(PatchedStore):
+        tried = list[str]()
+
+        async def run_confirmed(self, script: str, key: str, *args: Argument) -> object:
+            reply = await self.run(script, key, *args)
+            self.tried.append(script)
+            if self.tried in (["enqueue"], ["enqueue", "withdraw"]):
+                raise UnconfirmedError("no replica has it")
+            return reply
+
+    store = AloneTwice(store_url)
+    await submit(Scenario(store), new_answer_id())
+    await until(lambda: store.tried == ["enqueue", "withdraw", "withdraw"])
+    await store.close()
+
+
 async def has_failed(scenario: Scenario, answer: str) -> bool:
     return await scenario.state(answer) == "FAILED"
