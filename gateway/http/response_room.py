@@ -91,12 +91,6 @@ def is_large(response: Response) -> bool:
     return len(response.body) > LARGE
 
 
-def pieces(data: bytes) -> Iterator[bytes]:
-    """Yield what is handed to a connection at a time: it takes the next one only once little of it is left."""
-    for offset in range(0, len(data), _PIECE):
-        yield data[offset : offset + _PIECE]
-
-
 class _LargeResponse(Response):
     """A response that is sent piece by piece, and gives its room back behind the last one."""
 
@@ -112,8 +106,12 @@ class _LargeResponse(Response):
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             try:
                 async with asyncio.timeout(self._time_limit):
-                    for piece in pieces(bytes(self.body)):
+                    for piece in self._pieces():
                         await send({"type": "http.response.body", "body": piece, "more_body": True})
             except TimeoutError:
                 raise ClientGoneError from None
             await send({"type": "http.response.body", "body": b""})
+
+    def _pieces(self) -> Iterator[bytes]:
+        for offset in range(0, len(self.body), _PIECE):
+            yield bytes(self.body[offset : offset + _PIECE])

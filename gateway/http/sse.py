@@ -5,7 +5,7 @@ import contextlib
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -17,7 +17,7 @@ from gateway.answering.recalled import RecalledAnswer
 from gateway.answering.timings import TIMINGS, Timings
 from gateway.errors import ClientGoneError, DrainingError
 from gateway.http.error_metrics import ErrorMetrics
-from gateway.http.response_room import Admit, pieces
+from gateway.http.response_room import Admit
 from gateway.http.streaming import run_stream, server_send
 from wire.answer_reader import AnswerEvent, AnswerReader
 from wire.errors import AnswerLostError, ClientFullError
@@ -137,8 +137,6 @@ class AnswerStream:
     resumed: bool = False
     timings: Timings = TIMINGS
     on_hang_up: Callable[[], None] | None = None
-    # Whether a large chunk is being sent, or was broken off: anything else would be a part of an event.
-    _within_chunk: bool = field(default=False, init=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve ASGI."""
@@ -221,29 +219,30 @@ class AnswerStream:
     async def _ping(self, send: Send) -> None:
         while True:
             await asyncio.sleep(self.timings.sse_ping_every)
-            if not self._within_chunk:
-                await self._send_chunk(send, self._sign())
+            await self._send_chunk(send, self._sign())
 
     async def _fail(self, error: Exception, metrics: ErrorMetrics, send: Send) -> None:
         """Send an error inside the stream."""
         if self.presenter.reconnects and isinstance(error, DrainingError | ClientFullError):
             return
         metrics.record(error, answer=self.answer)
-        if self._within_chunk:
-            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.timings.last_send_limit):
                 await self._send_chunk(send, _join(self.presenter.render_error(error)))
 
     async def _send_chunk(self, send: Send, data: bytes) -> None:
+        """Send one chunk, which programs may read as such; what is large is then waited for until it is taken."""
         if len(data) <= LARGE:
-            await send({"type": "http.response.body", "body": data, "more_body": True})
+            await _send_data(send, data)
             return
         with self.admit(len(data)):
-            self._within_chunk = True
-            for piece in pieces(data):
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-            self._within_chunk = False
+            await _send_data(send, data)
+            # The server takes more only once little of it is left.
+            await _send_data(send, b"")
+
+
+async def _send_data(send: Send, data: bytes) -> None:
+    await send({"type": "http.response.body", "body": data, "more_body": True})
 
 
 def _join(frames: list[SseFrame], event_id: EventId | None = None, *, retry: bool = False) -> bytes:

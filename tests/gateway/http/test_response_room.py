@@ -287,7 +287,7 @@ async def test_unread_streams_under_v1_end_with_the_limit_as_their_error(gateway
         assert b"rate_limit" in refused
 
 
-async def test_a_stream_that_is_broken_off_within_an_event_says_nothing_more() -> None:
+async def test_a_large_event_is_one_chunk_and_gives_its_room_back_when_it_is_not_taken() -> None:
     """Neither a ping nor an error is a part of that event."""
     sent: list[bytes] = []
 
@@ -305,7 +305,7 @@ async def test_a_stream_that_is_broken_off_within_an_event_says_nothing_more() -
     async def send(message: Message) -> None:
         if message["type"] == "http.response.body":
             sent.append(message["body"])
-            if len(sent) > 1:
+            if len(sent) > 2:
                 await asyncio.Event().wait()
 
     frames, room = LegacyFrames("t", reconnects=True), ResponseRoom()
@@ -321,7 +321,10 @@ async def test_a_stream_that_is_broken_off_within_an_event_says_nothing_more() -
     )
     async with asyncio.timeout(5):
         await stream({"type": "http", "state": {"error_metrics": ErrorMetrics()}}, never_leaves, send)
-    assert len(sent) == 3
+    _, event, *others = sent
+    assert event.count(b"x") == 3 * LARGE
+    assert event.endswith(b"\n\n")
+    assert all(len(other) < LARGE for other in others)
     async with room.hold(Client("a")) as held:
         await held.take(192 * MEBIBYTE)
 
