@@ -221,7 +221,8 @@ def _conversations(chain: Sequence[Exchange], turns_by_question: Mapping[str, Se
     questions: list[str] = []
     for exchange in chain:
         turns = [turn for turn in turns_by_question.get(exchange.question, ()) if not _is_declined(turn)]
-        reset = _resets(exchange)
+        # Who was refused a question that was asked all the same has not seen its end.
+        reset = _resets(exchange) or (exchange.refused is not None and bool(turns))
         if not turns:
             may_change = may_change or reset
             continue
