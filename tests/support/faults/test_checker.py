@@ -152,7 +152,7 @@ def test_a_conversation_changes_only_where_the_client_gets_a_reset(
     assert kinds(exchanges, [turn("q", 0, 1), turn("r", 2, 3, conversation="d")]) == expected
 
 
-def test_whose_question_was_refused_and_asked_all_the_same_may_be_in_another_conversation() -> None:
+def test_a_question_asked_in_spite_of_its_refusal_may_change_its_conversation() -> None:
     """It was sent before it could be withdrawn; nobody has its end, which may have a reset."""
     exchanges = [exchange(final("", 1)), exchange(refused=failed(503), question="r", began=2, ended=3)]
     assert kinds(exchanges, [turn("q", 0, 1), turn("r", 2, 3, conversation="d")]) == []
