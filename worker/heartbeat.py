@@ -78,8 +78,9 @@ class Heartbeat:
 
     async def beat(self) -> None:
         """Beat once, and more often while there is much to report. Raises StoreUnavailableError."""
-        began = asyncio.get_running_loop().time()
         beat = await self._renew()
+        # Those that follow during the report say nothing of what Redis had lost before.
+        began = self._last_beat
         changed = self._redis_began not in (None, beat.data_since)
         if self._must_reassert or changed:
             _LOG.warning("redis may not know what this worker holds, reporting it")
