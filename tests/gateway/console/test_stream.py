@@ -136,7 +136,7 @@ async def test_a_drain_ends_it_with_its_last_chunk_on_a_real_connection(store: S
 
 async def test_no_state_of_the_process_ends_a_stream(store: Store, tmp_path: Path) -> None:
     """A signal to another uvicorn server of the process sets a flag of sse-starlette's, unless that is turned off."""
-    other = uvicorn.Server(uvicorn.Config("none:none"))
+    other = uvicorn.Server(uvicorn.Config("none:none", log_config=None))
     other.handle_exit(signal.SIGTERM, None)
     assert other.should_exit
     assert not AppStatus.should_exit
