@@ -32,6 +32,7 @@ from wire.errors import (
     TokenUnknownError,
     WireError,
 )
+from wire.json_values import unpacked_bytes
 from wire.messages import Call, Failed, Final, Prompted, Work, encode
 from wire.prompt_text import plain_question
 from wire.reasons import Reason
@@ -227,7 +228,7 @@ class Jobs:
     async def _enqueue(self, new: _NewJob, work: Work, memory: MemoryUse, grace: int | None) -> str:
         if trace := traces.current_traceparent():
             work = msgspec.structs.replace(work, trace=trace)
-        encoded, about = await run_sized(weigh(work), _encode, work)
+        encoded, about, unpacked = await run_sized(weigh(work), _encode, work)
         answer, token, once = new.answer, new.token, new.once
         outdated = await self._outdated.are_there()
         arguments = encode_arguments(
@@ -239,6 +240,7 @@ class Jobs:
             after=new.after,
             attempt=new.attempt,
             grace=grace,
+            unpacked=unpacked,
             outdated=outdated,
             as_before=await self._outdated.are_workers_without_ring(),
             **self._rules(new.client, memory),
@@ -400,9 +402,15 @@ class Jobs:
         return None if reply is None else reply.decode()
 
 
-def _encode(work: Work) -> tuple[bytes, bytes]:
-    """Return the work and what is kept of it. BadMessageError if a text contains a lone surrogate."""
-    return encode(work), encode_about(describe(work))
+def _encode(work: Work) -> tuple[bytes, bytes, int]:
+    """Return the work, what is kept of it, and the bytes that it takes of a worker's memory.
+
+    BadMessageError if a text contains a lone surrogate.
+    """
+    encoded = encode(work)
+    # What a call for embeddings sends stays as it came.
+    unpacked = len(encoded) if isinstance(work, Call) else unpacked_bytes(encoded)
+    return encoded, encode_about(describe(work)), unpacked
 
 
 def _accepted(answer: str, status: bytes, detail: Any) -> str:

@@ -1,6 +1,7 @@
 """How many values a JSON text holds: each takes far more memory and time than the few bytes that it was sent in."""
 
 import re
+from collections import Counter
 
 from wire.threads import LARGE
 
@@ -10,6 +11,8 @@ MAX_VALUES = 250_000
 MAX_MESSAGE_VALUES = 10_000
 # Of a JSON text inside a string: so many values, and one more for so many bytes.
 _FEW, _BYTES_OF_A_VALUE = 16, 8
+# Bytes that Python takes for an object or a list, and for a value in one: those of most are fewer.
+_CONTAINER_BYTES, _ITEM_BYTES = 150, 60
 # It never goes back, and a string without an end matches too: a search from each quote in it would take hours.
 _STRING_OR_VALUE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[,\[{]', re.DOTALL)
 
@@ -25,6 +28,22 @@ def is_dense(text: bytes) -> bool:
     The other's values are counted without these, and many short ones would have far more together.
     """
     return _has_more_values(text, _FEW + len(text) // _BYTES_OF_A_VALUE)
+
+
+def unpacked_bytes(text: bytes) -> int:
+    """Return about how many bytes of memory a JSON text takes once it is parsed, or its length where that is more.
+
+    In a small text, what is inside its strings counts as if it were values too.
+    """
+    containers, items = text.count(b"[") + text.count(b"{"), text.count(b",")
+    if len(text) > LARGE and _memory(containers, items) > len(text):
+        found = Counter(match[0][:1] for match in _STRING_OR_VALUE.finditer(text))
+        containers, items = found[b"["] + found[b"{"], found[b","]
+    return max(len(text), _memory(containers, items))
+
+
+def _memory(containers: int, items: int) -> int:
+    return _CONTAINER_BYTES * containers + _ITEM_BYTES * items
 
 
 def _has_more_values(text: bytes, most: int) -> bool:

@@ -383,6 +383,12 @@ class Sessions:
         """
         return self.appends.add(keys.shard_of(lease.token), lease.text, answer, seq, event, last)
 
+    async def count_growth(self, answer: str, size: int) -> bool:
+        """Count an answer that grows as `size` bytes. Return False if its client has no room for as many."""
+        allowed = (await self.memory.read()).allowed
+        key, prefix = keys.job_key(answer), keys.prefix(keys.shard_of_answer(answer))
+        return bool(await self.store.run("count_growth", key, prefix, answer, size, allowed))
+
     async def finish(
         self,
         job: ClaimedJob,

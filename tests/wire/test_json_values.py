@@ -1,12 +1,13 @@
 """How many values a JSON text may hold."""
 
 import json
+import tracemalloc
 
 import pytest
 
 from gateway.openai.errors import InvalidRequestError
 from gateway.openai.validation import parse_fields
-from wire.json_values import MAX_VALUES, has_too_many_values
+from wire.json_values import MAX_VALUES, has_too_many_values, unpacked_bytes
 from wire.threads import LARGE
 
 
@@ -48,3 +49,29 @@ def test_values_that_are_strings_are_not_too_many(value: object) -> None:
     text = json.dumps([value, "x" * LARGE]).encode()
     values = 3 + text.count(b",") + text.count(b"[") + text.count(b"{")
     assert not has_too_many_values(text, values)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"a": "b"}, {}, [], {"a": {}}, 1000, "ab", {"a": [{}, [1, "b"]]}],
+    ids=json.dumps,
+)
+def test_many_values_take_about_as_much_memory_as_is_counted(value: object) -> None:
+    text = json.dumps([value] * 20_000, separators=(",", ":")).encode()
+    tracemalloc.start()
+    parsed = json.loads(text)
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(parsed) == 20_000
+    assert taken < 2 * unpacked_bytes(text)
+
+
+@pytest.mark.parametrize("size", [10, 3 * LARGE])
+def test_a_text_counts_as_its_length_at_least(size: int) -> None:
+    text = json.dumps({"messages": [{"role": "user", "content": "[{," * size + "x" * 500 * size}]}).encode()
+    assert unpacked_bytes(text) == len(text)
+
+
+def test_what_is_inside_strings_of_a_large_text_is_no_value() -> None:
+    text = json.dumps(["[{," * LARGE]).encode()
+    assert unpacked_bytes(text) == len(text)

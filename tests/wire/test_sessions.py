@@ -692,6 +692,28 @@ async def test_work_that_cannot_be_read_ends_as_failed_and_makes_way(scenario: S
     assert (await scenario.take("w1")).answer == last.answer
 
 
+async def test_an_answer_counts_while_it_grows_and_as_what_it_is_at_its_end(scenario: Scenario) -> None:
+    object.__setattr__(scenario.sessions, "memory", StoreMemory(scenario.store, 1_000_000))
+    await scenario.hire("w1")
+    await scenario.ask(client=Client("key:alice", "alice"))
+    task = await scenario.sent("w1")
+
+    async def counted() -> int:
+        sums = {int(size) for size in (await scenario.redis.hgetall(keys.bytes_key())).values()}
+        assert len(sums) == 1
+        return sums.pop()
+
+    before = await counted()
+    assert await scenario.sessions.count_growth(task.answer, 500_000)
+    assert await counted() == before + 500_000 - 65_536
+    assert not await scenario.sessions.count_growth(task.answer, 700_000), "it leaves less than half of what it takes"
+    assert await scenario.sessions.count_growth(task.answer, 100_000), "that much is counted"
+    assert await counted() == before + 500_000 - 65_536
+    await scenario.finish(task, "done")
+    assert await scenario.sessions.count_growth(task.answer, 600_000), "it has ended"
+    assert await counted() < before
+
+
 async def test_a_large_answer_beyond_its_clients_share_is_there_for_a_moment(scenario: Scenario) -> None:
     """A hundred questions are accepted at once, and their answers may have megabytes each."""
     object.__setattr__(scenario.sessions, "memory", StoreMemory(scenario.store, 11_000_000))

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 from structlog.contextvars import bound_contextvars, merge_contextvars
 from structlog.testing import capture_logs
@@ -13,7 +14,8 @@ from tests.support.wire.scenario import Scenario
 from wire import keys
 from wire.errors import ClientBytesError, StoreFullError
 from wire.jobs import Client, IdempotencyKey, new_answer_id, new_token
-from wire.messages import Chat, HistoryMessage
+from wire.messages import Call, Chat, HistoryMessage, Prompted
+from wire.prompt import Prompt, Tool
 from wire.redis.connection import Argument
 from wire.redis.store import Store
 from wire.sessions import StatelessSession
@@ -50,6 +52,29 @@ async def test_one_client_gets_half_and_leaves_room_for_others(store: Store) -> 
     with pytest.raises(ClientBytesError) as refused:
         await scenario.ask("x" * MIB, client=ALICE)
     assert 1 <= refused.value.retry_after <= 60
+
+
+async def test_a_question_of_many_small_values_counts_as_the_memory_that_it_takes(store: Store) -> None:
+    """Fifteen of 250,000 values each were little in Redis, and 0.7 GB in a worker."""
+    scenario = limited(store)
+
+    async def ask(schema: dict[str, Any]) -> int:
+        tool = Tool("function", "find", parameters=schema)
+        before = await counted(scenario)
+        prompted = Prompted("balanced", "", prompt=Prompt("chat", "m", (), tools=(tool,)))
+        await scenario.jobs.submit(new_answer_id(), prompted, new_token(), create=True, client=ALICE)
+        return await counted(scenario) - before
+
+    dense, text = await ask({"enum": [{}] * 10_000}), await ask({"enum": ["x" * 30_000]})
+    assert dense > 10_000 * 200
+    assert text < 110_000
+
+
+async def test_a_call_for_embeddings_counts_as_it_came(store: Store) -> None:
+    scenario = limited(store)
+    body = msgspec.Raw(msgspec.json.encode({"input": [[1] * 20_000]}))
+    await scenario.jobs.submit(new_answer_id(), Call("embeddings", "m", body), new_token(), create=True)
+    assert await counted(scenario) < 120_000
 
 
 async def test_a_client_with_a_weight_gets_that_many_times_what_it_leaves(store: Store) -> None:
@@ -128,7 +153,7 @@ async def test_a_client_that_fills_the_store_slowly_leaves_room_for_all_others(s
 async def test_what_is_kept_about_a_question_counts_beside_it(scenario: Scenario) -> None:
     sizes: list[int] = []
     for instructions in ("", "x" * 4096):
-        work = Chat("balanced", "hello", instructions=instructions)
+        work = Chat("balanced", "hello" * 1000, instructions=instructions)
         await scenario.jobs.submit(new_answer_id(), work, new_token(), create=True, client=ALICE)
         sizes.append(await counted(scenario, ":alice") - sum(sizes))
     assert sizes[1] - sizes[0] >= 2 * 4096

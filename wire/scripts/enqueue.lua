@@ -6,10 +6,10 @@
 -- name, '' for none), question (its digest), idem_ttl (s), grace (ms that the job may wait unfollowed; absent if nobody
 -- needs to follow it), queue_timeout (ms that it may wait at all), after (the job that must be the token's last accepted
 -- one, '' if any may be), attempt (the name under which a proxy may send the same request to another gateway, '' for none),
--- attempt_ttl (s); then, byte by byte, what is kept about the work, and the work itself if it is to be inside the job ('':
--- it was written beside, and is deleted unless the job is accepted); outdated: processes of version 0.1 must be able to read
--- it there. as_before: workers of version 0.2 must find it. answer_ttl (s) and overdue (ms longer than it may have waited)
--- for what makes room.
+-- attempt_ttl (s), unpacked (the bytes that the work takes in a worker); then, byte by byte, what is kept about the work, and
+-- the work itself if it is to be inside the job ('': it was written beside, and is deleted unless the job is accepted);
+-- outdated: processes of version 0.1 must be able to read it there. as_before: workers of version 0.2 must find it.
+-- answer_ttl (s) and overdue (ms longer than it may have waited) for what makes room.
 -- Returns a status and its detail: 'accepted' and '' (also when this very job was accepted before); 'existing' and the
 -- answer of the Idempotency-Key or of the attempt; 'reused' (the key belongs to another question); 'spent' (its answer is
 -- gone); 'unknown' (no such token, another holder's, or one that ends with its running turn); 'moved' (another job was the
@@ -75,7 +75,8 @@ local function shorten_line()
 end
 
 local beside = inside == '' and redis.call('STRLEN', key('work', job)) or 0
-local bytes = JOB_BYTES + ANSWER_BYTES + #about + #inside + beside
+-- What many work on at once has to fit into their memory as it has to fit into Redis.
+local bytes = JOB_BYTES + ANSWER_BYTES + #about + math.max(#inside + beside, args.unpacked)
 
 -- Deletes work that was written for nothing.
 local function drop_work()

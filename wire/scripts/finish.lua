@@ -27,8 +27,10 @@ local LARGE, BRIEFLY = 512 * 1024, 30
 -- Returns for how long the answer is kept, in s.
 local function answer_life()
   local bytes = 2 * #event
-  local client = bytes >= LARGE and redis.call('HGET', key('job', job), 'client')
-  if not client or bytes_of(':' .. client) + bytes <= args.allowed - bytes_of('all') - bytes then return answer_ttl end
+  if bytes < LARGE then return answer_ttl end
+  local fields = redis.call('HMGET', key('job', job), 'client', 'weight', 'grown')
+  local more = bytes - tonumber(fields[3] or ANSWER_BYTES)
+  if leaves_room(fields[1] or '', tonumber(fields[2] or '1'), more, args.allowed) then return answer_ttl end
   return math.min(answer_ttl, BRIEFLY)
 end
 

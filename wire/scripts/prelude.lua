@@ -153,6 +153,13 @@ local function keep(items, owner, expires)
   return add_bytes(owner, added)
 end
 
+-- Whether a client that takes so many bytes more leaves as much of the allowed ones as it has then, so that who comes finds
+-- some; one with a weight takes that many times as much.
+local function leaves_room(client, weight, bytes, allowed)
+  local left = allowed - bytes_of('all') - bytes
+  return left >= 0 and (client == '' or bytes_of(':' .. client) + bytes <= weight * left)
+end
+
 -- Forgets some of what has expired by itself. Bit by bit, since Redis serves nobody else meanwhile.
 local function drop_expired(kind)
   for _, item in ipairs(redis.call('ZRANGEBYSCORE', key(kind), '-inf', now_ms(), 'LIMIT', 0, 20)) do drop(item) end

@@ -15,7 +15,10 @@ from wire.appends import Appended
 from wire.blocks import BlockKind, Piece, join_pieces
 from wire.errors import LeaseLostError, StateLostError, StoreUnavailableError
 from wire.messages import Delta, Replace, encode
+from wire.reasons import Reason
 from wire.sessions import ClaimedJob, Sessions
+from worker.errors import UpstreamError
+from worker.turns.answer_room import AnswerRoom
 from worker.turns.deltas import DeltaBuilder
 from worker.turns.forgotten import Report, retry_forgotten
 from worker.turns.recent_events import MOST_BYTES, RecentEvents
@@ -45,6 +48,9 @@ class Publisher:
         self._progress = BlockProgress()
         self._pieces: list[Piece] = []
         self.seq = 0
+        # The bytes of all events, and the room for them.
+        self._size = 0
+        self._room = AnswerRoom(sessions, job)
         # The provider and the model that answer; clients get their names with the first event.
         self.provider = self.model = ""
         self._text = ""
@@ -79,18 +85,27 @@ class Publisher:
         return bool(self._text or self._pieces or self.seq or self._append)
 
     def update(self, text: str) -> None:
-        """Publish the upstream's whole text so far. Raises the error of an earlier append, such as LeaseLostError."""
-        if self._error is not None:
-            raise self._error
+        """Publish the upstream's whole text so far. Raises the error of an earlier append, such as LeaseLostError.
+
+        UpstreamError `result.full`: the answer takes more of Redis than its client leaves to others.
+        """
+        self._raise_error()
         self._text = text
         self._publish_next()
 
     def grow(self, pieces: Sequence[Piece]) -> None:
         """Publish what the answer has more than before. Raises as `update`."""
-        if self._error is not None:
-            raise self._error
+        self._raise_error()
         self._pieces += pieces
         self._publish_next()
+
+    async def make_room(self, size: int) -> None:
+        """Make room for an end of `size` bytes, or drop what is not published and raise UpstreamError `result.full`."""
+        if not self._room.holds(size):
+            await self._room.widen(size)
+        if self._room.is_refused:
+            self._pieces, self._text = [], self._published
+            raise UpstreamError(Reason.RESULT_FULL)
 
     async def finish(self) -> None:
         """Publish all the rest. Raises as `update`."""
@@ -115,6 +130,12 @@ class Publisher:
             event = self._progress.add(self._pieces) if self._pieces else None
             self._pieces = []
         return event and self._introduce(event)
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            raise self._error
+        if self._room.is_refused:
+            raise UpstreamError(Reason.RESULT_FULL)
 
     @property
     def _is_in_pieces(self) -> bool:
@@ -157,8 +178,15 @@ class Publisher:
         """Start an append. Its callback continues, since a waiting task per append would cost more than the append."""
         encoded = encode(self._introduce(event))
         until = asyncio.get_running_loop().time() + self._retry_for
-        self._append = self._send(encoded)
+        self._size += len(encoded)
+        has_room = self._room.holds(self._size)
+        self._append = self._send(encoded) if has_room else asyncio.create_task(self._send_larger(encoded))
         self._append.add_done_callback(partial(self._on_reply, encoded, until))
+
+    async def _send_larger(self, event: bytes) -> Appended:
+        """Append an event for which the answer needs more room. If there is none, this is the last one."""
+        await self._room.widen(self._size)
+        return await self._send(event)
 
     def _introduce(self, event: Delta | Replace) -> Delta | Replace:
         """Return the event, the first one with the provider and the model."""

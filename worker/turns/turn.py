@@ -11,6 +11,7 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from telemetry import traces
+from wire.blocks import Block
 from wire.call_memory import CallMemory, CallRecord
 from wire.errors import LeaseLostError, StateLostError, StoreUnavailableError, WireError
 from wire.messages import Call, Failed, Final, Image
@@ -285,6 +286,7 @@ class Turn:
         if completion.records:
             # Before the end, after which the client may ask with the results of the calls.
             await self._keep_records(completion.records)
+        await publisher.make_room(_size_of(text, completion.blocks))
         rest = await publisher.take_rest(completion.text)
         session = None
         if completion.state is not None:
@@ -342,6 +344,11 @@ class Turn:
             return Outcome("FAILED", event, self.job.session, self._sent_before)
         text = publisher.published_text
         return self._broken_off(Failed(error.reason, text, message=error.message, detail=error.words))
+
+
+def _size_of(text: str, blocks: tuple[Block, ...]) -> int:
+    """Return about how many bytes the end of an answer has."""
+    return len(text.encode()) + (len(msgspec.json.encode(blocks)) if blocks else 0)
 
 
 def _with_text(event: Failed, text: str) -> Failed:

@@ -13,6 +13,8 @@ from wire.blocks import Block, BlockKind, Piece, add_piece
 from wire.errors import AnswerEndedError, LeaseLostError, StateLostError, StoreUnavailableError
 from wire.messages import Delta, Event, Final, Replace, apply_to_blocks
 from wire.sessions import ClaimedJob
+from wire.store_memory import StoreMemory
+from worker.errors import UpstreamError
 from worker.turns.publisher import Publisher
 
 pytestmark = pytest.mark.anyio
@@ -345,3 +347,43 @@ async def test_an_append_that_could_not_be_reported_in_time_raises(harness: Work
         answer.update("ab")
         with pytest.raises(StoreUnavailableError):
             await answer.finish()
+
+
+def leave_room(harness: WorkerHarness, counted: int) -> None:
+    """Let so many bytes be kept in all."""
+    object.__setattr__(harness.sessions, "memory", StoreMemory(harness.client.store, counted))
+
+
+@pytest.mark.parametrize("in_pieces", [False, True])
+async def test_an_answer_that_takes_too_much_room_ends_with_all_that_was_sent(
+    harness: WorkerHarness, in_pieces: bool
+) -> None:
+    task, parts = await harness.task(), ["x" * 20_000, "y" * 20_000, "z"]
+    leave_room(harness, 150_000)
+    async with publisher(harness, task) as answer:
+        for count, part in enumerate(parts[:2], 1):
+            if in_pieces:
+                answer.grow((Piece(0, "text", part),))
+            else:
+                answer.update("".join(parts[:count]))
+            await appended(harness, task, count)
+        with pytest.raises(UpstreamError, match=r"result\.full"):
+            answer.grow((Piece(0, "text", "z"),)) if in_pieces else answer.update("".join(parts))
+        await answer.finish()
+        assert answer.published_text == "".join(parts[:2])
+    assert await harness.client.so_far(task.answer) == [Delta(parts[0]), Delta(parts[1])]
+
+
+async def test_an_end_without_room_drops_what_is_not_published(harness: WorkerHarness) -> None:
+    task = await harness.task()
+    leave_room(harness, 150_000)
+    async with publisher(harness, task) as answer:
+        answer.update("one")
+        await appended(harness, task, 1)
+        answer.update("one" + "x" * 100_000)
+        with pytest.raises(UpstreamError, match=r"result\.full"):
+            await answer.make_room(100_003)
+        await answer.finish()
+        assert len(answer.published_text) in (3, 100_003), "it may be on its way already"
+    text = "".join(event.text for event in await harness.client.so_far(task.answer) if isinstance(event, Delta))
+    assert text == answer.published_text
