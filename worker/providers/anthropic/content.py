@@ -22,6 +22,7 @@ _THOUGHTS = frozenset({"thinking", "redacted_thinking", "reasoning"})
 _FILES = frozenset({"file", "input_file"})
 _TEXT_TYPES = ("text/", "application/json", "application/xml")
 _PDF = "application/pdf"
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def unable(what: str) -> UpstreamError:
@@ -73,8 +74,8 @@ def _arguments(call: ToolCall) -> Any:
     """Return the arguments as they were written, if they are an object."""
     if not call.custom:
         try:
-            if isinstance(msgspec.json.decode(call.arguments), dict):
-                return msgspec.Raw(call.arguments.encode())
+            _object.decode(call.arguments)
+            return msgspec.Raw(call.arguments.encode())
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             pass
     if call.custom:
