@@ -116,6 +116,13 @@ def test_a_line_of_a_million_characters_wraps_and_leaves_the_page_usable(visitor
     expect(visitor.text).to_contain_text("stand-in for Bing")
 
 
+def test_a_block_of_code_with_a_long_first_line_leaves_the_page_usable(visitor: Visitor) -> None:
+    ask_and_wait(visitor, "play: long line")
+    visitor.sees("document.querySelector('.text').textContent.includes('y'.repeat(30_000))")
+    ask_and_wait(visitor, "what is a stream?")
+    expect(visitor.text).to_contain_text("stand-in for Bing")
+
+
 def test_a_long_block_of_code_stays_one_block(visitor: Visitor) -> None:
     visitor.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     ask_and_wait(visitor, "play: code")

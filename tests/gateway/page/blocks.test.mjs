@@ -85,3 +85,45 @@ test("a line of a million characters is parted, but not within a character", () 
   assert.ok(found.length > 50);
   for (const part of found.slice(0, -1)) assert.doesNotMatch(part, /[\ud800-\udbff]$/);
 });
+
+test("a block of code whose first line is long goes on as code, in its language", () => {
+  const found = parts(`\`\`\`${"x".repeat(15_000)}\n${"y".repeat(30_000)}`, 11_500);
+  assert.ok(found.length > 2);
+  for (const part of found) assert.match(part, /^```x{2000}/);
+  assert.match(found.map((part) => part.replace(/^```x+\n?/, "")).join(""), /y{30000}$/);
+});
+
+test("empty lines before a block of code are no part of it", () => {
+  const lines = "let a = 1;\n".repeat(3000);
+  const found = parts(`\n\n\`\`\`js\n${lines}`, 5000);
+  for (const part of found.slice(1)) assert.match(part, /^```js\nlet/);
+});
+
+/** Numbers from 0 to 1 that are the same each time. */
+function numbers(seed) {
+  let state = seed;
+  return () => (state = (state * 48271) % 2147483647) / 2147483647;
+}
+
+const STARTS = ["```", "~~~js ", "| a | b\n|-|-|\n| ", "- ", "1. ", "> ", "[a]: https://example.org/", "$$\n", "# ", "    ", ""];
+const FILLS = ["x", "`", "~", "|", "|\n", "a b ", "a\n", "\n", "- a\n", "```\n", "[a]: b\n", "😀"];
+
+test("each step makes the rest shorter, whatever comes in whatever pieces", () => {
+  const next = numbers(7);
+  const choice = (list) => list[Math.floor(next() * list.length)];
+  for (let round = 0; round < 100; round += 1) {
+    let text = "";
+    for (let part = 0; part < 3; part += 1)
+      text += choice(STARTS) + choice(FILLS).repeat(next() * 16_000) + choice(["", "\n", "\n\n"]);
+    const size = 1 + Math.floor(next() * LONGEST);
+    let tail = "";
+    for (let at = 0; at < text.length; at += size) {
+      tail += text.slice(at, at + size);
+      for (let part; (part = settled(tail, blocks));) {
+        assert.ok(part.at > part.prefix.length, JSON.stringify([text.slice(0, 50), size, part.at, part.prefix.length]));
+        tail = part.prefix + tail.slice(part.at);
+      }
+      assert.ok(tail.length <= LONGEST);
+    }
+  }
+});
