@@ -111,19 +111,34 @@ def weigh(work: Work) -> int:
         return 0
     size = len(work.question) + len(work.instructions) + sum(_PART + len(message.text) for message in work.history)
     if isinstance(work, Prompted):
-        prompt = work.prompt
-        size += _TOOL * len(prompt.tools) + weigh_messages(prompt.messages)
+        size += weigh_prompt(work.prompt)
     return size
+
+
+def weigh_prompt(prompt: Prompt) -> int:
+    """Return about how many characters a prompt has; it looks no further than weigh does."""
+    size = _TOOL * len(prompt.tools) + weigh_messages(prompt.messages)
+    if size > LARGE:
+        return size
+    values: list[Any] = [prompt.options, prompt.extra]
+    if prompt.format is not None:
+        values += [prompt.format.schema, prompt.format.extra]
+    for tool in prompt.tools:
+        values += [tool.description, tool.parameters, tool.format, tool.extra]
+    return size + _add_up(_weigh_values(values))
 
 
 def weigh_messages(messages: Iterable[Message]) -> int:
     """Return about how many characters messages have; it looks no further than weigh does."""
+    return _add_up(weight for message in messages for weight in _weights(message))
+
+
+def _add_up(weights: Iterable[int]) -> int:
     size = 0
-    for message in messages:
-        for weight in _weights(message):
-            size += weight
-            if size > LARGE:
-                return size
+    for weight in weights:
+        size += weight
+        if size > LARGE:
+            break
     return size
 
 
@@ -137,10 +152,9 @@ def _weights(message: Message) -> Iterator[int]:
     yield _PART
     for part in message.parts:
         match part:
-            case Text(text=text) | Refusal(text=text):
+            case Text(text=text, extra=extra) | Refusal(text=text, extra=extra) | Picture(url=text, extra=extra):
                 yield _PART + len(text)
-            case Picture(url=url):
-                yield _PART + len(url)
+                yield from _weigh_values(extra)
             case Thought(text=text, extra=extra):
                 yield len(text)
                 yield from _weigh_values(extra)
@@ -148,14 +162,17 @@ def _weights(message: Message) -> Iterator[int]:
                 yield from _weigh_values(value)
     for call in message.calls:
         yield _PART + len(call.arguments)
+        yield from _weigh_values(call.extra)
+    yield from _weigh_values(message.extra)
 
 
 def _weigh_values(value: Any) -> Iterator[int]:
-    waiting = [value]
+    waiting = [value] if value else []
     while waiting:
         value = waiting.pop()
         yield _PART + (len(value) if isinstance(value, str) else 0)
         if isinstance(value, Mapping):
+            yield sum(map(len, value))
             waiting += value.values()
         elif isinstance(value, list):
             waiting += value

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from gateway.openai.errors import InvalidRequestError
+from gateway.openai.file_data import check_file
 from gateway.openai.json_fields import Fields, check_depth, read_field, read_filled, read_object, read_string, rest_of
 from gateway.openai.picture_urls import check_picture_url
 from gateway.openai.schema_marks import NULL, STRING, any_of, list_of
@@ -273,6 +274,7 @@ def _parse_part(part: object, param: str) -> Part:
     if kind == "image_url":
         return parse_picture(fields, param)
     check_depth(part, param)
+    check_file(fields, param)
     return Opaque(dict(fields))
 
 

@@ -6,7 +6,9 @@ from urllib.parse import urlsplit
 from gateway.openai.errors import InvalidRequestError
 from wire.pictures import media_type
 
-_BASE64 = ";base64"
+BASE64 = ";base64"
+# Characters of what is before the content of a `data:` URL: its media type, with a few parameters.
+LONGEST_HEAD = 200
 # Characters of an address, but for one that is the picture itself.
 MAX_ADDRESS = 8192
 
@@ -36,7 +38,7 @@ def _is_address(url: str) -> bool:
 def _check_content(url: str, param: str) -> None:
     head, _, content = url.partition(",")
     try:
-        if not head.lower().endswith(_BASE64):
+        if len(head) > LONGEST_HEAD or not head.lower().endswith(BASE64):
             raise ValueError
         picture = binascii.a2b_base64(content, strict_mode=True)
     except ValueError:

@@ -5,10 +5,20 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from wire.about import About, decode_about, describe, digest_prompt, encode_about, weigh_message, weigh_messages
+from wire.about import (
+    About,
+    decode_about,
+    describe,
+    digest_prompt,
+    encode_about,
+    weigh,
+    weigh_message,
+    weigh_messages,
+    weigh_prompt,
+)
 from wire.errors import BadMessageError
 from wire.messages import Chat, HistoryMessage, Image, Prompted
-from wire.prompt import Message, Opaque, Picture, Prompt, Text, Thought, Tool, ToolCall
+from wire.prompt import AnswerFormat, Message, Opaque, Picture, Prompt, Refusal, Text, Thought, Tool, ToolCall
 from wire.threads import LARGE
 
 PROMPT = Prompt(
@@ -110,6 +120,31 @@ def test_a_message_weighs_what_its_parts_and_the_values_in_them_do() -> None:
         ((Text("x"), Text("x" * 1000)), 999),
         ((Opaque(light), Opaque(heavy)), 1998),
         ((Thought("", light), Thought("", heavy)), 1998),
+        ((Text("", light), Text("", heavy)), 1998),
+        ((Picture("", "", light), Picture("", "", heavy)), 1998),
+        ((Refusal("", {"x": 1}), Refusal("", {"x" * 10: 1})), 9),
     ):
         small, large = (weigh_message(Message("user", (one,))) for one in part)
         assert large - small == more
+
+
+HEAVY = {"foo": ["x" * LARGE]}
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        Prompt("chat", "m", (Message("assistant", extra=HEAVY),)),
+        Prompt("chat", "m", (Message("assistant", calls=(ToolCall("c", "f", "{}", extra=HEAVY),)),)),
+        Prompt("chat", "m", (), (Tool("function", "f", parameters=HEAVY),)),
+        Prompt("chat", "m", (), (Tool("web", extra=HEAVY),)),
+        Prompt("chat", "m", (), (Tool("function", "f", description="x" * LARGE),)),
+        Prompt("chat", "m", (), (Tool("function", "f"),) * 100),
+        Prompt("chat", "m", (), format=AnswerFormat("schema", schema=HEAVY)),
+        Prompt("chat", "m", (), options=HEAVY),
+        Prompt("chat", "m", (), extra=HEAVY),
+    ],
+)
+def test_a_prompt_is_large_wherever_it_has_what_makes_it_so(prompt: Prompt) -> None:
+    assert weigh_prompt(prompt) >= LARGE
+    assert weigh(Prompted("balanced", "", prompt=prompt)) >= LARGE

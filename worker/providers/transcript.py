@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+from wire.about import weigh_prompt
 from wire.call_memory import CallRecord
 from wire.messages import HistoryMessage
 from wire.prompt import Prompt
@@ -27,6 +28,16 @@ class History:
     prompt: Prompt | None = None
     secret: bytes = field(default=b"", repr=False)
     records: Mapping[str, CallRecord] = field(default_factory=dict)
+
+    def weigh(self) -> int:
+        """Return about how many characters a request has for which this is all but the question; see wire.about.weigh.
+
+        What was said is counted whole where it is text.
+        """
+        if self.prompt is not None:
+            return weigh_prompt(self.prompt)
+        messages = (*self.messages, *self.leading, *self.asked)
+        return len(self.instructions) + sum(len(message.text) for message in messages)
 
 
 # Returns the messages before the question, for an upstream that doesn't have them. StoreUnavailableError.

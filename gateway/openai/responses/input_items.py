@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.answering.thought_fields import unpack
 from gateway.openai.errors import InvalidRequestError
+from gateway.openai.file_data import check_file
 from gateway.openai.json_fields import Fields, check_depth, read_field, read_filled, read_object, read_string, rest_of
 from gateway.openai.messages import MAX_PARTS, MAX_PICTURES, TEXT_KINDS, check_messages, parse_picture
 from gateway.openai.picture_urls import check_picture_url
@@ -200,6 +201,7 @@ def _read_part(part: object, param: str) -> Part:
     if kind == "input_image":
         return _read_picture(fields, param)
     check_depth(part, param)
+    check_file(fields, param)
     return Opaque(dict(fields))
 
 

@@ -48,6 +48,7 @@ def test_an_address_or_a_picture_itself_is_accepted(url: str) -> None:
         ("data:image/png;base64,iVBORw0KGg", "invalid_base64"),
         ("data:image/png;base64,é", "invalid_base64"),
         ("data:", "invalid_base64"),
+        (data_url(PNG, "image/png" + ";" * 200), "invalid_base64"),
         (data_url(b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/svg+xml"), "invalid_image_format"),
         (data_url(b"%PDF-1.7"), "invalid_image_format"),
         (data_url(b""), "invalid_image_format"),

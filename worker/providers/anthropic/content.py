@@ -22,6 +22,10 @@ _THOUGHTS = frozenset({"thinking", "redacted_thinking", "reasoning"})
 _FILES = frozenset({"file", "input_file"})
 _TEXT_TYPES = ("text/", "application/json", "application/xml")
 _PDF = "application/pdf"
+# Characters before the content of a `data:` URL, and of a content that isn't in base64. Gateways check both, older ones
+# neither: of megabytes of `;` or `%` each would be a string of its own.
+_LONGEST_HEAD = 200
+_MOST_ESCAPED = 64 * 1024
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -101,7 +105,7 @@ def _render_file(file: Mapping[str, Any]) -> dict[str, Any]:
         return {"type": "document", "source": {"type": "url", "url": url}, **title}
     if not isinstance(data, str) or not data:
         raise unable("a file without its content")
-    kind, content = _parse_data(data) if data.startswith("data:") else (_PDF, data)
+    kind, content = _parse_data(data) if _is_data(data) else (_PDF, data)
     if kind == _PDF:
         return {"type": "document", "source": {"type": "base64", "media_type": kind, "data": content}, **title}
     if not kind.startswith(_TEXT_TYPES):
@@ -111,17 +115,26 @@ def _render_file(file: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _picture_source(url: str) -> dict[str, Any]:
-    if url[:5].lower() != "data:":
+    if not _is_data(url):
         return {"type": "url", "url": url}
     kind, content = _parse_data(url)
     return {"type": "base64", "media_type": "image/jpeg" if kind == "image/jpg" else kind, "data": content}
 
 
+def _is_data(url: str) -> bool:
+    return url[: len("data:")].lower() == "data:"
+
+
 def _parse_data(url: str) -> tuple[str, str]:
-    """Return the type and the content, in base64, of a data: URL."""
-    head, _, content = url[len("data:") :].partition(",")
-    kind, *parameters = head.split(";")
+    """Return the type and the content, in base64, of a data: URL. UpstreamError `model.unable` for a long other one."""
+    end = url.find(",", 0, _LONGEST_HEAD)
+    if end < 0:
+        raise unable("a data: URL without its content")
+    kind, *parameters = url[len("data:") : end].split(";")
+    content = url[end + 1 :]
     if not any(parameter.strip().lower() == "base64" for parameter in parameters):
+        if len(content) > _MOST_ESCAPED:
+            raise unable("a long data: URL that isn't base64")
         content = base64.b64encode(unquote_to_bytes(content)).decode()
     return kind.strip().lower() or "text/plain", content
 

@@ -13,10 +13,12 @@ from urllib.parse import quote
 import msgspec
 import structlog
 
+from wire.about import weigh_prompt
 from wire.call_memory import CallRecord
 from wire.messages import Operation, Style
 from wire.prompt import Message, Prompt, PromptRole, Text
 from wire.reasons import Reason
+from wire.threads import run_sized
 from worker.accounts.account import Account, ServerAccount
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend, CallResult, Completion, Growth, SavedConversation, require_server
@@ -113,7 +115,7 @@ class AnthropicProvider:
     ) -> AsyncGenerator[Growth | Completion, None]:
         """Yield growths, then exactly one Completion. UpstreamError when it fails."""
         server = require_server(account)
-        request = self._build_request(server, style, question, await recall())
+        request = await self._build_request(server, style, question, await recall())
         answer = MessageStream(server.key, request.envelopes, request.custom)
         post = self._client.post(
             server,
@@ -139,7 +141,8 @@ class AnthropicProvider:
             yield Growth(pieces)
         records: dict[str, CallRecord] = {}
         if request.asked is not None and has_calls(ended.blocks):
-            records = make_records(ended.blocks, ANTHROPIC, request.model, find_place(request.asked))
+            place = await run_sized(weigh_prompt(request.asked), find_place, request.asked)
+            records = make_records(ended.blocks, ANTHROPIC, request.model, place)
         yield replace(ended, model=request.model, records=records)
 
     async def check(self, account: Account) -> None:
@@ -182,10 +185,19 @@ class AnthropicProvider:
         """Close the connections that are idle."""
         self._client.close()
 
-    def _build_request(self, server: ServerAccount, style: Style, question: str, history: History) -> _MessageRequest:
+    async def _build_request(
+        self, server: ServerAccount, style: Style, question: str, history: History
+    ) -> _MessageRequest:
+        """Return the request for an answer; a large one is built beside the event loop. UpstreamError."""
+        habits = self._habits.setdefault((server.fingerprint, model_of(server, history.prompt)), MessageHabits())
+        size = len(question) + history.weigh()
+        return await run_sized(size, self._write_request, server, style, question, history, habits)
+
+    def _write_request(
+        self, server: ServerAccount, style: Style, question: str, history: History, habits: MessageHabits
+    ) -> _MessageRequest:
         prompt = history.prompt
         model = model_of(server, prompt)
-        habits = self._habits.setdefault((server.fingerprint, model), MessageHabits())
         if prompt is None:
             return _as_learnt(self._style_prompt(server, style, question, history), server, model, habits, None)
         envelopes = Envelopes(history.secret, ANTHROPIC, model)

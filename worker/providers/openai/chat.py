@@ -11,10 +11,12 @@ from typing import Any
 import msgspec
 import structlog
 
+from wire.about import weigh_prompt
 from wire.call_memory import CallRecord
 from wire.messages import Operation, Style
 from wire.prompt import Prompt, without_extra
 from wire.reasons import Reason
+from wire.threads import run_sized
 from worker.accounts.account import Account, ServerAccount
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend, CallResult, Completion, Growth, SavedConversation, require_server
@@ -98,7 +100,7 @@ class OpenAIProvider:
     ) -> AsyncGenerator[Growth | Completion, None]:
         """Yield growths, then exactly one Completion. UpstreamError when it fails."""
         server = require_server(account)
-        request = self._build_request(server, style, question, await recall())
+        request = await self._build_request(server, style, question, await recall())
         habits = request.habits
         thoughts = ThoughtSplitter(habits.beginning) if server.think_tags else None
         completion = CompletionStream(server.key, thoughts, request.seal)
@@ -122,7 +124,7 @@ class OpenAIProvider:
             yield Growth(pieces)
         records: dict[str, CallRecord] = {}
         if request.asked is not None and has_calls(ended.blocks):
-            place = find_place(request.asked)
+            place = await run_sized(weigh_prompt(request.asked), find_place, request.asked)
             records = make_records(ended.blocks, OPENAI, request.model, completion.reasoning_field, place)
         yield replace(ended, model=request.model, records=records)
 
@@ -148,10 +150,17 @@ class OpenAIProvider:
         """Close the connections that are idle."""
         self._client.close()
 
-    def _build_request(self, server: ServerAccount, style: Style, question: str, history: History) -> _Request:
+    async def _build_request(self, server: ServerAccount, style: Style, question: str, history: History) -> _Request:
+        """Return the request for an answer; a large one is built beside the event loop."""
+        habits = self._habits.setdefault((server.fingerprint, model_of(server, history.prompt)), ServerHabits())
+        size = len(question) + history.weigh()
+        return await run_sized(size, self._write_request, server, style, question, history, habits)
+
+    def _write_request(
+        self, server: ServerAccount, style: Style, question: str, history: History, habits: ServerHabits
+    ) -> _Request:
         prompt = history.prompt
         model = model_of(server, prompt)
-        habits = self._habits.setdefault((server.fingerprint, model), ServerHabits())
         if prompt is not None:
             envelopes = Envelopes(history.secret, OPENAI, model)
             own = prompt if prompt.dialect == "chat" else without_extra(prompt)

@@ -72,7 +72,8 @@ class ServerHabits:
 
     def omitted_beside(self, fields: frozenset[str]) -> frozenset[str]:
         """Return what is left out of a request with these fields of its client's."""
-        whole = any(beside <= fields for beside in self.whole_beside)
+        # A request is built in a thread, while others learn.
+        whole = any(beside <= fields for beside in tuple(self.whole_beside))
         return frozenset((*self.omitted, *([STREAM] if whole else [])))
 
     def find_trial(self, body: bytes) -> Trial:

@@ -11,6 +11,7 @@ from worker.errors import UpstreamError
 from worker.providers.anthropic.content import render_call, render_part
 
 PDF = base64.b64encode(b"%PDF").decode()
+LONG = "%" * 70_000
 NOTE = base64.b64encode("grüße".encode()).decode()
 
 
@@ -51,6 +52,13 @@ def test_a_picture_is_its_content_or_its_address(url: str, source: dict[str, str
     assert rendered(Picture(url, "low")) == {"type": "image", "source": source}
 
 
+@pytest.mark.parametrize("url", [f"data:image/png,{LONG}", f"data:image/png{';' * 200};base64,QUJD", "data:image/png"])
+def test_a_picture_of_an_older_gateway_is_read_within_bounds(url: str) -> None:
+    with pytest.raises(UpstreamError) as caught:
+        rendered(Picture(url))
+    assert (caught.value.reason, caught.value.elsewhere) == (Reason.MODEL_UNABLE, True)
+
+
 def test_a_picture_that_nobody_can_see_is_a_note() -> None:
     note = {"type": "text", "text": "[picture]"}
     assert rendered(Picture("https://a/"), sees=False) == note
@@ -74,6 +82,10 @@ def test_a_thought_goes_back_only_with_what_proves_it() -> None:
             {"type": "input_file", "file_data": f"data:text/plain;base64,{NOTE}"},
             document(type="text", media_type="text/plain", data="grüße"),
         ),
+        (
+            {"type": "input_file", "file_data": "data:,a%20b"},
+            document(type="text", media_type="text/plain", data="a b"),
+        ),
         ({"type": "input_file", "file_url": "https://a/b.pdf"}, document(type="url", url="https://a/b.pdf")),
         ({"type": "input_file", "file_data": PDF}, document(type="base64", media_type="application/pdf", data=PDF)),
     ],
@@ -89,6 +101,9 @@ def test_a_file_is_a_document(part: dict[str, Any], sent: dict[str, Any]) -> Non
         ({"type": "file", "file": {"file_id": "f"}}, "a file without its content"),
         ({"type": "file", "file": {"file_data": "data:audio/wav;base64,QUJD"}}, "a file of the type 'audio/wav'"),
         ({"type": "file", "file": {"file_data": "data:text/csv;base64,Q"}}, "a file whose content is no base64"),
+        ({"type": "input_file", "file_data": f"data:text/plain,{LONG}"}, "a long data: URL that isn't base64"),
+        ({"type": "input_file", "file_data": f"DATA:text/plain{';' * 200};base64,QUJD"}, "a data: URL without"),
+        ({"type": "input_file", "file_data": f"data:{LONG}"}, "a data: URL without its content"),
     ],
 )
 def test_what_the_api_has_no_form_for_is_refused_by_name(part: dict[str, Any], words: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Any
@@ -25,11 +26,12 @@ from wire.blocks import Block, Piece
 from wire.messages import HistoryMessage, Style
 from wire.prompt import Dialect, Message, Opaque, Prompt, Text, Thought, Tool, ToolCall
 from wire.reasons import Reason
+from wire.threads import LARGE
 from worker.accounts.account import Account, CookieAccount, ServerAccount, StyleTemperatures
 from worker.errors import UpstreamError
 from worker.providers import AccountCheck, Completion, Growth, ModelSource
 from worker.providers.anthropic.messages import AnthropicProvider, endpoint, key_headers, last_of_page
-from worker.providers.envelope import PREFIX
+from worker.providers.envelope import PREFIX, Envelopes
 from worker.providers.registry import chat_provider
 from worker.providers.transcript import History
 from worker.settings import WorkerSettings
@@ -82,6 +84,24 @@ def answers(*plays: Play) -> Play:
 
 def invalid(words: str) -> Play:
     return refusing(400, {"type": "error", "error": {"type": "invalid_request_error", "message": words}})
+
+
+@pytest.mark.parametrize(("size", "beside"), [(10, False), (LARGE, True)])
+async def test_a_large_request_is_built_beside_the_event_loop(
+    size: int, beside: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[int] = []
+    open_prompt = Envelopes.open_prompt
+
+    def opening_in(envelopes: Envelopes, prompt: Prompt) -> Prompt:
+        built.append(threading.get_ident())
+        return open_prompt(envelopes, prompt)
+
+    monkeypatch.setattr(Envelopes, "open_prompt", opening_in)
+    async with OpenAIServer(HELLO) as server:
+        await ask(server.account(), asked_for(Message("user", (Text("x" * size),), string=True)))
+    assert [thread != threading.get_ident() for thread in built] == [beside]
+    assert server.asked[0].json["messages"] == [{"role": "user", "content": "x" * size}]
 
 
 async def test_it_is_in_the_table_and_can_check_and_list() -> None:

@@ -3,6 +3,7 @@ import logging
 import os
 import random
 import socket
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
@@ -21,9 +22,11 @@ from wire.blocks import Block, BlockKind, Piece
 from wire.messages import Failed, HistoryMessage
 from wire.prompt import Message, Prompt, Text
 from wire.reasons import Reason
+from wire.threads import LARGE
 from worker.accounts.account import Account, CookieAccount, ServerAccount
 from worker.errors import UpstreamError
 from worker.providers import AccountCheck, Completion, Growth
+from worker.providers.envelope import Envelopes
 from worker.providers.openai.chat import OpenAIProvider
 from worker.providers.openai.client import ERROR_TIMEOUT
 from worker.providers.registry import ProviderRegistry, Upstream, chat_provider
@@ -35,6 +38,7 @@ pytestmark = pytest.mark.anyio
 
 SECRET = "the zebra's question"
 SETTINGS = WorkerSettings(connect_timeout=5.0)
+QUESTION = Message("user", (Text("q"),), string=True)
 
 
 async def unmarked() -> None:
@@ -90,6 +94,27 @@ async def test_an_answer_is_asked_for_and_comes_as_it_grows() -> None:
         "stream": True,
         "stream_options": {"include_usage": True},
     }
+
+
+@pytest.mark.parametrize(("size", "beside"), [(10, False), (LARGE, True)])
+async def test_a_large_request_is_built_beside_the_event_loop(
+    size: int, beside: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[int] = []
+    open_prompt = Envelopes.open_prompt
+
+    def opening_in(envelopes: Envelopes, prompt: Prompt) -> Prompt:
+        built.append(threading.get_ident())
+        return open_prompt(envelopes, prompt)
+
+    async def recall() -> History:
+        return History(prompt=Prompt("chat", "m", (QUESTION, Message("assistant", extra={"foo": ["x" * size]}))))
+
+    monkeypatch.setattr(Envelopes, "open_prompt", opening_in)
+    async with OpenAIServer() as server_stub:
+        await ask(server_stub.account(), recall=recall)
+    assert [thread != threading.get_ident() for thread in built] == [beside]
+    assert server_stub.asked[0].json["messages"][1]["foo"] == ["x" * size]
 
 
 @pytest.mark.parametrize(
