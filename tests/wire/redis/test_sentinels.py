@@ -1,20 +1,24 @@
 """What sentinels say, and what follows from it; see test_replicated_nodes.py for real ones."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 
 import hiredis
 import pytest
 
 from tests.support.conditions import until
-from tests.support.scripted_redis import array
+from tests.support.scripted_redis import array, scripted_redis
 from wire.errors import StoreUnavailableError
 from wire.redis.address import Endpoint, RedisAddress
 from wire.redis.sentinels import Sentinels
 
 pytestmark = pytest.mark.anyio
 FIRST, SECOND = Endpoint("10.0.0.1", 6379), Endpoint("10.0.0.2", 6379)
+# What a server says of its role, the last ones with a replica and without any.
+REPLICA = b"*5\r\n$5\r\nslave\r\n$8\r\n10.0.0.1\r\n:6379\r\n$9\r\nconnected\r\n:1\r\n"
+PRIMARY = b"*3\r\n$6\r\nmaster\r\n:1\r\n*1\r\n" + array("10.0.0.1", "6379", "1")
+ALONE = b"*3\r\n$6\r\nmaster\r\n:1\r\n*0\r\n"
 
 
 class ScriptedSentinel:
@@ -118,36 +122,81 @@ async def test_a_switch_of_this_primary_wakes_who_waits_and_one_of_another_does_
         assert not sentinels.changed.is_set()
 
 
-async def test_a_replica_that_one_promotes_is_looked_at_before_the_others_have_heard_of_it() -> None:
-    """What its primary takes from then on is thrown away."""
+async def replace(scripted: Sequence[ScriptedSentinel], new: Endpoint, voters: int) -> None:
+    """Let the first sentinel promote a replica, chosen by so many of them."""
+    await until(lambda: all(sentinel.listeners for sentinel in scripted), "they are listened to")
+    for number, sentinel in enumerate(scripted[:voters]):
+        sentinel.publish("1", "+new-epoch")
+        if number == 0:
+            sentinel.publish(f"master bing {FIRST.host} {FIRST.port}", "+try-failover")
+        sentinel.publish("sentinel-0 1", "+vote-for-leader")
+    content = f"slave {new} {new.host} {new.port} @ bing {FIRST.host} {FIRST.port}"
+    scripted[0].publish(content, "+failover-state-send-slaveof-noone")
+
+
+@contextmanager
+def candidate(role: bytes) -> Iterator[tuple[Endpoint, dict[str, bytes]]]:
+    """Run a server that says that it has this role, and yield where, and its replies."""
+    replies = {"ROLE": role}
+    with scripted_redis(replies) as port:
+        yield Endpoint("127.0.0.1", port), replies
+
+
+async def test_a_replica_is_used_as_soon_as_it_has_taken_over_if_most_have_chosen_it() -> None:
+    async with running(FIRST, FIRST, FIRST) as (sentinels, scripted):
+        assert await sentinels.locate("s0") == FIRST
+        with candidate(REPLICA) as (second, replies):
+            await replace(scripted, second, voters=2)
+            await until(lambda: is_replaced(sentinels), "its primary isn't used any more")
+            locating = asyncio.create_task(sentinels.locate("s0"))
+            questions = scripted[0].questions
+            await until(lambda: scripted[0].questions > questions + 2, "it was looked at")
+            assert not locating.done()
+            replies["ROLE"] = PRIMARY
+            assert await locating == second
+            assert await sentinels.confirm("s0") == second
+
+
+async def test_a_replica_that_is_a_primary_already_is_not_used_before_most_have_chosen_it() -> None:
+    """As when one sentinel is ordered to fail over: until most say so it may be the only one that thinks so."""
     async with running(FIRST, FIRST, FIRST) as (sentinels, scripted):
         await sentinels.locate("s0")
-        await until(lambda: scripted[0].listeners, "it listens")
-        for service in ("other", "bing"):
-            content = f"slave of {SECOND.host} {SECOND.port} @ {service} {FIRST.host} {FIRST.port}"
-            scripted[0].publish(content, "+failover-state-send-slaveof-noone")
-        await until(lambda: points_to(sentinels, SECOND))
-        assert await sentinels.confirm("s0") == SECOND
-        for sentinel in scripted:
-            sentinel.endpoint = SECOND
-        assert await sentinels.locate("s0") == SECOND
-        for sentinel in scripted:
-            sentinel.endpoint = FIRST
-        assert await sentinels.locate("s0") == FIRST, "most say so, after the switch"
+        with candidate(PRIMARY) as (second, _):
+            await replace(scripted, second, voters=1)
+            await until(lambda: is_replaced(sentinels), "its primary isn't used any more")
+            locating = asyncio.create_task(sentinels.locate("s0"))
+            questions = scripted[0].questions
+            await until(lambda: scripted[0].questions > questions + 2, "they were asked")
+            assert not locating.done()
+            for sentinel in scripted[1:]:
+                sentinel.endpoint = second
+            assert await locating == second
 
 
-async def test_a_promotion_that_the_others_do_not_agree_to_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wire.redis.sentinels._PROMOTION", -1.0)
-    async with running(FIRST) as (sentinels, (scripted,)):
+async def test_a_promotion_that_takes_long_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wire.redis.sentinels._LOOKS", 0.0)
+    async with running(FIRST, FIRST, FIRST) as (sentinels, scripted):
         await sentinels.locate("s0")
-        await until(lambda: scripted.listeners, "it listens")
-        await sentinels.changed.wait()
-        sentinels.changed.clear()
-        content = f"slave of {SECOND.host} {SECOND.port} @ bing {FIRST.host} {FIRST.port}"
-        scripted.publish(content, "+failover-state-send-slaveof-noone")
-        await sentinels.changed.wait()
-        assert await sentinels.locate("s0") == FIRST
+        with candidate(ALONE) as (second, _):
+            await replace(scripted, second, voters=3)
+            await until(lambda: is_replaced(sentinels), "its primary isn't used any more")
+            with pytest.raises(StoreUnavailableError, match="and hasn't yet"):
+                await sentinels.locate("s0")
 
 
-async def points_to(sentinels: Sentinels, endpoint: Endpoint) -> bool:
-    return await sentinels.locate("s0") == endpoint
+async def test_a_promotion_that_is_given_up_leaves_the_primary_in_its_place() -> None:
+    async with running(FIRST, FIRST, FIRST) as (sentinels, scripted):
+        await sentinels.locate("s0")
+        with candidate(REPLICA) as (second, _):
+            await replace(scripted, second, voters=3)
+            await until(lambda: is_replaced(sentinels), "its primary isn't used any more")
+            locating = asyncio.create_task(sentinels.locate("s0"))
+            await until(lambda: sentinels.changed.is_set(), "it is news")
+            sentinels.changed.clear()
+            scripted[0].publish(f"master bing {FIRST.host} {FIRST.port}", "-failover-abort-slave-timeout")
+            assert await locating == FIRST
+            assert sentinels.changed.is_set()
+
+
+async def is_replaced(sentinels: Sentinels) -> bool:
+    return await sentinels.confirm("s0") != FIRST
