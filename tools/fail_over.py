@@ -1,8 +1,8 @@
 """What a fail-over costs: `python -m tools.fail_over --redis cluster --streams 300`.
 
-A primary is killed under that many streams, and then hands over while short questions are asked all the time. It prints
-how long new answers were missed and how many of the running ones came whole; it judges nothing: that is for a machine
-that does nothing else.
+A primary is killed under that many streams, and then hands over while short questions are asked all the time, under
+Sentinel once more at the moment of which docs/guides/fail-over.md speaks. It prints how long new answers were missed
+and how many of the running ones came whole; it judges nothing: that is for a machine that does nothing else.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from tests.support.faults.clients import Clients, unique
 from tests.support.faults.cluster_shape import NODE_TIMEOUT
 from tests.support.faults.history import Exchange
 from tests.support.faults.replicated_system import SHAPES, ReplicatedSystem, ShapeName, replicated
-from tests.support.faults.sentinel_shape import DOWN_AFTER
+from tests.support.faults.sentinel_shape import DOWN_AFTER, SentinelShape
 
 _LIMITS = LIMITS | {"ANSWER_TIMEOUT": "300", "WORKER_SLOTS": "300", "ACCOUNT_TURNS": "0"}
 _PATIENCE = 120.0
@@ -68,11 +68,12 @@ class FailOverMeasurement:
             await until(lambda: any(one.answered for one in asked), "a new answer", limit=_PATIENCE)
             return time.monotonic() - since
 
-    async def measure_hand_over(self) -> str:
+    async def measure_hand_over(self, await_moment: Callable[[], None] = lambda: None) -> str:
         """Let the primary hand over while questions come all the time; the longest pause of what is asked upstream."""
         async with self._asking() as asked:
             await asyncio.sleep(_AROUND)
             usual = self._longest_pause(asked)
+            await asyncio.to_thread(await_moment)
             await asyncio.to_thread(self._system.shard().fail_over)
             await asyncio.sleep(_AROUND)
         refused = sum(not one.answered for one in asked)
@@ -113,6 +114,10 @@ async def _measure(system: ReplicatedSystem, streams: int) -> None:
         sys.stdout.write(f"{await measurement.measure_kill(streams)}\n")
         await asyncio.to_thread(system.restore)
         sys.stdout.write(f"{await measurement.measure_hand_over()}\n")
+        if isinstance(system.shape, SentinelShape):
+            await asyncio.to_thread(system.restore)
+            at_moment = await measurement.measure_hand_over(system.shape.await_moment)
+            sys.stdout.write(f"at a good moment: {at_moment}\n")
 
 
 def main() -> int:

@@ -21,6 +21,8 @@ MAX_LAG = 2
 DOWN_AFTER = 4
 # Half of the seconds until another attempt to fail over.
 _FAILOVER_TIMEOUT = 3
+# Milliseconds since a sentinel's last look at the replicas at which it is well to let it fail over.
+_MOMENT = 450, 650
 _DEPLOY = ROOT / "deploy"
 # Milliseconds between two of a sentinel's messages of a kind, as they are and while a test only waits for all to agree.
 _USUAL_PACE = {"info-period": 10000, "publish-period": 2000, "ping-period": 1000, "tilt-period": 30000}
@@ -154,6 +156,17 @@ class SentinelShape:
         old = self.agreed_primary()
         wait_until(partial(self._begins_fail_over), "a sentinel begins a fail-over")
         return self.successor(old)
+
+    def await_moment(self) -> None:
+        """Wait until the first sentinel's next look at the replicas is as far off as it takes to promote one.
+
+        While it fails over it looks once a second, and until then nobody has what the new primary takes.
+        """
+        wait_until(self._looks_soon, "the sentinel has looked at the replicas half a second ago")
+
+    def _looks_soon(self) -> bool:
+        ages = [int(replica["info-refresh"]) for replica in self.sentinels[0].ask("SENTINEL", "REPLICAS", SERVICE)]
+        return all(_MOMENT[0] <= age <= _MOMENT[1] for age in ages)
 
     def _begins_fail_over(self) -> bool:
         return any(s.ask("SENTINEL", "FAILOVER", SERVICE, "COORDINATED") is not None for s in self.sentinels)
