@@ -38,7 +38,7 @@ def current(promotions: Promotions) -> Promotion:
     return promotion
 
 
-async def test_a_promotion_is_that_of_the_leader_whom_most_have_chosen(promotions: Promotions) -> None:
+async def test_a_promotion_by_the_leader_of_a_majority_is_elected(promotions: Promotions) -> None:
     attempt(promotions, 0, epoch=4)
     vote(promotions, 1, leader=0, epoch=4)
     assert promote(promotions, 0)

@@ -53,7 +53,9 @@ def _is_only_checked(client: Any, command: str, *rest: str) -> bool:
         require(client.execute_command("COMMAND", "INFO", f"cluster|{rest[0]}"), f"cluster {rest[0]} is unknown")
         return True
     if command == "sentinel":
-        require(rest[0] in ("ckquorum", "failover", "get-master-addr-by-name"), f"sentinel {rest[0]} is unknown")
+        require(
+            rest[0] in ("ckquorum", "failover", "get-master-addr-by-name", "replicas"), f"sentinel {rest[0]} is unknown"
+        )
         return True
     return command.lower() in ("flushall", "flushdb", "shutdown")
 
