@@ -28,6 +28,8 @@ VERY_LONG = 128 * 1024
 _TRANSPORT_REASONS = ("transport.", Reason.TIMEOUT_CONNECT)
 # What is in front of a server may block a question for its words, or give up on one that takes long.
 _REFUSED_REASONS = frozenset({Reason.ACCOUNT_BLOCKED, Reason.UPSTREAM_GATEWAY})
+# Refusals by a server that may follow from what a question asks for.
+DEMANDED = frozenset({Reason.ACCOUNT_THROTTLED, Reason.ACCOUNT_REFUSED, Reason.UPSTREAM_BUSY})
 _INTERNAL_REASONS = frozenset(
     {
         Reason.UPSTREAM_INTERNAL,
@@ -63,9 +65,13 @@ SUCCESS = Penalty("ok")
 NO_PENALTY = Penalty("none")
 
 
-def penalty_for(error: UpstreamError, *, sent: bool) -> Penalty:
-    """Return the penalty for `error`; `sent`: the question had left, so that it may be what was refused."""
-    reason, by_question = error.reason, error.by_question and sent
+def penalty_for(error: UpstreamError, *, sent: bool, beyond: bool = False) -> Penalty:
+    """Return the penalty for `error`; `sent`: the question had left, so that it may be what was refused.
+
+    `beyond`: the question asked for more than others may, so that a refusal for one of the reasons in DEMANDED may be
+    its own.
+    """
+    reason, by_question = error.reason, (error.by_question or beyond) and sent
     if reason == Reason.ACCOUNT_THROTTLED:
         return _cool(reason, _DAY if error.retry_after is None else error.retry_after, by_question=by_question)
     if reason == Reason.ACCOUNT_CAPTCHA:

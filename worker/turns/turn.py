@@ -21,12 +21,13 @@ from wire.response_memory import ResponseMemory, is_stored_response
 from wire.result_store import ResultStore
 from wire.sessions import ClaimedJob, Sessions, StatelessSession
 from wire.terminal_events import INTERRUPTED
-from worker.accounts.account import Account
-from worker.accounts.penalties import NO_PENALTY, SUCCESS, Penalty, penalty_for
+from worker.accounts.account import Account, ServerAccount
+from worker.accounts.penalties import DEMANDED, NO_PENALTY, SUCCESS, Penalty, penalty_for
 from worker.errors import UpstreamError
 from worker.providers import ChatUpdate, Completion, Snapshot
 from worker.providers.registry import Upstream
 from worker.providers.surrogates import join_surrogates
+from worker.turns.demands import has_own_fields, is_large
 from worker.turns.forgotten import Report
 from worker.turns.outcome import Outcome, interrupted
 from worker.turns.pictures import keep_pictures
@@ -153,7 +154,7 @@ class Turn:
             try:
                 outcome = await self._ask(publisher, reservation.account)
             except UpstreamError as error:
-                await reservation.release(self._penalty_for(error), sent=self.sent)
+                await reservation.release(self._penalty_for(error, reservation.account), sent=self.sent)
                 if publisher.has_begun or (self.sent and not error.refused):
                     raise
                 await self._prepare_retry(reservation.account, error)
@@ -164,14 +165,23 @@ class Turn:
                 reservation.release_soon(SUCCESS, sent=self.sent)
                 return outcome
 
-    def _penalty_for(self, error: UpstreamError) -> Penalty:
-        penalty = NO_PENALTY if error.repeat else penalty_for(error, sent=self.sent)
+    def _penalty_for(self, error: UpstreamError, account: Account) -> Penalty:
+        penalty = NO_PENALTY if error.repeat else self._assess(error, account)
         if isinstance(self.job.work, Call) and penalty.outcome in _BESIDE_ANSWERS:
             return NO_PENALTY
         # Text alone is no reason to refuse an account.
         if not penalty.by_question or (penalty.outcome == "dead" and self._router.is_text):
             return penalty
         return penalty.attribute(self.job.asker, self._router.measure_prompt())
+
+    def _assess(self, error: UpstreamError, account: Account) -> Penalty:
+        """Return the penalty, which is the question's if that asked for more than others may."""
+        work = self.job.work
+        beyond = self.sent and isinstance(account, ServerAccount) and error.reason in DEMANDED
+        if beyond and not has_own_fields(work):
+            # No key is refused for a prompt's length.
+            beyond = error.reason != Reason.ACCOUNT_REFUSED and is_large(work, self._router.measure_prompt())
+        return penalty_for(error, sent=self.sent, beyond=beyond)
 
     async def _prepare_retry(self, account: Account, error: UpstreamError) -> None:
         """Prepare another attempt after one without any event. Raises UpstreamError if none is allowed."""

@@ -3,7 +3,7 @@
 import pytest
 
 from wire.reasons import Reason
-from worker.accounts.penalties import NO_PENALTY, VERY_LONG, Penalty, penalty_for
+from worker.accounts.penalties import DEMANDED, NO_PENALTY, VERY_LONG, Penalty, penalty_for
 from worker.errors import UpstreamError
 
 DAY = 24 * 3600
@@ -56,3 +56,12 @@ def test_only_what_may_follow_from_a_question_is_attributed_to_its_client() -> N
     assert own.attribute("x", VERY_LONG + 1) == own
     assert shared.attribute("x", VERY_LONG) == Penalty("trouble", "transport.closed", 1, True, "x")
     assert shared.attribute("x", VERY_LONG + 1) == Penalty("noted", "transport.closed", 1, True, "x")
+
+
+@pytest.mark.parametrize("reason", sorted(DEMANDED))
+def test_a_refusal_of_a_question_that_asked_for_more_is_the_questions(reason: Reason) -> None:
+    error = UpstreamError(reason, refused=True, retry_after=3600)
+    assert penalty_for(error, sent=True, beyond=True).by_question
+    assert penalty_for(error, sent=True, beyond=True).pause <= 60
+    assert not penalty_for(error, sent=False, beyond=True).by_question
+    assert not penalty_for(error, sent=True).by_question

@@ -55,7 +55,7 @@ class ErrorReport:
         rule = find_rule(self.status, self.body, self.codes, self.message)
         reason = policy if rule.reason is Reason.QUESTION_REFUSED else rule.reason
         pause = self.retry_after if retry_after is None else retry_after
-        if pause is None and reason in _PAUSED_BY_WORDS and not rule.by_question:
+        if pause is None and reason in _PAUSED_BY_WORDS and (self.status == 429 or not rule.by_question):
             pause = parse_retry_words(self.message)
         if reason is Reason.ACCOUNT_THROTTLED and pause is None and not self._lacks_credit:
             pause = RETRY_AFTER

@@ -77,6 +77,12 @@ NO_CREDIT_WORDS = re.compile(r"\bcredit balance is too low\b")
 # OpenRouter's for a question that may become dearer than what is left, and OpenAI's for one above a minute's limit.
 _TOO_DEAR = re.compile(r"\bfewer max_tokens\b|\bcan only afford\b")
 _TOO_LARGE = re.compile(r"^request too large\b")
+# A limit of tokens: whether a question is above it depends on its length, or on that of the answer which it allows.
+_BY_SIZE = re.compile(
+    r"\bwould exceed\b(?![^\n]{0,200}\brequests per\b)|\btokens\b|\btp[md]\b|token[ _](count|limit|quota|rate|usage)"
+    r"|\breduce (the|your) (prompt|input|length|message|max|request|size)"
+)
+_LIMITED_BY_SIZE = re.compile(r"\bwould exceed [^\n]{0,80}\blimit\b|\brate limit\b[^\n]{0,200}\btokens\b")
 _LIMITED = NO_CREDIT | _codes(
     "rate_limit_exceeded rate_limit_error ratelimiterror too_many_requests resource_exhausted throttlingexception"
 )
@@ -133,7 +139,10 @@ RULES = (
     # What is wrong with this question alone.
     Rule(Reason.QUESTION_INVALID, _statuses(429), _ERROR, words=_TOO_LARGE),
     Rule(Reason.ACCOUNT_THROTTLED, _statuses(402), _ERROR, words=_TOO_DEAR, by_question=True),
-    # A pause that the server asks for.
+    # A pause that the server asks for, maybe of a question of that size alone.
+    Rule(Reason.ACCOUNT_THROTTLED, _statuses(429), codes=NO_CREDIT),
+    Rule(Reason.ACCOUNT_THROTTLED, _statuses(429), words=_BY_SIZE, by_question=True),
+    Rule(Reason.ACCOUNT_THROTTLED, _statuses(None), _ERROR, words=_LIMITED_BY_SIZE, by_question=True),
     Rule(Reason.ACCOUNT_THROTTLED, _statuses(402, 429)),
     Rule(Reason.ACCOUNT_THROTTLED, _statuses(None, 400), _ERROR, words=_NO_CREDIT),
     Rule(Reason.ACCOUNT_THROTTLED, _statuses(None, 400), _ERROR, words=NO_CREDIT_WORDS, by_question=True),

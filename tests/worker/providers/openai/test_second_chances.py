@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -18,10 +19,13 @@ from tests.support.worker.openai_server import OpenAIServer, Play, answering, ch
 from wire.jobs import ANYBODY, Jobs, new_answer_id, new_token
 from wire.jobs import Client as Asker
 from wire.ledger import AccountStatus, Ledger
-from wire.messages import Chat, Failed, Final, Image
+from wire.messages import Chat, Failed, Final, Image, Prompted
+from wire.prompt import Message, Prompt, Text
 from worker.accounts.account import StyleTemperatures
+from worker.accounts.penalties import VERY_LONG
 from worker.providers.registry import ProviderRegistry, Upstream
 from worker.status import status_reporter
+from worker.turns.demands import LONG
 from worker.worker import Worker, new_worker_id
 
 pytestmark = pytest.mark.anyio
@@ -105,11 +109,14 @@ class Scene:
     servers: list[OpenAIServer]
     ledger: Ledger
 
-    async def ask(self, question: str = "hi", asker: str = "") -> Final | Failed:
+    async def ask(self, question: str = "hi", asker: str = "", **fields: Any) -> Final | Failed:
+        """Ask in a style, or a prompt with these fields."""
         answer = new_answer_id()
         client = Asker(f"key:{asker}", asker) if asker else ANYBODY
         jobs = Jobs(self.client.store, self.client.limits)
-        await jobs.submit(answer, Chat("creative", question), new_token(), create=True, client=client)
+        prompt = Prompt("chat", "m", (Message("user", (Text(question),), string=True),), **fields)
+        work = Prompted("creative", "", prompt=prompt) if fields else Chat("creative", question)
+        await jobs.submit(answer, work, new_token(), create=True, client=client)
         return await self.client.end(answer)
 
     async def status(self, name: str = "s0") -> AccountStatus:
@@ -302,6 +309,66 @@ async def test_invalid_requests_of_one_client_cool_nothing_and_those_of_three_do
         assert (await stage.status()).state == "ready"
         await stage.ask(asker="carol")
         assert (await stage.status()).state == "cooling"
+
+
+# What one client's questions bring on: the refusal, and the question's text and fields.
+AMONG_MANY = "Please slow down"
+OWN_REFUSALS: dict[str, tuple[int, dict[str, str], str, dict[str, Any]]] = {
+    "a limit of tokens": (
+        429,
+        {"type": "rate_limit_error", "message": "This request would exceed your limit of 30,000 input tokens."},
+        "mark",
+        {"options": {"temperature": 0.5}},
+    ),
+    "a limit that says nothing": (429, {"message": AMONG_MANY}, "mark" * LONG, {}),
+    "a limit for a very long prompt": (429, {"message": AMONG_MANY}, "mark" * VERY_LONG, {}),
+    "a limit of the answer": (429, {"message": AMONG_MANY}, "mark", {"options": {"max_tokens": 100_000}}),
+    "a limit of a service": (429, {"message": AMONG_MANY}, "mark", {"options": {"service_tier": "flex"}}),
+    "a server that is busy": (503, {"message": "overloaded"}, "mark" * LONG, {}),
+    "an address of its own": (
+        401,
+        {"type": "auth_error", "message": "Authentication Error, Rejected Request: api_base is not allowed"},
+        "mark",
+        {"extra": {"api_base": "http://127.0.0.1:9"}},
+    ),
+    "a key of its own": (
+        401,
+        {"code": "invalid_api_key", "message": "Incorrect API key provided"},
+        "mark",
+        {"extra": {"api_key": "x"}},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", OWN_REFUSALS)
+async def test_what_one_question_asks_for_is_refused_to_nobody_else(
+    store: HookedStore, client: Client, kind: str
+) -> None:
+    status, error, text, fields = OWN_REFUSALS[kind]
+    async with scene(store, client, GOOD) as stage:
+        [server] = stage.servers
+
+        async def play(writer: asyncio.StreamWriter) -> None:
+            own = b"mark" in server.asked[-1].body
+            await (refusing(status, {"error": error}, Retry_After="60") if own else GOOD)(writer)
+
+        server.play = play
+        for _ in range(3):
+            assert isinstance(await stage.ask(text, "mallory", **fields), Failed)
+        assert (await stage.status()).state == "ready"
+        assert isinstance(await stage.ask(asker="alice"), Final)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in OWN_REFUSALS if "very long" not in kind])
+async def test_what_two_clients_are_refused_is_the_accounts(store: HookedStore, client: Client, kind: str) -> None:
+    status, error, text, fields = OWN_REFUSALS[kind]
+    async with scene(store, client, refusing(status, {"error": error}, Retry_After="3600")) as stage:
+        for asker in ("alice", "bob"):
+            assert isinstance(await stage.ask(text, asker, **fields), Failed)
+        assert (await stage.status()).state == ("dead" if status == 401 else "cooling")
+        stage.servers[0].play = GOOD
+        await advance(store, 61)
+        assert isinstance(await stage.ask(asker="alice"), Final)
 
 
 async def test_a_field_of_ours_that_a_server_refuses_is_left_out_from_then_on(
