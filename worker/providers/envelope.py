@@ -23,6 +23,8 @@ PREFIX = "bcg1."
 _SEALED = frozenset({"thought_signature", "thoughtSignature", "signature", "encrypted_content"})
 _DATA = "data"
 _REASONING = frozenset({"reasoning_details", "redacted_thinking", "reasoning.encrypted"})
+# How many of a prompt are opened: one for each message of a long conversation.
+MOST_OPENED = 5000
 # How deep a value is looked into.
 _DEEPEST = 64
 # One envelope; a stream may send a string in parts, each of which got its own.
@@ -49,16 +51,7 @@ class Envelopes:
 
     def unwrap(self, text: str) -> str | None:
         """Return the string in an envelope, or one that has none; None for another server's, or a wrong HMAC."""
-        if not text.startswith(PREFIX):
-            return text
-        if _ENVELOPES.fullmatch(text) is None:
-            return None
-        values: list[str] = []
-        for match in _ENVELOPE.finditer(text):
-            if (value := self._open(*match.groups())) is None:
-                return None
-            values.append(value)
-        return "".join(values)
+        return _Opener(self).unwrap(text)
 
     def seal(self, extra: Mapping[str, Any]) -> dict[str, Any]:
         """Return extra fields with such strings in envelopes."""
@@ -66,13 +59,76 @@ class Envelopes:
 
     def open(self, extra: Mapping[str, Any]) -> dict[str, Any]:
         """Return extra fields with such strings out of their envelopes, without the objects of others."""
-        return {name: opened for name, value in extra.items() for opened in self._opened(value)}
+        return _Opener(self).open(extra)
 
     def open_prompt(self, prompt: Prompt) -> Prompt:
-        """Return a prompt for this kind of server and model."""
-        return msgspec.structs.replace(prompt, messages=tuple(map(self._open_message, prompt.messages)))
+        """Return a prompt for this kind of server and model.
 
-    def _open_message(self, message: Message) -> Message:
+        Of more envelopes than anybody's conversation has, the newest messages' are opened; the others are left out.
+        """
+        opener = _Opener(self)
+        messages = tuple(opener.open_message(message) for message in reversed(prompt.messages))
+        return msgspec.structs.replace(prompt, messages=messages[::-1])
+
+    def check(self, content: str, signature: str) -> str | None:
+        """Return the value in one envelope; None for another server's, or a wrong HMAC."""
+        if not hmac.compare_digest(signature, self._sign(content)):
+            return None
+        try:
+            kind, model, value = msgspec.json.decode(_decode(content), type=tuple[str, str, str])
+        except (msgspec.DecodeError, ValueError):
+            return None
+        return value if (kind, model) == (self.kind, self.model) else None
+
+    @cached_property
+    def _key(self) -> bytes:
+        return hmac.digest(self.secret, b"envelope", hashlib.sha256)
+
+    def _sign(self, content: str) -> str:
+        return _encode(hmac.digest(self._key, content.encode(), hashlib.sha256))
+
+    def _seal(self, value: Any, name: str, *, inside: bool) -> Any:
+        """Return a field's value; `inside` of reasoning its data is such a string too."""
+        match value:
+            case str():
+                return self.wrap(value) if value and (name in _SEALED or (inside and name == _DATA)) else value
+            case list():
+                return [self._seal(item, "", inside=inside or name in _REASONING) for item in value]
+            case dict():
+                kind = value.get("type")
+                inside = inside or name in _REASONING or (isinstance(kind, str) and kind in _REASONING)
+                return {key: self._seal(item, key, inside=inside) for key, item in value.items()}
+        return value
+
+
+class _Opener:
+    """Takes the strings of one prompt out of their envelopes, of the first so many: each takes time for its HMAC."""
+
+    def __init__(self, envelopes: Envelopes) -> None:
+        self._envelopes = envelopes
+        self._left = MOST_OPENED
+
+    def unwrap(self, text: str) -> str | None:
+        """Return the string in an envelope, or one that has none; None for what is to be left out."""
+        if not text.startswith(PREFIX):
+            return text
+        if self._left <= 0 or _ENVELOPES.fullmatch(text) is None:
+            return None
+        values: list[str] = []
+        for match in _ENVELOPE.finditer(text):
+            self._left -= 1
+            value = self._envelopes.check(*match.groups()) if self._left >= 0 else None
+            if value is None:
+                return None
+            values.append(value)
+        return "".join(values)
+
+    def open(self, extra: Mapping[str, Any]) -> dict[str, Any]:
+        """Return extra fields without the objects of others."""
+        return {name: opened for name, value in extra.items() for opened in self._opened(value)}
+
+    def open_message(self, message: Message) -> Message:
+        """Return a message without the objects of others."""
         if not (message.extra or message.calls or any(isinstance(part, Opaque | Thought) for part in message.parts)):
             return message
         return msgspec.structs.replace(
@@ -95,19 +151,6 @@ class Envelopes:
 
     def _open_call(self, call: ToolCall) -> ToolCall:
         return msgspec.structs.replace(call, extra=self.open(call.extra)) if call.extra else call
-
-    def _seal(self, value: Any, name: str, *, inside: bool) -> Any:
-        """Return a field's value; `inside` of reasoning its data is such a string too."""
-        match value:
-            case str():
-                return self.wrap(value) if value and (name in _SEALED or (inside and name == _DATA)) else value
-            case list():
-                return [self._seal(item, "", inside=inside or name in _REASONING) for item in value]
-            case dict():
-                kind = value.get("type")
-                inside = inside or name in _REASONING or (isinstance(kind, str) and kind in _REASONING)
-                return {key: self._seal(item, key, inside=inside) for key, item in value.items()}
-        return value
 
     def _opened(self, value: Any, depth: int = _DEEPEST) -> list[Any]:
         """Return a value that remains, alone; nothing for an object that doesn't. What is nested too deep stays."""
@@ -135,22 +178,6 @@ class Envelopes:
             values = [self._open_value(item, depth)] if isinstance(item, str) else self._opened(item, depth)
             opened.update((name, one) for one in values)
         return opened
-
-    def _open(self, content: str, signature: str) -> str | None:
-        if not hmac.compare_digest(signature, self._sign(content)):
-            return None
-        try:
-            kind, model, value = msgspec.json.decode(_decode(content), type=tuple[str, str, str])
-        except (msgspec.DecodeError, ValueError):
-            return None
-        return value if (kind, model) == (self.kind, self.model) else None
-
-    @cached_property
-    def _key(self) -> bytes:
-        return hmac.digest(self.secret, b"envelope", hashlib.sha256)
-
-    def _sign(self, content: str) -> str:
-        return _encode(hmac.digest(self._key, content.encode(), hashlib.sha256))
 
 
 def _encode(data: bytes) -> str:

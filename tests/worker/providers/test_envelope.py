@@ -1,6 +1,8 @@
 """What only one server understands comes back to it as it was, and to no other."""
 
 import base64
+import hmac
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from wire.blocks import fold
 from wire.prompt import Message, Opaque, Picture, Prompt, Text, Thought, ToolCall
-from worker.providers.envelope import PREFIX, Envelopes
+from worker.providers.envelope import MOST_OPENED, PREFIX, Envelopes
 
 OWN = Envelopes(b"s" * 32, "openai", "gemini-3-pro")
 OTHERS = [replace(OWN, kind="anthropic"), replace(OWN, model="gpt-5"), replace(OWN, secret=b"t" * 32)]
@@ -154,3 +156,27 @@ def test_a_thought_of_another_server_is_left_out() -> None:
     prompt = Prompt("anthropic", "m", (Message("assistant", (thought, Text("a"))),))
     assert OWN.open_prompt(prompt).messages[0].parts == (Thought("hm", {"signature": "s"}), Text("a"))
     assert all(other.open_prompt(prompt).messages[0].parts == (Text("a"),) for other in OTHERS)
+
+
+def test_of_very_many_envelopes_those_of_the_newest_messages_are_opened() -> None:
+    thought = {"reasoning_details": [{"signature": OWN.wrap("s")}, {"signature": OWN.wrap("t")}], "x": "y"}
+    messages = tuple(Message("assistant", extra=thought) for _ in range(MOST_OPENED // 2 + 2))
+    opened = [message.extra["reasoning_details"] for message in OWN.open_prompt(Prompt("chat", "m", messages)).messages]
+    assert opened[:2] == [[], []]
+    assert opened[2:] == [[{"signature": "s"}, {"signature": "t"}]] * (MOST_OPENED // 2)
+
+
+@pytest.mark.parametrize("text", ["{}", "{}" * 1000])
+def test_envelopes_of_somebody_else_are_not_all_looked_at(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    forged = [text.replace("{}", f"{PREFIX}A.{'B' * 43}")] * (3 * MOST_OPENED)
+    digests = Counter[str]()
+    digest = hmac.digest
+
+    def counting(key: bytes, content: bytes, name: Any) -> bytes:
+        digests["made"] += 1
+        return digest(key, content, name)
+
+    monkeypatch.setattr(hmac, "digest", counting)
+    prompt = Prompt("chat", "m", (Message("assistant", extra={"foo": forged}),))
+    assert OWN.open_prompt(prompt).messages[0].extra == {"foo": []}
+    assert 0 < digests["made"] <= MOST_OPENED + 1
