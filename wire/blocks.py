@@ -5,12 +5,12 @@ whatever protocol it is rendered for. An event that brings only text has no piec
 if that is text, and else begins a new one.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
 from typing import Any, Literal, TypeVar
 
 import msgspec
+
+from wire.growing_fields import GrowingFields
 
 # `opaque` contains nothing but `extra`: what only a server of the same kind understands.
 BlockKind = Literal["text", "reasoning", "tool_call", "refusal", "opaque"]
@@ -94,30 +94,9 @@ def fold(before: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return fold_all((before, new))
 
 
-# What joins with another value of its type.
-_JOINED = (str, list, dict)
-
-
 def fold_all(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the fields of many parts, in the time of their size: `fold` for one after the other takes its square."""
-    values = defaultdict[str, list[Any]](list)
+    grown = GrowingFields()
     for part in parts:
-        for name, value in part.items():
-            before = values[name]
-            if before and not any(isinstance(before[-1], kind) and isinstance(value, kind) for kind in _JOINED):
-                before.clear()
-            before.append(value)
-    return {name: _join_values(joined) for name, joined in values.items()}
-
-
-def _join_values(values: Sequence[Any]) -> Any:
-    if len(values) == 1:
-        return values[0]
-    match values[-1]:
-        case str():
-            return "".join(values)
-        case list():
-            return list(chain.from_iterable(values))
-        case dict():
-            return fold_all(values)
-    return values[-1]
+        grown.add(part)
+    return grown.fields

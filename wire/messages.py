@@ -257,17 +257,29 @@ def apply_to_blocks(blocks: list[Block], event: Event) -> None:
 
 def join_deltas(events: Iterable[Event]) -> Iterator[Event]:
     """Yield events that say the same, with deltas in a row as one: to apply each would copy all of the answer."""
-    for kind, run in groupby(events, lambda event: isinstance(event, Delta) and ("pieces" if event.pieces else "text")):
-        if kind:
-            yield _join_run([event for event in run if isinstance(event, Delta)])
-        else:
+    for is_delta, run in groupby(events, lambda event: isinstance(event, Delta)):
+        if not is_delta:
             yield from run
+            continue
+        deltas = [event for event in run if isinstance(event, Delta)]
+        # The place of text is known only behind a piece.
+        placed = next((number for number, delta in enumerate(deltas) if delta.pieces), len(deltas))
+        yield from (_join_run(part) for part in (deltas[:placed], deltas[placed:]) if part)
 
 
 def _join_run(deltas: Sequence[Delta]) -> Delta:
-    pieces = (piece for delta in deltas for piece in delta.pieces)
+    pieces = _pieces(deltas) if deltas[0].pieces else ()
     joined = tuple(join_pieces(list(grown)) for _, grown in groupby(pieces, lambda piece: (piece.block, piece.kind)))
     return msgspec.structs.replace(deltas[0], text="".join([delta.text for delta in deltas]), pieces=joined)
+
+
+def _pieces(deltas: Iterable[Delta]) -> Iterator[Piece]:
+    """Yield the pieces of deltas, of which the first one has some, also of those that bring only text."""
+    place = 0
+    for delta in deltas:
+        for piece in delta.pieces or ((Piece(place, "text", delta.text),) if delta.text else ()):
+            yield piece
+            place = piece.block + (piece.kind != "text")
 
 
 _encoder = msgspec.json.Encoder()

@@ -19,7 +19,8 @@ from gateway.anthropic.message_body import (
 )
 from gateway.http.responses import Count
 from gateway.http.sse import SseFrame
-from wire.blocks import Block, Piece, extend
+from wire.blocks import Block, Piece
+from wire.growing_fields import GrowingFields
 
 
 class TextDelta(msgspec.Struct, tag_field="type", tag="text_delta"):
@@ -89,6 +90,7 @@ class GrowingContent:
 
     def __init__(self, first: Piece, index: int) -> None:
         self._block = Block(first.kind, "", first.id, first.name, first.custom)
+        self._extra = GrowingFields()
         self._index = index
         self.number = first.block
         self.shown = False
@@ -100,9 +102,8 @@ class GrowingContent:
 
     def add(self, piece: Piece) -> list[SseFrame]:
         """Return the events of a piece."""
-        # Of what is shown nobody needs the text again, and to copy it for each piece takes quadratic time.
-        if piece.extra or not self.shown:
-            self._block = extend(self._block, piece)
+        # Nobody needs the text again: what has one is shown at once.
+        self._extra.add(piece.extra)
         match piece.kind:
             case "text" | "refusal":
                 deltas: list[ContentDelta] = [TextDelta(piece.text)] if piece.text else []
@@ -124,7 +125,7 @@ class GrowingContent:
         frames: list[SseFrame] = []
         match self._block.kind:
             case "reasoning" if self.shown:
-                frames = [self._delta(SignatureDelta(thought_fields.pack(self._block.extra)))]
+                frames = [self._delta(SignatureDelta(thought_fields.pack(self._extra.fields)))]
             case "reasoning" | "opaque":
                 frames = self._show_whole()
             case "tool_call" if self._block.custom:
@@ -133,7 +134,7 @@ class GrowingContent:
 
     def _show_whole(self) -> list[SseFrame]:
         """Return the events of a block of which nothing could be shown before its end: it has no text."""
-        match content_of(self._block):
+        match content_of(msgspec.structs.replace(self._block, extra=self._extra.fields)):
             case None:
                 return []
             case ThinkingContent(signature=signature):

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from gateway.openai.growing_blocks import GrowingBlocks
 from gateway.openai.sources import Citation, format_sources, locate_citations
 from gateway.openai.stop_sequences import StopSequences
-from wire.blocks import Block, Piece, add_piece, is_text, join_text
+from wire.blocks import Block, Piece, is_text, join_text
 from wire.messages import Delta, EndReason, Failed, Final, Replace, Source, Usage
 from wire.prompt import Message, Part, Refusal, Text, ToolCall
 from wire.reasons import Reason
@@ -25,12 +26,10 @@ class AnswerAssembler:
         self._stops = StopSequences(stops)
         self._list_sources = list_sources
         self._sources: tuple[Source, ...] = ()
-        self._blocks: list[Block] = []
-        # The same list, for as long as they are the same.
+        self._blocks = GrowingBlocks()
+        # The same object, for as long as they are the same.
         self._sent = self._blocks
-        self._upstream: list[Block] = [] if stops else self._blocks
-        # What the last block has more, while all three are the same: to copy it for each event takes quadratic time.
-        self._grown: list[str] = []
+        self._upstream = GrowingBlocks() if stops else self._blocks
         self._replaced = 0
         self.finished = False
         self.broken = False
@@ -43,14 +42,12 @@ class AnswerAssembler:
     @property
     def blocks(self) -> list[Block]:
         """The answer."""
-        self._settle()
-        return self._blocks
+        return self._blocks.blocks
 
     @property
     def sent(self) -> list[Block]:
         """All that was sent."""
-        self._settle()
-        return self._sent
+        return self._sent.blocks
 
     @property
     def cut(self) -> bool:
@@ -97,26 +94,22 @@ class AnswerAssembler:
 
     def is_custom(self, number: int) -> bool:
         """Return whether a block of what was sent is a call of a custom tool."""
-        return self._sent[number].custom
+        return self._sent.is_custom(number)
 
     def locate_citations(self, text: str) -> list[Citation]:
         """Return the citations of a text: of what was sent, or of the answer."""
         return locate_citations(self._sources, text, in_text=self._list_sources)
 
     def _add_text(self, text: str) -> list[Piece]:
-        return self._take(Piece(_text_place(self._upstream), "text", text)) if text else []
+        return self._take(Piece(self._upstream.text_place, "text", text)) if text else []
 
     def _take(self, piece: Piece) -> list[Piece]:
         """Return what may be sent now of a piece of the upstream's."""
         if self.cut:
             return []
-        if self._continues(piece):
-            self._grown.append(piece.text)
-            return [piece] if piece.text else []
-        self._settle()
         begins = piece.block == len(self._upstream)
-        if self._upstream is not self.blocks:
-            add_piece(self._upstream, piece)
+        if self._upstream is not self._blocks:
+            self._upstream.add(piece)
         # A stop sequence is within one block.
         held = self._flush() if begins else []
         if piece.kind == "text":
@@ -125,37 +118,26 @@ class AnswerAssembler:
                 piece = msgspec.structs.replace(piece, text=shown)
         return [*held, self._put(piece)] if begins or piece.text or piece.extra else held
 
-    def _continues(self, piece: Piece) -> bool:
-        """Return whether a piece adds nothing but text to the last block, which is sent as it comes."""
-        if not (self._upstream is self._blocks is self._sent) or piece.extra or piece.block != len(self._blocks) - 1:
-            return False
-        return self._blocks[-1].kind == piece.kind
-
-    def _settle(self) -> None:
-        if self._grown:
-            grown, self._grown = "".join(self._grown), []
-            add_piece(self._blocks, Piece(len(self._blocks) - 1, self._blocks[-1].kind, grown))
-
     def _flush(self) -> list[Piece]:
         """Return the text that was held back."""
         text = self._stops.flush()
-        return [self._put(Piece(len(self.blocks) - 1, "text", text))] if text else []
+        return [self._put(Piece(len(self._blocks) - 1, "text", text))] if text else []
 
     def _put(self, piece: Piece) -> Piece:
-        add_piece(self.blocks, piece)
-        if self.sent is self.blocks or self.broken:
+        self._blocks.add(piece)
+        if self._sent is self._blocks or self.broken:
             return piece
         piece = msgspec.structs.replace(piece, block=self._replaced + piece.block)
-        add_piece(self.sent, piece)
+        self._sent.add(piece)
         return piece
 
     def _replace(self, text: str) -> list[Piece]:
         """Begin the answer again with a text."""
         self._stops.discard()
-        self._replaced = _text_place(self.sent)
-        same = self._upstream is self.blocks
-        self._blocks = []
-        self._upstream = self._blocks if same else []
+        self._replaced = self._sent.text_place
+        same = self._upstream is self._blocks
+        self._blocks = GrowingBlocks()
+        self._upstream = self._blocks if same else GrowingBlocks()
         return self._add_text(text)
 
     def _end(self, event: Final) -> list[Piece]:
@@ -167,13 +149,12 @@ class AnswerAssembler:
         self.usage, self.extra = event.usage, event.extra
         new += self._flush()
         if event.urls and self._list_sources:
-            new.append(self._put(Piece(_text_place(self.blocks), "text", format_sources(event.urls))))
+            new.append(self._put(Piece(self._blocks.text_place, "text", format_sources(event.urls))))
         return new
 
     def _rest(self, event: Final) -> list[Piece]:
         """Return what the end adds to the pieces before it."""
-        self._settle()
-        before, blocks = self._upstream, event.all_blocks
+        before, blocks = self._upstream.blocks, event.all_blocks
         if event.stopped and not event.blocks and not is_text(before):
             # Only the text was known to who stopped it.
             self._drop_call()
@@ -191,16 +172,11 @@ class AnswerAssembler:
 
     def _drop_call(self) -> None:
         """Drop a last call that isn't whole."""
-        if self.blocks and self.blocks[-1].kind == "tool_call":
+        if self._blocks.last_kind == "tool_call":
             self.broken = True
-            self._sent = list(self.sent)
-            for blocks in {id(each): each for each in (self.blocks, self._upstream)}.values():
-                del blocks[-1]
-
-
-def _text_place(blocks: Sequence[Block]) -> int:
-    """Return the number of the block that more text belongs to."""
-    return len(blocks) - 1 if blocks and blocks[-1].kind == "text" else len(blocks)
+            self._sent = GrowingBlocks(self._sent.blocks)
+            for blocks in {id(each): each for each in (self._blocks, self._upstream)}.values():
+                blocks.drop_last()
 
 
 def _continue(before: Sequence[Block], blocks: Sequence[Block]) -> list[Piece] | None:

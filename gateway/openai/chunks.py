@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 from gateway.http.responses import Count
 from gateway.http.sse import EventId, SseFrame, encode_comment
 from gateway.openai.answer_assembler import AnswerAssembler
-from gateway.openai.content_fields import content_fields
+from gateway.openai.content_fields import content_fields, is_signed
 from gateway.openai.errors import AnswerFailedError, Fault, fault_in_stream, fault_of_failure
 from gateway.openai.models import model_name
 from gateway.openai.server_fields import add_fields
@@ -17,7 +17,7 @@ from gateway.openai.service import SubmittedQuestion
 from gateway.openai.sources import Citation
 from gateway.openai.usage import Estimated, count_tokens
 from wire.about import About
-from wire.blocks import Block, BlockKind, Piece, fold, join_text
+from wire.blocks import Block, BlockKind, Piece, fold_all, join_text
 from wire.messages import Event, Failed
 
 DONE = SseFrame(b"[DONE]")
@@ -248,8 +248,9 @@ class CompletionChunks:
                 delta.refusal = text
         if not piece.extra:
             return [self._chunk(delta)]
-        whole = msgspec.structs.replace(piece, text=self._answer.sent[piece.block].text)
-        return [self._chunk(add_fields(delta, message_fields([whole])), logprobs=_logprobs([piece]))]
+        if is_signed(piece):
+            piece = msgspec.structs.replace(piece, text=self._answer.sent[piece.block].text)
+        return [self._chunk(add_fields(delta, message_fields([piece])), logprobs=_logprobs([piece]))]
 
     def _render_call(self, piece: Piece) -> list[ChunkDelta]:
         """Return the name of a call that begins, and then its arguments."""
@@ -352,22 +353,15 @@ def _join(blocks: Sequence[Block], kind: BlockKind) -> str:
 def message_fields(blocks: Sequence[Block | Piece]) -> dict[str, Any]:
     """Return the fields of a message that a server sent with its blocks, as a stream's reader joins them.
 
-    A piece has all of its block's text here.
+    A piece that is signed has all of its block's text here.
     """
-    fields: dict[str, Any] = {}
-    for block in blocks:
-        if block.kind != "tool_call":
-            given = content_fields(block, block.text)
-            fields = fold(fields, {name: value for name, value in given.items() if name != _LOGPROBS})
-    return fields
+    given = (content_fields(block, block.text) for block in blocks if block.kind != "tool_call")
+    return fold_all({name: value for name, value in fields.items() if name != _LOGPROBS} for fields in given)
 
 
 def _logprobs(blocks: Sequence[Block | Piece]) -> dict[str, Any] | None:
-    logprobs: dict[str, Any] = {}
-    for block in blocks:
-        given = block.extra.get(_LOGPROBS)
-        logprobs = fold(logprobs, given) if isinstance(given, dict) else logprobs
-    return logprobs or None
+    given = (block.extra.get(_LOGPROBS) for block in blocks)
+    return fold_all(fields for fields in given if isinstance(fields, dict)) or None
 
 
 def _finish_word(answer: AnswerAssembler, about: About) -> FinishWord:

@@ -16,11 +16,19 @@ def content_fields(block: Block | Piece, text: str) -> dict[str, Any]:
     extra = block.extra
     if block.kind == "reasoning" and isinstance(extra.get(_DATA), str):
         return _with_thinking(extra, {"type": "redacted_thinking", _DATA: extra[_DATA]})
-    if block.kind == "reasoning" and isinstance(extra.get(_SIGNATURE), str):
+    if is_signed(block):
         return _with_thinking(extra, {"type": "thinking", "thinking": text, _SIGNATURE: extra[_SIGNATURE]})
     if block.kind == "opaque" and isinstance(extra.get("type"), str):
         return {"content_parts": [extra]}
     return extra
+
+
+def is_signed(block: Block | Piece) -> bool:
+    """Return whether the fields beside a block contain its text, with what proves that it is its server's own."""
+    extra = block.extra
+    return (
+        block.kind == "reasoning" and isinstance(extra.get(_SIGNATURE), str) and not isinstance(extra.get(_DATA), str)
+    )
 
 
 def _with_thinking(extra: dict[str, Any], thinking: dict[str, Any]) -> dict[str, Any]:

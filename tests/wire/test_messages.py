@@ -221,6 +221,15 @@ def test_only_deltas_in_a_row_become_one() -> None:
     assert list(join_deltas(events)) == [Delta("ab", "p", "m"), Replace("x"), Delta("cd")]
 
 
+def test_text_behind_pieces_joins_them() -> None:
+    probable = Delta("b", pieces=(Piece(2, "text", "b", extra={"logprobs": [1]}),))
+    events: list[Event] = [Delta("a"), Delta("", pieces=(Piece(1, "reasoning", "r"),)), *[Delta("a"), probable] * 100]
+    joined = "ab" * 100
+    pieces = (Piece(1, "reasoning", "r"), Piece(2, "text", joined, extra={"logprobs": [1] * 100}))
+    assert list(join_deltas(events)) == [Delta("a"), Delta(joined, pieces=pieces)]
+    assert _applied(join_deltas(events)) == _applied(events)
+
+
 def _applied(events: Iterable[Event]) -> tuple[str, list[Block]]:
     text, blocks = "", list[Block]()
     for event in events:

@@ -1,6 +1,6 @@
 """An answer as it goes out: pieces join to the whole, stops and sources included."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.openai import answer_assembler
 from gateway.openai.answer_assembler import AnswerAssembler, to_message
+from gateway.openai.growing_blocks import GrowingBlocks
 from tests.support.gateway.scripted_answers import ScriptedAnswer, scripted_answers
 from wire.blocks import Block, BlockKind, Piece, add_piece, join_text
 from wire.messages import Delta, Event, Final, Replace, Source, Usage
@@ -150,22 +150,32 @@ def test_an_answer_that_is_stopped_behind_a_call_is_not_broken() -> None:
     assert (answer.broken, answer.blocks) == (False, [*CALLED, Block("reasoning", "hm")])
 
 
+@pytest.mark.parametrize("extra", [{}, {"logprobs": {"content": [1]}}])
+@pytest.mark.parametrize("stops", [(), ("STOP",)])
 @pytest.mark.parametrize("kind", ["text", "reasoning", "tool_call"])
-def test_a_block_that_grows_is_copied_only_to_be_read(kind: BlockKind, monkeypatch: pytest.MonkeyPatch) -> None:
-    copied: list[Piece] = []
+def test_a_block_that_grows_is_copied_only_to_be_read(
+    kind: BlockKind, stops: Sequence[str], extra: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied: list[object] = []
+    read: Callable[[GrowingBlocks], list[Block]] = GrowingBlocks.__dict__["blocks"].fget
 
-    def add_counted(blocks: list[Block], piece: Piece) -> None:
-        copied.append(piece)
-        add_piece(blocks, piece)
+    def read_counted(growing: GrowingBlocks) -> list[Block]:
+        copied.append(growing)
+        return read(growing)
 
-    monkeypatch.setattr(answer_assembler, "add_piece", add_counted)
-    answer = AnswerAssembler()
-    pieces = [piece for _ in range(100) for piece in answer.add(Delta("", pieces=(Piece(0, kind, "a"),)))]
+    monkeypatch.setattr(GrowingBlocks, "blocks", property(read_counted))
+    answer = AnswerAssembler(stops)
+    answer.add(Delta("", pieces=(Piece(0, kind, "a", extra=extra),)))
+    copied.clear()
+    pieces = [piece for _ in range(99) for piece in answer.add(Delta("", pieces=(Piece(0, kind, "a", extra=extra),)))]
     assert not any(answer.is_custom(piece.block) for piece in pieces)
-    assert len(copied) == 1
-    assert [block.text for block in answer.sent] == ["a" * 100] == ["".join(piece.text for piece in pieces)]
+    assert copied == []
+    assert [block.text for block in answer.sent] == ["a" * 100] == ["a" + "".join(piece.text for piece in pieces)]
     answer.add(Delta("", pieces=(Piece(0, kind, "b", extra={"c": 1}), Piece(1, "opaque", extra={"d": 1}))))
-    assert [(block.text, block.extra) for block in answer.blocks] == [("a" * 100 + "b", {"c": 1}), ("", {"d": 1})]
+    assert [(block.text, block.extra) for block in answer.blocks] == [
+        ("a" * 100 + "b", {"c": 1} | ({"logprobs": {"content": [1] * 100}} if extra else {})),
+        ("", {"d": 1}),
+    ]
 
 
 def test_an_end_that_contradicts_the_blocks_is_an_error() -> None:

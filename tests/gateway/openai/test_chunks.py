@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -12,13 +12,15 @@ from hypothesis import given
 from hypothesis.strategies import booleans, characters, just
 from hypothesis.strategies import text as texts
 
+from gateway.openai import chunks as chunks_module
 from gateway.openai.answer_assembler import AnswerAssembler
 from gateway.openai.chunks import CompletionChunks, encode_completion
 from gateway.openai.errors import AnswerFailedError
 from gateway.openai.service import SubmittedQuestion
+from tests.support.call_count import count_calls
 from tests.support.gateway.scripted_answers import ScriptedAnswer, scripted_answers
 from wire.about import About, describe
-from wire.blocks import Block, Piece, fold
+from wire.blocks import Block, Piece, fold, fold_all
 from wire.messages import Chat, Delta, Event, Failed, Final, Source, Usage
 
 pytestmark = pytest.mark.anyio
@@ -292,3 +294,54 @@ def test_a_reader_of_the_stream_gets_the_message_of_the_whole_answer(script: Scr
     # A stream begins with an empty text.
     assert message | {"content": message["content"] or None} == expected | {"content": expected["content"] or None}
     assert streamed[-1]["choices"][0]["finish_reason"] == script.end.end_reason
+
+
+EXTRAS: list[Callable[[int], dict[str, Any]]] = [
+    lambda number: {f"k{number}": 1},
+    lambda _: {"s": "x"},
+    lambda _: {"l": [0]},
+    lambda _: {"logprobs": {"content": [0]}},
+    lambda number: {"logprobs": {f"k{number}": 0}},
+    lambda _: {"signature": "x"},
+]
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_a_whole_answer_twice_as_long_takes_twice_the_work(
+    extra: Callable[[int], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folds: list[int] = []
+
+    def fold_counted(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
+        folds.append(1)
+        return fold_all(parts)
+
+    monkeypatch.setattr(chunks_module, "fold_all", fold_counted)
+
+    def work(count: int) -> int:
+        blocks = [Block(("text", "reasoning")[number % 2], "a", extra=extra(number)) for number in range(count)]
+        answer, asked = AnswerAssembler(), question(describe(Chat("balanced", "hello")))
+        pieces = [Piece(number, block.kind, block.text, extra=block.extra) for number, block in enumerate(blocks)]
+        events = [Delta("", pieces=(piece,)) for piece in pieces]
+        end = Final("a" * (count // 2), blocks=tuple(blocks))
+        return count_calls(lambda: [*map(answer.add, events), answer.add(end), encode_completion(asked, answer)])
+
+    assert work(800) <= 2 * work(400) + 100
+    # Each field is folded once, with all others: what a fold copies is no call.
+    assert len(folds) == 4
+
+
+async def test_the_text_before_a_piece_is_read_only_where_it_is_signed(monkeypatch: pytest.MonkeyPatch) -> None:
+    presenter, read = chunks(), list[AnswerAssembler]()
+    blocks: Callable[[AnswerAssembler], list[Block]] = AnswerAssembler.__dict__["sent"].fget
+
+    def read_counted(answer: AnswerAssembler) -> list[Block]:
+        read.append(answer)
+        return blocks(answer)
+
+    monkeypatch.setattr(AnswerAssembler, "sent", property(read_counted))
+    for extra in ({"l": [0]}, {"logprobs": {"content": [0]}}, {}):
+        await presenter.render(Delta("", pieces=(Piece(0, "reasoning", "a", extra=extra),)))
+    assert read == []
+    (frame,) = await presenter.render(Delta("", pieces=(Piece(0, "reasoning", "b", extra={"signature": "s"}),)))
+    assert b'"thinking_blocks":[{"type":"thinking","thinking":"aaab","signature":"s"}]' in frame.data

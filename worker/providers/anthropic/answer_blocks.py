@@ -7,13 +7,14 @@ from typing import Any
 import msgspec
 
 from wire.blocks import Block, BlockKind, Piece
+from wire.growing_fields import GrowingFields
 from wire.reasons import Reason
+from wire.text_parts import TextParts
 from worker.errors import UpstreamError
 from worker.providers.anthropic.content import FREE_TEXT
 from worker.providers.envelope import Envelopes
-from worker.providers.openai.normaliser import MAX_ANSWER, GrowingBlock, fold_into, new_call_id
+from worker.providers.openai.normaliser import MAX_ANSWER, GrowingBlock, new_call_id
 from worker.providers.surrogates import clean_json, join_surrogates
-from worker.providers.text_parts import TextParts
 
 # What a block counts beside its content, in bytes.
 _BLOCK_BYTES = 256
@@ -35,7 +36,8 @@ class _OpenBlock:
     """A block of which more may come. What belongs to its end is held until then."""
 
     def __init__(self, start: Mapping[str, Any], index: int | None, *, custom: bool) -> None:
-        self.start = dict(start)
+        self.start = GrowingFields()
+        self.start.add(start)
         self.index = index
         self.type = str(start.get("type"))
         self.kind = _KINDS.get(self.type, "opaque")
@@ -109,7 +111,7 @@ class AnswerBlocks:
         elif opened.kind == "opaque":
             rest = {name: value for name, value in delta.items() if name != "type"}
             self._measure(len(json.dumps(rest)))
-            fold_into(opened.start, rest)
+            opened.start.add(rest)
         elif kind in _DELTAS:
             self._grow(opened, _text(delta.get(_DELTAS[kind])))
         elif kind == "signature_delta":
@@ -172,7 +174,7 @@ class AnswerBlocks:
         """Add what a call lacks: all arguments that came at its beginning, and those of a custom tool."""
         arguments = opened.arguments.text
         if not arguments:
-            given = opened.start.get("input")
+            given = opened.start.fields.get("input")
             self._bare = None if given else opened.grown
             arguments = given if isinstance(given, str) else json.dumps(given or {}, ensure_ascii=False)
             if not opened.custom:
@@ -181,12 +183,13 @@ class AnswerBlocks:
             self._grow(opened, _free_text(arguments))
 
     def _end_opaque(self, opened: _OpenBlock) -> None:
+        start = opened.start.fields
         if arguments := opened.arguments.text:
             try:
-                opened.start["input"] = json.loads(arguments)
+                start["input"] = json.loads(arguments)
             except (ValueError, RecursionError):
-                opened.start["input"] = {}
-        self._add_extra(opened, opened.start)
+                start["input"] = {}
+        self._add_extra(opened, start)
 
     def _add_extra(self, opened: _OpenBlock, extra: Mapping[str, Any]) -> None:
         given = {name: value for name, value in extra.items() if value is not None and value not in ("", [])}

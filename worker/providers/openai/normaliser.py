@@ -1,6 +1,5 @@
 """Sort what a server sends of an answer into blocks, each of which is whole before the next one grows."""
 
-import copy
 import secrets
 import string
 from collections.abc import Callable
@@ -8,16 +7,19 @@ from typing import Any
 
 import msgspec
 
-from wire.blocks import Block, BlockKind, Piece
+from wire.blocks import Block, BlockKind, Piece, fold_all
+from wire.growing_fields import GrowingFields
 from wire.reasons import Reason
+from wire.text_parts import TextParts
 from worker.errors import UpstreamError
 from worker.providers.openai.call_fragments import CallFragment, JsonScanner
 from worker.providers.surrogates import ends_in_half, join_surrogates
-from worker.providers.text_parts import TextParts
 
 # Bytes of all of an answer's fields, and what a block counts beside them.
 MAX_ANSWER = 4 * 1024 * 1024
 _BLOCK_BYTES = 256
+# How many names its extra fields may have: what reads them by name has work for each.
+MAX_NAMES = 256
 
 
 def new_call_id() -> str:
@@ -32,7 +34,7 @@ class GrowingBlock:
         self.kind: BlockKind = kind
         self.id = self.name = ""
         self.custom = custom
-        self.extra: dict[str, Any] = {}
+        self._extra = GrowingFields()
         self.number: int | None = None
         # The id by which its server knows a call, whether a later block has begun to grow, and whether it counts.
         self.server_id = ""
@@ -58,7 +60,7 @@ class GrowingBlock:
             if self.kind == "tool_call":
                 self._json.feed(text)
         if extra:
-            fold_into(self.extra, extra)
+            self._extra.add(extra)
             self._held_extras.append(extra)
 
     def extend(self, text: str) -> Piece | None:
@@ -76,7 +78,7 @@ class GrowingBlock:
         if not text.isascii():
             half = text[-1:] if ends_in_half(text) and not last else ""
             text = join_surrogates(text[: len(text) - len(half)])
-        extra, self._held = self._fold_held(), TextParts(half)
+        extra, self._held = fold_all(self._held_extras), TextParts(half)
         first = self.number is None
         if not (text or extra or (first and self.kind == "tool_call")):
             return None
@@ -88,18 +90,9 @@ class GrowingBlock:
             return Piece(number, self.kind, text, self.id, self.name, self.custom, extra)
         return Piece(self.number, self.kind, text, "", "", False, extra)
 
-    def _fold_held(self) -> dict[str, Any]:
-        """Return the fields that are held; together only now, since one by one would take quadratic time."""
-        if len(self._held_extras) == 1:
-            return self._held_extras[0]
-        folded: dict[str, Any] = {}
-        for extra in self._held_extras:
-            fold_into(folded, extra)
-        return folded
-
     def freeze(self) -> Block:
         """Return it as it is."""
-        return Block(self.kind, self.text, self.id, self.name, self.custom, self.extra)
+        return Block(self.kind, self.text, self.id, self.name, self.custom, self._extra.fields)
 
 
 class Normaliser:
@@ -121,6 +114,7 @@ class Normaliser:
         self._by_id: dict[str, GrowingBlock] = {}
         self._legacy: GrowingBlock | None = None
         self.size = 0
+        self._names: set[str] = set()
         # The kinds of its blocks.
         self.kinds: set[BlockKind] = set()
 
@@ -243,6 +237,9 @@ class Normaliser:
     def _grow(self, block: GrowingBlock, text: str, extra: dict[str, Any]) -> None:
         size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
         self._measure(size + len(msgspec.json.encode(extra)) if extra else size)
+        self._names.update(extra)
+        if len(self._names) > MAX_NAMES:
+            raise UpstreamError(Reason.TRANSPORT_TOO_BIG, "an answer with too many fields")
         # Nearly all text continues the last block, alone.
         is_last = self._current == len(self._blocks) - 1 and self._blocks[-1] is block
         if is_last and not extra and (piece := block.extend(text)) is not None:
@@ -271,20 +268,6 @@ class Normaliser:
         if (piece := block.take(self._count, last=last)) is not None:
             self._count += begins
             self._pieces.append(piece)
-
-
-def fold_into(fields: dict[str, Any], new: dict[str, Any]) -> None:
-    """Fold new fields as wire.blocks.fold does, into fields of our own: a copy for each token's probability is dear."""
-    for name, value in new.items():
-        before = fields.get(name)
-        if isinstance(before, str) and isinstance(value, str):
-            fields[name] = before + value
-        elif isinstance(before, list) and isinstance(value, list):
-            before += value
-        elif isinstance(before, dict) and isinstance(value, dict):
-            fold_into(before, value)
-        else:
-            fields[name] = copy.deepcopy(value) if isinstance(value, list | dict) else value
 
 
 def _restarts(call: GrowingBlock, fragment: CallFragment) -> bool:

@@ -3,7 +3,7 @@
 import re
 from typing import Literal
 
-from worker.providers.text_parts import TextParts
+from wire.text_parts import TextParts
 
 _OPEN, _CLOSE = "<think>", "</think>"
 # An end without a beginning, which some templates put into the prompt: at the start of a line. Also what may become

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from wire.blocks import Block, Piece, add_piece
 from worker.errors import UpstreamError
 from worker.providers.openai.call_fragments import CallFragment
-from worker.providers.openai.normaliser import MAX_ANSWER, GrowingBlock, Normaliser
+from worker.providers.openai.normaliser import MAX_ANSWER, MAX_NAMES, GrowingBlock, Normaliser
 
 
 def call(arguments: str = "", index: int | None = 0, **more: Any) -> CallFragment:
@@ -198,6 +198,15 @@ def test_all_fields_together_have_a_limit() -> None:
     answer.add_extra({"a": "x" * (MAX_ANSWER // 4)})
     with pytest.raises(UpstreamError, match=r"transport\.toobig"):
         answer.add("reasoning", "é" * (MAX_ANSWER // 8))
+
+
+def test_the_names_of_all_extra_fields_have_a_limit() -> None:
+    answer = Normaliser()
+    for number in range(MAX_NAMES):
+        answer.add("text" if number % 2 else "reasoning", "a", {f"k{number}": 1})
+        answer.add_extra({f"k{number}": 1})
+    with pytest.raises(UpstreamError, match=r"transport\.toobig"):
+        answer.add_extra({"more": 1})
 
 
 EXTRAS = st.dictionaries(

@@ -1,6 +1,6 @@
 import tracemalloc
 
-from worker.providers.text_parts import TextParts
+from wire.text_parts import TextParts
 
 
 def test_the_text_is_that_of_all_parts_in_their_order() -> None:
