@@ -81,7 +81,7 @@ def penalty_for(error: UpstreamError, *, sent: bool, beyond: bool = False) -> Pe
         return Penalty("dead", reason, _TRIAL, by_question)
     if reason == Reason.ACCOUNT_UNAUTHORIZED:
         # A question may be refused because of its conversation; if the account is at fault, the next creation fails.
-        return Penalty("trouble", reason, _TRANSPORT_PAUSE) if sent else Penalty("dead", reason)
+        return Penalty("trouble", reason, _TRANSPORT_PAUSE, by_question) if sent else Penalty("dead", reason)
     if reason.startswith("upstream.") and error.refused and error.retry_after is not None:
         return _cool(reason, error.retry_after, by_question=by_question)
     if reason == Reason.QUESTION_INVALID and error.refused:

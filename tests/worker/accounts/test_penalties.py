@@ -65,3 +65,9 @@ def test_a_refusal_of_a_question_that_asked_for_more_is_the_questions(reason: Re
     assert penalty_for(error, sent=True, beyond=True).pause <= 60
     assert not penalty_for(error, sent=False, beyond=True).by_question
     assert not penalty_for(error, sent=True).by_question
+
+
+def test_words_of_a_page_that_may_be_the_questions_are_no_sign_in_of_the_accounts() -> None:
+    error = UpstreamError(Reason.ACCOUNT_UNAUTHORIZED, refused=True)
+    error.by_question = True
+    assert penalty_for(error, sent=True) == Penalty("trouble", "account.unauthorized", 1, True)

@@ -21,6 +21,9 @@ _OUTCOMES = (
 )
 # The largest number of images of a page; real ones have four.
 MOST_PICTURES = 100
+# How many times a text may have been escaped.
+_MOST_READINGS = 4
+_TAG = re.compile(r"<[^<>]*>")
 _NO_LETTER = re.compile(r"[^a-z]+")
 _SOURCE = re.compile(r'src="([^"]+)"')
 
@@ -28,13 +31,25 @@ _SOURCE = re.compile(r'src="([^"]+)"')
 def check_page(page: str, keyword: str = "") -> None:
     """Raise UpstreamError if the page gives, in English, a reason for having no images.
 
-    A page may repeat the `keyword`, so that no phrase in it counts.
+    A page may repeat the `keyword`, as it is or as its markup reads, so that no phrase in it counts. What a page does
+    with it is Bing's to choose, so that a refusal may follow from the question all the same.
     """
-    asked = _letters(keyword)
+    asked = f"{_letters(keyword)} {_letters(_read_markup(keyword))}"
     text = unescape(page).replace("’", "'").lower()
     for phrase, reason, refused in _OUTCOMES:
         if phrase in text and _letters(phrase) not in asked:
-            raise UpstreamError(reason, phrase, refused=refused)
+            error = UpstreamError(reason, phrase, refused=refused)
+            error.by_question = True
+            raise error
+
+
+def _read_markup(text: str) -> str:
+    """Return a text as a page shows it that repeats it raw, maybe after it was read as markup before."""
+    for _ in range(_MOST_READINGS):
+        text, before = unescape(text), text
+        if text == before:
+            break
+    return _TAG.sub("", text)
 
 
 def _letters(text: str) -> str:

@@ -1,3 +1,5 @@
+from html import unescape
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +27,7 @@ ORDERED = "/images/create?q=a&rt=4&FORM=GENCRE&id=1-0a"
 def test_a_page_that_says_why_is_an_error(page: str, reason: str, refused: bool) -> None:
     with pytest.raises(UpstreamError) as caught:
         check_page(page)
-    assert (caught.value.reason, caught.value.refused) == (reason, refused)
+    assert (caught.value.reason, caught.value.refused, caught.value.by_question) == (reason, refused, True)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +42,21 @@ def test_a_page_that_says_why_is_an_error(page: str, reason: str, refused: bool)
 def test_a_page_that_repeats_what_was_asked_says_nothing(keyword: str) -> None:
     shown = " ".join(keyword.replace("\u200b", "").split())
     check_page(f'<img alt="{shown}" src="https://t/OIG.a">', keyword)
+
+
+@pytest.mark.parametrize(
+    "keyword",
+    [
+        "can&#39;t submit any more prompt&#115;",
+        "please sign in t&#111; create images",
+        "please sign in t&amp;#111; create images",
+        "please sign in t<b></b>o create images",
+        "&#104;igh demand",
+    ],
+)
+def test_nor_does_one_that_repeats_its_markup(keyword: str) -> None:
+    for shown in (keyword, unescape(keyword), keyword.replace("<b></b>", "")):
+        check_page(f"<h1>{shown}</h1>", keyword)
 
 
 def test_a_reason_beside_what_was_asked_counts() -> None:
