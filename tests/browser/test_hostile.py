@@ -116,6 +116,12 @@ def test_a_line_of_a_million_characters_wraps_and_leaves_the_page_usable(visitor
     expect(visitor.text).to_contain_text("stand-in for Bing")
 
 
+def test_tables_that_few_characters_stand_for_are_shown_as_text(visitor: Visitor) -> None:
+    ask_and_wait(visitor, "play: sparse tables")
+    visitor.sees("document.querySelector('.text').textContent.split('|-|-').length > 2000")
+    assert visitor.page.evaluate("document.querySelectorAll('.text *').length") < 100
+
+
 def test_a_block_of_code_with_a_long_first_line_leaves_the_page_usable(visitor: Visitor) -> None:
     ask_and_wait(visitor, "play: long line")
     visitor.sees("document.querySelector('.text').textContent.includes('y'.repeat(30_000))")

@@ -3,6 +3,7 @@
 import MarkdownIt from "../vendor/markdown-it.mjs";
 import DOMPurify from "../vendor/purify.mjs";
 import { visible } from "./bidi.js";
+import { bounds } from "./bounds.js";
 import { maths } from "./maths.js";
 
 const WEB = /^https?:\/\//i;
@@ -23,6 +24,7 @@ const md = new MarkdownIt({ html: false, linkify: true, breaks: false, maxNestin
 md.linkify.set({ fuzzyLink: false, fuzzyEmail: false });
 md.validateLink = (url) => WEB.test(url.trim());
 md.use(maths);
+md.use(bounds);
 md.renderer.rules.image = picture;
 for (const cell of ["th_open", "td_open"]) md.renderer.rules[cell] = aligned;
 

@@ -117,6 +117,7 @@ ANSWERS = {
         suggestions=("<script>window.hurt=7</script>", "\u202eright to left"),
     ),
     "line": Answer("x" * 500_000 + " and " + "字" * 500_000, piece=100_000, rate=20),
+    "sparse tables": Answer(("|a" * 1000 + "\n" + "|-" * 1000 + "\n" + "|\n" * 65 + "\n") * 5, piece=10_000, rate=20),
     "long line": Answer("```" + "x" * 15_000 + "\n" + "y" * 30_000, piece=11_500, rate=20),
     "long": Answer(_long(100_000), piece=100, rate=100),
     "blocks": Answer("".join(f"```{kind}\nlet a = {number};\n```\n\n" for number, kind in enumerate(["js"] * 3))),
