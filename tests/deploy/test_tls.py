@@ -6,6 +6,7 @@ import re
 import shlex
 import ssl
 import subprocess
+import textwrap
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from gateway.errors import ERRORS, problem_for
 from gateway.http.responses import encode_error
 from gateway.openai import errors as openai_errors
 from tests.deploy.conftest import ADDRESSES, START_LIMIT, accepts, nginx, nginx_command, rendered
+from tests.deploy.test_nginx import DIALECTS, body_of
 from tests.support.conditions import until
 from tests.support.deploy.tls_proxy import configuration, make_certificate
 from tests.support.deploy.upstreams import STREAM, Gateway, Names, name_server, receive_by_halves, serving
@@ -157,6 +159,45 @@ async def test_what_nginx_itself_reports_has_the_shape_of_the_api(front: Front, 
         assert response.headers["x-content-type-options"] == "nosniff"
 
 
+@pytest.mark.parametrize(("path", "dialect"), DIALECTS)
+@pytest.mark.parametrize(
+    ("line", "headers", "status", "reason"),
+    [
+        ("GET {} HTTP/1.1", "Host: a b", 400, Reason.REQUEST_FORMAT),
+        ("POST {} HTTP/1.1", "Host: x\r\nTransfer-Encoding: gzip", 501, Reason.REQUEST_FORMAT),
+        ("GET {} HTTP/3.0", "Host: x", 505, Reason.REQUEST_FORMAT),
+        ("TRACE {} HTTP/1.1", "Host: x", 405, Reason.REQUEST_METHOD),
+        (f"GET {{}}?{'x' * 100_000} HTTP/1.1", "Host: x", 414, Reason.REQUEST_ADDRESS),
+        ("GET {} HTTP/1.1", f"X-Long: {'x' * 100_000}", 431, Reason.REQUEST_HEADERS),
+    ],
+)
+async def test_what_nginx_can_not_read_is_refused_in_the_shape_of_its_api(
+    front: Front, path: str, dialect: str, line: str, headers: str, status: int, reason: Reason
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(front.url).port, ssl=front.trust)
+    writer.write(f"{line.format(path)}\r\n{headers}\r\n\r\n".encode())
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    (length,) = re.findall(rb"Content-Length: (\d+)", head)
+    body = json.loads(await reader.readexactly(int(length)))
+    assert body == body_of(reason, dialect, status, body.get("request_id", ""))
+    assert (b"X-Should-Retry: false" in head) == (dialect != "drop-in")
+    assert f"Strict-Transport-Security: {HSTS}".encode() in head
+    writer.close()
+
+
+async def test_what_comes_without_tls_to_the_port_for_it_is_refused_as_json(front: Front) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        refused = await client.get(front.url.replace("https", "http") + "/api")
+    assert (refused.status_code, refused.json()) == (400, {"code": 400, "message": "格式错误"})
+
+
+def test_both_configurations_refuse_in_the_same_words() -> None:
+    inside, outside = ((ROOT / "deploy" / name).read_text() for name in ("nginx.conf", "tls/nginx.conf"))
+    words = inside[inside.index("    # nginx refuses by itself") : inside.index("    # A client, as gateways")]
+    assert re.sub(r"\$(refusal|dialect|busy|should_retry)", r"$bing_chat_\1", textwrap.dedent(words)) in outside
+
+
 @pytest.mark.parametrize("path", ["/api", "/refuse", "/die"])
 async def test_each_response_asks_browsers_to_use_tls(front: Front, client: httpx.AsyncClient, path: str) -> None:
     assert (await client.get(path)).headers["strict-transport-security"] == HSTS
@@ -192,7 +233,8 @@ async def test_one_client_has_so_many_requests_and_sockets_at_a_time(front: Fron
 
 
 @pytest.mark.parametrize(
-    ("path", "size", "waits"), [("/api", 299_999, True), ("/api", 300_000, False), ("/console/x", 9, False)]
+    ("path", "size", "waits"),
+    [("/api", 299_999, True), ("/api", 300_000, False), ("/console/x", 9, False), ("/metrics", 9, False)],
 )
 async def test_nginx_keeps_small_bodies_only(front: Front, path: str, size: int, *, waits: bool) -> None:
     """Slow uploads would fill its disk; a small body can be sent to another gateway."""
