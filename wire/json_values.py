@@ -46,13 +46,16 @@ def _memory(containers: int, items: int) -> int:
     return _CONTAINER_BYTES * containers + _ITEM_BYTES * items
 
 
-def _has_more_values(text: bytes, most: int) -> bool:
-    if sum(map(text.count, (b",", b"[", b"{"))) < most:
-        return False
+def count_values(text: bytes, most: int) -> int:
+    """Return how many values a JSON text of any size holds; it is read as far as it has `most` of them and one."""
     values = 1
     for found, match in enumerate(_STRING_OR_VALUE.finditer(text)):
         values += match[0][:1] != b'"'
         # Each value has a string or two at most; of strings without anything between them there is no end.
         if values > most or found > 3 * most:
-            return True
-    return False
+            return most + 1
+    return values
+
+
+def _has_more_values(text: bytes, most: int) -> bool:
+    return sum(map(text.count, (b",", b"[", b"{"))) >= most and count_values(text, most) > most

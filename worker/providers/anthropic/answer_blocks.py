@@ -13,6 +13,7 @@ from wire.text_parts import TextParts
 from worker.errors import UpstreamError
 from worker.providers.anthropic.content import FREE_TEXT
 from worker.providers.envelope import Envelopes
+from worker.providers.openai.call_fragments import MOST_PLACES
 from worker.providers.openai.normaliser import MAX_ANSWER, GrowingBlock, new_call_id
 from worker.providers.surrogates import clean_json, join_surrogates
 
@@ -228,8 +229,8 @@ def _text(value: Any) -> str:
 
 
 def _place(index: Any) -> int | None:
-    """Return a block's place, as its server counts; None if it is none."""
-    return index if isinstance(index, int) else None
+    """Return a block's place, as its server counts; None if it is none, or one that no answer has."""
+    return index if isinstance(index, int) and 0 <= index < MOST_PLACES else None
 
 
 def _is_json(block: GrowingBlock) -> bool:

@@ -16,6 +16,7 @@ from worker.providers.envelope import Envelopes
 from worker.providers.openai.errors import has_error, parse_error
 from worker.providers.openai.stream import DONE, LONGEST_ADDRESS, LONGEST_TITLE, MOST_SOURCES, decode_chunk
 from worker.providers.surrogates import clean_json, join_surrogates
+from worker.providers.value_budget import MOST_VALUES, ValueBudget
 
 # The largest number of kinds of tokens that are counted, of bytes of one kind's, and of characters of the word for the
 # answer's end.
@@ -61,6 +62,7 @@ class MessageStream:
         self._envelopes = envelopes
         self._answer = AnswerBlocks(envelopes, custom)
         self._blocks: tuple[Block, ...] | None = None
+        self._values = ValueBudget()
         self.done = False
         self._is_message = False
         self._stop_reason = ""
@@ -83,7 +85,7 @@ class MessageStream:
         return self._answer.take()
 
     def read(self, data: str | bytes) -> None:
-        """Read one event's data, or one document. UpstreamError if it is none of the API's, or reports a failure.
+        """Read one event's data. UpstreamError if it is none of the API's, or reports a failure.
 
         Bytes are read without building what isn't needed, if they only add text to a block.
         """
@@ -93,6 +95,16 @@ class MessageStream:
             if self._read_common(data):
                 return
             data = data.decode(errors="replace")
+        self._values.charge(data)
+        self._read_text(data)
+
+    def read_document(self, data: str) -> None:
+        """Read one document, which may be the whole answer. UpstreamError as of `read`."""
+        if not self.done:
+            self._values.charge(data, MOST_VALUES)
+            self._read_text(data)
+
+    def _read_text(self, data: str) -> None:
         if data.strip().upper() == DONE:
             # Of servers that speak the other API too.
             self.done = self.ended

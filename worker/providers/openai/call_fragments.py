@@ -8,8 +8,9 @@ from typing import Any
 
 # What is part of a fragment in any case; everything else is its extra fields.
 _KNOWN = frozenset({"index", "id", "type", "function", "custom", "name", "arguments"})
-# Digits of a call's place.
-_LONGEST_INDEX = 9
+# Places of calls, from 0, and digits of one: answers have room for fewer calls.
+MOST_PLACES = 100_000
+_LONGEST_INDEX = 5
 _OUTSIDE = re.compile(r'["{}\[\]]')
 _INSIDE = re.compile(r'["\\]')
 
@@ -64,11 +65,12 @@ def _parse_call(entry: Mapping[str, Any]) -> CallFragment:
 
 
 def _index(value: Any) -> int | None:
+    """Return a call's place; None if it is none, or one that no answer has."""
     if isinstance(value, bool):
         return None
     if isinstance(value, str):
         return int(value) if value.isdecimal() and len(value) <= _LONGEST_INDEX else None
-    return int(value) if isinstance(value, int | float) and value == value // 1 else None
+    return int(value) if isinstance(value, int | float) and 0 <= value < MOST_PLACES and value == value // 1 else None
 
 
 def _text(value: Any) -> str:

@@ -6,7 +6,6 @@ import binascii
 import json
 import math
 import sys
-from typing import Any
 
 import msgspec
 
@@ -28,6 +27,9 @@ _REASONS = FailureReasons(silence=Reason.TIMEOUT_IDLE, policy=Reason.QUESTION_RE
 _LARGEST_ERROR = 64 * 1024
 _NONE_HERE = "The model's server makes no embeddings with it."
 _FLOAT_SIZE = 4
+# Fields and objects of a reply: 2,048 texts have three of each. Bytes of what is counted of its tokens.
+_MOST_FIELDS = 100_000
+_MAX_USAGE = 16 * 1024
 # What a refusal may name to the client, which sent it.
 _FIELDS = frozenset({"input", "model", "dimensions", "encoding_format"})
 
@@ -38,7 +40,7 @@ class _Item(msgspec.Struct):
 
 class _Reply(msgspec.Struct):
     data: list[_Item]
-    usage: Any = None
+    usage: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Options(msgspec.Struct):
@@ -71,6 +73,9 @@ def parse_embeddings(content: bytes, in_base64: bool, secret: str = "") -> CallR
 
     UpstreamError if it has none, or an error in place of them; `secret` is the key, which no words of it contain.
     """
+    # Neither numbers nor base64 have them: there are as many as objects and fields.
+    if content.count(b":") + content.count(b"{") > _MOST_FIELDS:
+        raise UpstreamError(Reason.TRANSPORT_TOO_BIG, "embeddings of very many fields")
     try:
         reply = _reply.decode(content)
         if not reply.data:
@@ -160,6 +165,7 @@ def _failure(content: bytes, secret: str) -> UpstreamError:
     return UpstreamError(Reason.UPSTREAM_PROTOCOL, "no embeddings")
 
 
-def _usage(value: Any) -> Usage | None:
+def _usage(given: msgspec.Raw) -> Usage | None:
     """Return the tokens of the input; embeddings have none of an answer."""
+    value = msgspec.json.decode(given) if len(bytes(given)) <= _MAX_USAGE else None
     return parse_usage({"usage": {"completion_tokens": 0, **value}}, {}) if isinstance(value, dict) else None

@@ -7,6 +7,7 @@ from contextlib import aclosing
 import httpx
 
 from wire.reasons import Reason
+from wire.threads import LARGE, run_sized
 from worker.errors import UpstreamError
 from worker.providers import Growth
 from worker.providers.content_encoding import RawResponse, decode_body
@@ -34,7 +35,10 @@ async def read_growths(
     async with aclosing(_chunks(response, answer, grace)) as chunks:
         async for chunk in chunks:
             received += len(chunk)
-            failure = reader.feed(chunk)
+            if (size := reader.held + len(chunk)) > LARGE:
+                failure = await run_sized(size, reader.feed, chunk)
+            else:
+                failure = reader.feed(chunk)
             if failure is None and received > MOST_BESIDE + _FRAME * answer.size:
                 failure = UpstreamError(Reason.TRANSPORT_TOO_BIG, "a response without an end")
             pieces = answer.take()
@@ -44,7 +48,7 @@ async def read_growths(
                 raise failure
             if answer.done:
                 return
-    if (failure := reader.end()) is not None:
+    if (failure := await run_sized(reader.held, reader.end)) is not None:
         raise failure
 
 

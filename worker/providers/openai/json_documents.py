@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from wire.reasons import Reason
 from worker.errors import UpstreamError
-from worker.providers.openai.sse import MAX_EVENT, MOST_IN_VAIN
+from worker.providers.openai.sse import MAX_EVENT, MOST_IN_VAIN, VAIN_BYTES
 from worker.providers.openai.stream import DONE
 
 _WORD = re.compile(r"\S")
@@ -23,6 +23,11 @@ class DocumentParser:
         self._size = 0
         # Characters of what was no document yet when it was tried, before the response's end.
         self._vain = 0
+
+    @property
+    def held(self) -> int:
+        """How many characters are held of a document that hasn't ended."""
+        return self._size
 
     def feed(self, chunk: bytes) -> Iterator[str]:
         """Yield the documents that end in `chunk`. UpstreamError if one exceeds the limit."""
@@ -45,7 +50,7 @@ class DocumentParser:
         end = 0
         while (match := _WORD.search(text, end)) and (stop := _document_end(text, match.start())):
             end = stop
-            self._vain = 0
+            self._vain = max(0, self._vain - VAIN_BYTES * (stop - match.start()))
             yield text[match.start() : stop]
         self._pieces, self._size = [text[end:]], len(text) - end
 

@@ -2,7 +2,7 @@
 
 import secrets
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -20,6 +20,9 @@ MAX_ANSWER = 4 * 1024 * 1024
 _BLOCK_BYTES = 256
 # How many names its extra fields may have: what reads them by name has work for each.
 MAX_NAMES = 256
+# What each part of a call counts beside what it brings, where it isn't alone in its event; of one event's.
+_FRAGMENT_BYTES = 64
+MOST_FRAGMENTS = 1024
 
 
 def new_call_id() -> str:
@@ -36,8 +39,9 @@ class GrowingBlock:
         self.custom = custom
         self._extra = GrowingFields()
         self.number: int | None = None
-        # The id by which its server knows a call, whether a later block has begun to grow, and whether it counts.
-        self.server_id = ""
+        # The id by which its server knows a call, the number of places at which it is known, whether a later block has
+        # begun to grow, and whether it counts.
+        self.server_id, self.places = "", 0
         self.is_over = self.is_dropped = False
         self._texts, self._held = TextParts(), TextParts()
         self._held_extras: list[dict[str, Any]] = []
@@ -140,6 +144,12 @@ class Normaliser:
         last = self._blocks[-1] if self._blocks else None
         self._grow(self._begin("opaque") if last is None or last.kind == "tool_call" else last, "", extra)
 
+    def measure_fragments(self, fragments: Sequence[CallFragment]) -> None:
+        """Count the parts of calls that came together. UpstreamError for more than any server sends at once."""
+        if len(fragments) > MOST_FRAGMENTS:
+            raise UpstreamError(Reason.TRANSPORT_TOO_BIG, "an event of very many calls")
+        self._measure(_FRAGMENT_BYTES * len(fragments))
+
     def add_call(self, fragment: CallFragment) -> None:
         """Add a part of a call. UpstreamError if the call was over."""
         call = self._find_call(fragment)
@@ -192,7 +202,7 @@ class Normaliser:
     def _is_elsewhere(self, call: GrowingBlock, fragment: CallFragment) -> bool:
         """Return whether a fragment begins another call of the same id, at an index of its own."""
         named = bool(fragment.id and fragment.name) and fragment.index is not None
-        return named and fragment.index not in self._by_index and call in self._by_index.values() and call.is_whole
+        return named and fragment.index not in self._by_index and call.places > 0 and call.is_whole
 
     def _new_call(self, fragment: CallFragment) -> GrowingBlock:
         call = GrowingBlock("tool_call", custom=fragment.custom)
@@ -208,7 +218,7 @@ class Normaliser:
     def _learn(self, call: GrowingBlock, fragment: CallFragment) -> None:
         """Note by what a call is known; once its name is, it has its place among the blocks."""
         if fragment.index is not None:
-            self._by_index[fragment.index] = call
+            self._place(call, fragment.index)
         if fragment.id:
             if fragment.id not in self._by_id:
                 self._measure(_BLOCK_BYTES + len(fragment.id))
@@ -218,6 +228,17 @@ class Normaliser:
             self._measure(len(name))
             call.name, call.id = name, call.id or join_surrogates(call.server_id) or self._new_id()
             self._append(call)
+
+    def _place(self, call: GrowingBlock, index: int) -> None:
+        """Note a place of a call. The first one is counted with the call."""
+        before = self._by_index.get(index)
+        if before is None and call.places:
+            self._measure(_BLOCK_BYTES)
+        if before is not call:
+            if before is not None:
+                before.places -= 1
+            call.places += 1
+            self._by_index[index] = call
 
     def _last(self, kind: BlockKind) -> GrowingBlock:
         """Return the last block, if it is of that kind, or a new one."""

@@ -35,10 +35,14 @@ class GrowingAnswer(Protocol):
         ...
 
     def read(self, data: str | bytes) -> None:
-        """Read one event's data, or one document. UpstreamError if it is none of the API's, or reports a failure.
+        """Read one event's data. UpstreamError if it is none of the API's, or reports a failure.
 
         Bytes are an object that is most probably of the kind that nearly all of an answer's events have.
         """
+        ...
+
+    def read_document(self, data: str) -> None:
+        """Read one document, which may be the whole answer. UpstreamError as of `read`."""
         ...
 
     def end_document(self) -> None:
@@ -59,6 +63,11 @@ class CompletionReader:
         self._head = b""
         self._parser: EventParser | DocumentParser | None = None
 
+    @property
+    def held(self) -> int:
+        """How many bytes are held of an event, or a document, that hasn't ended."""
+        return len(self._head) if self._parser is None else self._parser.held
+
     def feed(self, chunk: bytes) -> UpstreamError | None:
         """Read bytes; return the error that ends the answer, so that the text before it can be shown first."""
         try:
@@ -70,9 +79,11 @@ class CompletionReader:
                     self._head = self._head.rstrip()
                     return None
                 chunk, self._head = self._head.removeprefix(BOM), b""
-            parser = self._parser
-            plain = parser.split_plain(chunk) if isinstance(parser, EventParser) else None
-            self._read(parser.feed(chunk) if plain is None else plain)
+            if isinstance(parser := self._parser, EventParser):
+                plain = parser.split_plain(chunk)
+                self._read(parser.feed(chunk) if plain is None else plain)
+            else:
+                self._read_documents(parser.feed(chunk))
         except UpstreamError as error:
             return None if self._completion.ended else error
         return None
@@ -82,7 +93,7 @@ class CompletionReader:
         parser = self._parser
         try:
             if isinstance(parser, DocumentParser):
-                self._read(parser.end())
+                self._read_documents(parser.end())
                 self._completion.end_document()
             elif parser is not None:
                 self._end_events(parser)
@@ -107,12 +118,20 @@ class CompletionReader:
             return None
         raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "neither events nor JSON")
 
-    def _read(self, texts: Iterable[str | bytes]) -> None:
-        for text in texts:
+    def _read(self, events: Iterable[str | bytes]) -> None:
+        for event in events:
             try:
-                self._completion.read(text)
+                self._completion.read(event)
             except UpstreamError:
                 # One that comes after the answer's end undoes nothing.
+                if not self._completion.ended:
+                    raise
+
+    def _read_documents(self, documents: Iterable[str]) -> None:
+        for document in documents:
+            try:
+                self._completion.read_document(document)
+            except UpstreamError:
                 if not self._completion.ended:
                     raise
 

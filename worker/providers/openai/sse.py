@@ -12,8 +12,10 @@ from worker.errors import UpstreamError
 # The limit of one event, in bytes; real ones are far smaller.
 MAX_EVENT = 4 * 1024 * 1024
 
-# How many bytes of data are read in vain to see whether they are whole, before nothing but an empty line ends an event.
+# How many bytes of data are read in vain to see whether they are whole, before nothing but an empty line ends an event;
+# and as many more for each byte of the events that were whole.
 MOST_IN_VAIN = 8 * 1024 * 1024
+VAIN_BYTES = 8
 
 _LINE_END = re.compile(rb"[\r\n]")
 # Data without its field's name: an object, or the mark of the end.
@@ -40,6 +42,11 @@ class EventParser:
         # Characters of the data, and of what was no object yet when it was looked at.
         self._length = self._vain = 0
         self._begun = False
+
+    @property
+    def held(self) -> int:
+        """How many bytes are held of an event that hasn't ended."""
+        return self._size
 
     def feed(self, chunk: bytes) -> Iterator[str]:
         """Yield the data of the events that end in `chunk`. UpstreamError if one exceeds the limit."""
@@ -105,7 +112,8 @@ class EventParser:
         data, name = "\n".join(self._data), self._name
         self._data, self._name, self._late_name = [], self._late_name, b""
         self._size = sum(map(len, self._pieces))
-        self._length = self._vain = 0
+        self._vain = max(0, self._vain - VAIN_BYTES * self._length)
+        self._length = 0
         if data:
             yield _wrap_error(data) if name == b"error" else data
 

@@ -9,10 +9,8 @@ from typing import Any, Literal
 import msgspec
 
 from wire.blocks import Block, BlockKind, Piece, is_text, join_text
-from wire.json_values import has_too_many_values
 from wire.messages import EndReason, FinishReason, Source, Usage
 from wire.reasons import Reason
-from wire.threads import LARGE
 from worker.errors import UpstreamError
 from worker.providers import Completion
 from worker.providers.call_records import REASONING_FIELDS
@@ -23,6 +21,7 @@ from worker.providers.openai.normaliser import MAX_ANSWER, Normaliser
 from worker.providers.openai.thoughts import ThoughtSplitter
 from worker.providers.openai.usage import parse_usage
 from worker.providers.surrogates import clean_json
+from worker.providers.value_budget import MOST_VALUES, ValueBudget
 
 DONE = "[DONE]"
 # What some servers put around it.
@@ -34,8 +33,6 @@ _MOST = 100
 LONGEST_ADDRESS = 4096
 LONGEST_TITLE = 1000
 _LONGEST_WORD = 100
-# Values of one event, or of a whole answer: they are read at once, and a large one has less, with logprobs too.
-_MOST_VALUES = 400_000
 # Bytes of the extra fields beside the choices.
 _MAX_BESIDE = 64 * 1024
 
@@ -100,6 +97,7 @@ class CompletionStream:
         self._beside: tuple[Any, ...] | None = None
         # How long the text was when it was last joined.
         self._text_size = 0
+        self._values = ValueBudget()
         # How much text `thoughts` has got, of which some may be held back.
         self._split_size = 0
 
@@ -123,7 +121,7 @@ class CompletionStream:
         return self._answer.take()
 
     def read(self, data: str | bytes) -> None:
-        """Read one event's data, or one document. UpstreamError if it is no chunk, or reports a failure.
+        """Read one event's data. UpstreamError if it is no chunk, or reports a failure.
 
         Bytes are read without building what isn't needed, if they are a common chunk.
         """
@@ -133,6 +131,16 @@ class CompletionStream:
             if self._read_common(data):
                 return
             data = data.decode(errors="replace")
+        self._values.charge(data)
+        self._read_text(data)
+
+    def read_document(self, data: str) -> None:
+        """Read one document, which may be the whole answer. UpstreamError as of `read`."""
+        if not self.done:
+            self._values.charge(data, MOST_VALUES)
+            self._read_text(data)
+
+    def _read_text(self, data: str) -> None:
         if data.strip(_AROUND_DONE).upper() == DONE:
             self.done = True
             return
@@ -276,6 +284,8 @@ class CompletionStream:
         if not contents and isinstance(text := fields.get("text"), str) and text:
             contents = [("text", text)]
         calls = [*parse_calls(fields.get("tool_calls")), *parse_legacy_call(fields.get("function_call"))]
+        if len(calls) > 1:
+            self._answer.measure_fragments(calls)
         refusal = fields.get("refusal")
         extra = self._extra_fields(fields, _KNOWN) | self._other_annotations(fields.get("annotations"))
         reasoning = self._take_reasoning(fields, extra)
@@ -375,10 +385,8 @@ def _is_empty(value: Any) -> bool:
 def decode_chunk(data: str) -> Any:
     """Return an event's JSON, also where a server writes it carelessly.
 
-    UpstreamError `upstream.protocol`, or `transport.toobig` for one of very many values.
+    UpstreamError `upstream.protocol`.
     """
-    if len(data) > LARGE and has_too_many_values(data.encode(errors="replace"), _MOST_VALUES):
-        raise UpstreamError(Reason.TRANSPORT_TOO_BIG, "an event of very many values")
     try:
         return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError):

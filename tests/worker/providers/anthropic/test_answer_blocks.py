@@ -79,6 +79,15 @@ def test_one_index_for_all_blocks_is_none() -> None:
     assert [block.text for block in answer.end(cut=False)] == ['{"add": 1}', '{"sub": 1}']
 
 
+def test_a_place_that_no_answer_has_is_none() -> None:
+    """A number of thousands of digits would be remembered for each block."""
+    answer = AnswerBlocks()
+    answer.start({"type": "text", "text": "a"}, 10**4000)
+    answer.start({"type": "tool_use", "id": "c", "name": "add"}, -1)
+    answer.add({"type": "input_json_delta", "partial_json": "{}"}, 10**4000)
+    assert [block.text for block in answer.end(cut=False)] == ["a", "{}"]
+
+
 @pytest.mark.parametrize("odd", [None, 1, [], {}])
 def test_odd_kinds_and_names_are_none(odd: Any) -> None:
     answer = AnswerBlocks(custom=frozenset({"add"}))

@@ -322,3 +322,16 @@ def test_counts_and_sources_without_end_are_left_out() -> None:
     block = {"type": "text", "text": "", "citations": citations}
     stream.read(json.dumps({"type": "content_block_start", "index": 0, "content_block": block}))
     assert [(url, len(title)) for url, title in stream._titles.items()] == [("https://b/", 1000)]
+
+
+def test_the_values_of_events_are_bounded_and_a_document_may_hold_more() -> None:
+    def dense(count: int) -> str:
+        return json.dumps({"type": "message", "content": [], "usage": {"x": [0] * count}})
+
+    with pytest.raises(UpstreamError, match=r"transport\.toobig"):
+        MessageStream().read(dense(20_001))
+    with pytest.raises(UpstreamError, match=r"transport\.toobig"):
+        any(map(MessageStream().read, [dense(19_000)] * 22))
+    MessageStream().read_document(dense(300_000))
+    with pytest.raises(UpstreamError, match=r"transport\.toobig"):
+        MessageStream().read_document(dense(400_001))

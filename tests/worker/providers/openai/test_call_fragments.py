@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.providers.openai.call_fragments import CallFragment, JsonScanner, parse_calls, parse_legacy_call
+from worker.providers.openai.call_fragments import (
+    MOST_PLACES,
+    CallFragment,
+    JsonScanner,
+    parse_calls,
+    parse_legacy_call,
+)
 
 FUNCTION = {"name": "add", "arguments": '{"a":1}'}
 
@@ -32,6 +38,7 @@ FUNCTION = {"name": "add", "arguments": '{"a":1}'}
             [CallFragment(0, extra={"extra_content": {"google": {"thought_signature": "s"}}})],
         ),
         ([{"index": True, "id": 7}, 7, None, "x"], [CallFragment()]),
+        ([{"index": odd} for odd in (-1, 1e300, 2**64, MOST_PLACES, "1234567")], [CallFragment()] * 5),
         ("none", []),
         (None, []),
         (7, []),

@@ -180,3 +180,15 @@ async def test_no_other_operation_is_known() -> None:
         with pytest.raises(UpstreamError, match=r"model\.unable"):
             await OpenAIProvider(WorkerSettings()).call(server_stub.account(), "count_tokens", "m", b"{}", unmarked)
         assert server_stub.asked == []
+
+
+def test_the_values_of_a_reply_are_bounded() -> None:
+    """They would be built in a thread, and hold up the event loop all the same."""
+    vector = [0.0] * 3072
+    plain = json.dumps(reply(*[vector] * 50, usage={"prompt_tokens": 3})).encode()
+    assert parse_embeddings(plain, in_base64=False).usage is not None
+    dense = reply(vector, usage={"prompt_tokens": 3, "x": [[]] * 100_000})
+    assert parse_embeddings(json.dumps(dense).encode(), in_base64=False).usage is None
+    for odd in (reply(vector, x={str(number): 0 for number in range(100_000)}), reply(*[[]] * 100_000)):
+        with pytest.raises(UpstreamError, match=r"transport\.toobig"):
+            parse_embeddings(json.dumps(odd).encode(), in_base64=True)

@@ -1,5 +1,7 @@
 import asyncio
 import itertools
+import json
+import threading
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
@@ -9,6 +11,7 @@ import pytest
 from tests.support.worker.openai_server import chunk, events, whole
 from wire.blocks import Piece
 from wire.reasons import Reason
+from wire.threads import LARGE
 from worker.errors import UpstreamError
 from worker.providers import Growth
 from worker.providers.openai import growths as growths_module
@@ -84,3 +87,28 @@ async def test_an_answer_in_large_frames_is_whole(monkeypatch: pytest.MonkeyPatc
     body = events(*(chunk("a", obfuscation="x" * 500) for _ in range(100))) + whole("b")
     text = "".join(piece.text for growth in await read(body) for piece in growth.pieces)
     assert text == "a" * 100 + "b"
+
+
+class NotedStream(CompletionStream):
+    """An answer that notes by which threads it is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: list[threading.Thread] = []
+
+    def _read_text(self, data: str) -> None:
+        self.threads.append(threading.current_thread())
+        super()._read_text(data)
+
+
+@pytest.mark.parametrize("label", ["text/event-stream", "application/json"])
+@pytest.mark.parametrize(("size", "apart"), [(LARGE - 1000, False), (LARGE + 1, True)])
+async def test_large_events_and_documents_are_read_beside_the_event_loop(label: str, size: int, apart: bool) -> None:
+    sent = chunk("a", "stop") | {"x": "y" * size}
+    body = events(sent) if label == "text/event-stream" else json.dumps(sent).encode()
+    response = httpx.Response(200, headers={"content-type": label}, stream=httpx.ByteStream(body))
+    answer = NotedStream()
+    async with aclosing(read_growths(response, answer)) as growths:
+        [growth async for growth in growths]
+    assert answer.text == "a"
+    assert [thread is not threading.main_thread() for thread in answer.threads] == [apart]

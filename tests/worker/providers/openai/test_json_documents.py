@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from worker.errors import UpstreamError
 from worker.providers.openai import json_documents
 from worker.providers.openai.json_documents import DocumentParser
-from worker.providers.openai.sse import MAX_EVENT, MOST_IN_VAIN
+from worker.providers.openai.sse import MAX_EVENT, MOST_IN_VAIN, VAIN_BYTES
 
 OBJECTS = st.lists(st.dictionaries(st.text(max_size=3), st.text(max_size=5) | st.integers(), max_size=2), max_size=4)
 
@@ -56,3 +56,20 @@ def test_a_document_that_seems_to_end_is_tried_in_vain_only_so_often(monkeypatch
     with pytest.raises(UpstreamError):
         all(not list(documents.feed(b'["' + b"}" * 4000)) for _ in itertools.count())
     assert sum(tried) < MOST_IN_VAIN + MAX_EVENT
+
+
+def test_tries_in_vain_are_bounded_for_all_documents_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+    decoder = json_documents._document_end
+
+    def try_document(text: str, start: int) -> int:
+        end = decoder(text, start)
+        tried.append(len(text) * (not end))
+        return end
+
+    monkeypatch.setattr(json_documents, "_document_end", try_document)
+    parts, count = [b'{"a":[{}' + b",{}" * 1000, *[b",{}" * 1000] * 50, b"]}"], 20
+    documents = DocumentParser()
+    found = [data for part in parts * count for data in documents.feed(part)] + list(documents.end())
+    assert len(found) == count
+    assert sum(tried) < MOST_IN_VAIN + (VAIN_BYTES + 1) * sum(map(len, found))

@@ -315,8 +315,9 @@ def test_text_that_becomes_a_piece_at_once_is_as_that_which_was_held(parts: list
         (call(index=number, id=f"{number}", name="y" * 100_000) for number in itertools.count()),
         (call(index=number) for number in itertools.count()),
         (call("{}", index=number, id=f"{number}", name="y") for number in itertools.count()),
+        (call(index=number, id="c") for number in itertools.count()),
     ],
-    ids=["ids of one call", "names", "calls without a name", "calls"],
+    ids=["ids of one call", "names", "calls without a name", "calls", "places of one call"],
 )
 def test_whatever_an_answer_is_known_by_counts(fragments: Iterator[CallFragment]) -> None:
     answer = Normaliser()
@@ -355,3 +356,13 @@ def test_an_answer_in_small_pieces_takes_hardly_more_than_its_text(kind: str) ->
     finally:
         tracemalloc.stop()
     assert taken < 4 * count + 128 * 1024
+
+
+def test_a_call_without_a_place_any_more_is_not_elsewhere() -> None:
+    """Of a server that counts from 0 in each event; one that has its place is."""
+    answer = Normaliser()
+    answer.add_call(call("{}", index=0, id="a", name="f"))
+    answer.add_call(call("{}", index=0, id="b", name="f"))
+    answer.add_call(call("", index=1, id="a", name="f"))
+    answer.add_call(call("", index=2, id="b", name="f"))
+    assert [block.text for block in answer.end(cut=False)] == ["{}", "{}", ""]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from worker.errors import UpstreamError
 from worker.providers.openai import sse
-from worker.providers.openai.sse import MAX_EVENT, MOST_IN_VAIN, EventParser
+from worker.providers.openai.sse import MAX_EVENT, MOST_IN_VAIN, VAIN_BYTES, EventParser
 
 
 def read(*pieces: bytes) -> list[str]:
@@ -142,3 +142,16 @@ def test_an_event_after_one_that_was_looked_at_in_vain_ends_where_the_next_begin
     events = EventParser()
     assert len(list(events.feed(b"data: [\n" + b"data: {}\n" * 5000 + b"\n"))) == 1
     assert list(events.feed(b'data: {"a":1}\ndata: {"b":2}\n')) == ['{"a":1}']
+
+
+def test_looks_in_vain_are_bounded_for_all_events_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+
+    def look(text: str) -> bool:
+        looked.append(len(text))
+        return False
+
+    monkeypatch.setattr(sse, "_is_json", look)
+    parser, event, count = EventParser(), b'data: {"a":[\n' + b"data: {},{}\n" * 2000 + b"\n", 20
+    assert len([data for _ in range(count) for data in parser.feed(event)]) == count
+    assert sum(looked) < MOST_IN_VAIN + (VAIN_BYTES + 1) * count * len(event)

@@ -13,8 +13,9 @@ from wire.blocks import Block, add_piece
 from wire.messages import Final, Source, encode
 from worker.errors import UpstreamError
 from worker.providers import Completion
-from worker.providers.openai.normaliser import MAX_ANSWER
+from worker.providers.openai.normaliser import MAX_ANSWER, MOST_FRAGMENTS
 from worker.providers.openai.stream import DONE, LONGEST_ADDRESS, LONGEST_TITLE, CompletionStream
+from worker.providers.value_budget import MOST_OF_EVENT, MOST_VALUES
 
 END = chunk(None, "stop")
 
@@ -108,7 +109,7 @@ def test_tokens_that_are_no_counts_are_left_out(usage: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "odd", ["{", "[]", "7", '"x"', '{"choices": 7}', '{"choices": [{"delta": {"content": 7}}]}', "[" * 100_000, "\x00"]
+    "odd", ["{", "[]", "7", '"x"', '{"choices": 7}', '{"choices": [{"delta": {"content": 7}}]}', "[" * 10_000, "\x00"]
 )
 def test_what_is_no_chunk_is_a_breach_of_protocol(odd: str) -> None:
     error = failure(chunk("a"), odd)
@@ -450,4 +451,39 @@ def test_a_calls_place_of_thousands_of_digits_is_none() -> None:
 def test_an_event_of_very_many_values_is_no_answer_and_one_of_many_is() -> None:
     """Each would be looked at several times, and the worker serves nobody else meanwhile."""
     assert failure('{"x":[' + "[]," * 1_000_000 + "[]]}").reason == "transport.toobig"
-    assert read(chunk("a") | {"x": [0] * 300_000}, END).text == "a"
+    assert failure(chunk("a") | {"x": [0] * MOST_OF_EVENT}).reason == "transport.toobig"
+    assert read(chunk("a") | {"x": [0] * (MOST_OF_EVENT - 100)}, END).text == "a"
+
+
+def test_a_document_may_hold_the_values_of_a_whole_answer() -> None:
+    completion = CompletionStream()
+    completion.read_document(json.dumps(chunk("a", "stop") | {"x": [0] * 300_000}))
+    assert completion.text == "a"
+    with pytest.raises(UpstreamError, match=r"transport\.toobig"):
+        CompletionStream().read_document(json.dumps({"x": [0] * (MOST_VALUES + 1)}))
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        chunk("a") | {"usage": {"prompt_tokens": 1, "completion_tokens": 1, "x": [{}] * 9000}},
+        chunk("") | {"x": [{}] * 9000},
+        [{}] * 9000,
+        with_delta(content=[{"text": ""}] * 5000),
+    ],
+    ids=["usage", "fields", "chunks", "parts"],
+)
+def test_the_values_of_all_events_together_are_bounded(event: Any) -> None:
+    completion, data = CompletionStream(), json.dumps(event)
+    with pytest.raises(UpstreamError, match=r"transport\.toobig"):
+        any(map(completion.read, itertools.repeat(data, 50)))
+
+
+def test_as_many_parts_of_calls_as_no_server_sends_at_once_are_no_answer() -> None:
+    assert failure(with_delta(tool_calls=[{}] * (MOST_FRAGMENTS + 1))).reason == "transport.toobig"
+    assert failure(*[with_delta(tool_calls=[{}] * 100)] * 1000).reason == "transport.toobig"
+    calls = [{**CALL, "index": number, "id": f"c{number}"} for number in range(MOST_FRAGMENTS)]
+    assert len(read(with_delta(tool_calls=calls), END).blocks) == MOST_FRAGMENTS
+    assert read(*[with_delta(tool_calls=[CALL])], *[with_delta(tool_calls=[{"index": 0}])] * 9999, END).blocks == (
+        CALLED,
+    )
