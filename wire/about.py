@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from wire.blocks import Block
 from wire.errors import BadMessageError
 from wire.messages import Call, Chat, HistoryMessage, Prompted, Style, Work
 from wire.prompt import Dialect, Message, Opaque, Picture, Prompt, Refusal, Text, Thought
@@ -131,6 +132,11 @@ def weigh_prompt(prompt: Prompt) -> int:
 def weigh_messages(messages: Iterable[Message]) -> int:
     """Return about how many characters messages have; it looks no further than weigh does."""
     return _add_up(weight for message in messages for weight in _weights(message))
+
+
+def weigh_blocks(blocks: Iterable[Block]) -> int:
+    """Return about how many characters an answer has; it looks no further than weigh does."""
+    return _add_up(weight for block in blocks for value in (block.text, block.extra) for weight in _weigh_values(value))
 
 
 def _add_up(weights: Iterable[int]) -> int:

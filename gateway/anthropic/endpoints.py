@@ -26,7 +26,9 @@ from gateway.openai.models import resolve_model
 from gateway.openai.requests import CompletionRequest
 from gateway.openai.service import QuestionService
 from gateway.settings import GatewaySettings
+from wire.about import weigh_blocks
 from wire.prompt import Prompt
+from wire.threads import run_sized
 
 METHODS = ["POST", "HEAD", "OPTIONS"]
 # Characters of anthropic-beta: a server that refuses all headers above its own limit refuses its account.
@@ -64,7 +66,7 @@ class MessageEndpoints:
         # A body may have megabytes, and an answer takes minutes.
         del fields, wanted
         await question.collect(request, answer)
-        return responses.ok(encode_message(question, answer))
+        return responses.ok(await run_sized(weigh_blocks(answer.blocks), encode_message, question, answer))
 
     async def count_tokens(self, request: Request) -> Response:
         """Count the tokens of a question that isn't asked: a server of the model does, or else they are estimated."""

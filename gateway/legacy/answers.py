@@ -1,6 +1,7 @@
 """The endpoints for an answer by its id: its state, its stream, its stop."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,10 +14,12 @@ from gateway.http.answer_reads import LONGEST_READ
 from gateway.http.response_room import ResponseRoom
 from gateway.legacy import envelope
 from gateway.legacy.frames import LegacyFrames
+from wire.about import weigh_blocks
 from wire.errors import AnswerNotFoundError, StoreUnavailableError
 from wire.jobs import Client
 from wire.messages import TERMINAL
 from wire.reasons import Reason
+from wire.threads import run_sized
 
 ANSWER_METHODS = ["GET", "HEAD", "DELETE", "OPTIONS"]
 STREAM_METHODS = ["GET", "HEAD", "OPTIONS"]
@@ -40,7 +43,8 @@ class AnswerEndpoints:
         progress = await self.relay.answers.read_progress(answer, holder)
         request.state.answer = answer
         origin = self.clients.find_origin(request)
-        return responses.ok(envelope.encode_progress(answer, progress, english=request.state.english, origin=origin))
+        encode = partial(envelope.encode_progress, english=request.state.english, origin=origin)
+        return responses.ok(await run_sized(weigh_blocks(progress.blocks), encode, answer, progress))
 
     async def stream(self, request: Request) -> Response | sse.AnswerStream:
         """Stream the events after `after`, or after Last-Event-ID, as an EventSource gets them."""

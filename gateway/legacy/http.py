@@ -24,6 +24,7 @@ from gateway.legacy.frames import LegacyFrames
 from wire.errors import AnswerNotFoundError
 from wire.jobs import Client
 from wire.messages import Chat, Failed, Final, Image, Work
+from wire.threads import run_sized
 
 METHODS = ["GET", "HEAD", "POST", "OPTIONS"]
 
@@ -48,7 +49,8 @@ class LegacyApi:
         event = envelope.require_text(await self._read_end(request, subscription))
         if isinstance(event, Failed):
             return responses.problem_response(failure_of(event, request.state.english))
-        return responses.ok(envelope.encode_final(event, submission.token, streaming=False))
+        encode = partial(envelope.encode_final, streaming=False)
+        return responses.ok(await run_sized(len(event.text), encode, event, submission.token))
 
     async def image(self, request: Request) -> Response:
         """Return pictures for a keyword."""

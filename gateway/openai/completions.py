@@ -13,6 +13,8 @@ from gateway.openai.answer_assembler import AnswerAssembler
 from gateway.openai.json_fields import Fields
 from gateway.openai.service import QuestionService, SubmittedQuestion
 from gateway.settings import GatewaySettings
+from wire.about import weigh_blocks
+from wire.threads import run_sized
 
 METHODS = ["POST", "HEAD", "OPTIONS"]
 
@@ -40,7 +42,7 @@ class CompletionEndpoint:
         # A body may have megabytes, and an answer takes minutes.
         del fields, wanted
         await question.collect(request, answer)
-        return responses.ok(chunks.encode_completion(question, answer))
+        return responses.ok(await run_sized(weigh_blocks(answer.blocks), chunks.encode_completion, question, answer))
 
 
 def _parse(body: bytes) -> tuple[Fields, requests.CompletionRequest]:

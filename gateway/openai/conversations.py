@@ -100,7 +100,8 @@ class ConversationLookup:
         """
         if not thread.state:
             return
-        states = [thread.digests.history_state([answer], thread.state)]
+        size = weigh_messages([answer])
+        states = [await run_sized(size, thread.digests.history_state, [answer], thread.state)]
         try:
             await self.index.record(client, indexed, states, thread.stale)
         except StoreUnavailableError as error:

@@ -26,6 +26,8 @@ from gateway.openai.schema_marks import only
 from gateway.openai.service import QuestionService
 from gateway.openai.text_chunks import TextCompletionChunks, encode_text_completion
 from gateway.settings import GatewaySettings
+from wire.about import weigh_blocks
+from wire.threads import run_sized
 
 METHODS = ["POST", "HEAD", "OPTIONS"]
 
@@ -82,7 +84,7 @@ class TextCompletionEndpoint:
         # A body may have megabytes, and an answer takes minutes.
         del fields, wanted
         await question.collect(request, answer)
-        return responses.ok(encode_text_completion(question, answer))
+        return responses.ok(await run_sized(weigh_blocks(answer.blocks), encode_text_completion, question, answer))
 
 
 def parse_text_completion(fields: Fields) -> requests.CompletionRequest:

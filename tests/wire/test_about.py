@@ -12,10 +12,12 @@ from wire.about import (
     digest_prompt,
     encode_about,
     weigh,
+    weigh_blocks,
     weigh_message,
     weigh_messages,
     weigh_prompt,
 )
+from wire.blocks import Block
 from wire.errors import BadMessageError
 from wire.messages import Chat, HistoryMessage, Image, Prompted
 from wire.prompt import AnswerFormat, Message, Opaque, Picture, Prompt, Refusal, Text, Thought, Tool, ToolCall
@@ -112,6 +114,17 @@ def test_no_more_is_weighed_than_shows_that_it_is_large() -> None:
     values: list[object] = [[1] * 100] * 1000
     message = Message("user", (Opaque({"type": "file", "x": values}),))
     assert weigh_messages([message]) < LARGE + 1000 < weigh_message(message)
+
+
+def test_of_an_answer_no_more_is_weighed_than_shows_that_it_is_large() -> None:
+    def blocks(many: Block) -> Iterator[Block]:
+        yield many
+        pytest.fail("it looks at all of them")
+
+    assert weigh_blocks(blocks(Block("text", "x" * LARGE))) > LARGE
+    values = [[1] * 100] * 100_000
+    assert LARGE < weigh_blocks(blocks(Block("text", extra={"logprobs": {"content": values}}))) < 2 * LARGE
+    assert weigh_blocks([Block("text", "x" * 1000), Block("opaque", extra={"x": "y" * 1000})]) < 3000
 
 
 def test_a_message_weighs_what_its_parts_and_the_values_in_them_do() -> None:

@@ -26,6 +26,7 @@ from gateway.openai.responses.item_references import read_answers, refers
 from gateway.openai.responses.requests import parse_response
 from gateway.openai.service import QuestionService, SubmittedQuestion
 from gateway.settings import GatewaySettings
+from wire.about import weigh_blocks
 from wire.answers import Progress
 from wire.blocks import Block
 from wire.errors import AnswerNotFoundError
@@ -77,7 +78,7 @@ class ResponseEndpoints:
         # A body may have megabytes, and an answer takes minutes.
         del fields, wanted, answers
         await question.collect(request, answer)
-        return _ok(body.build_whole(answer, answer.blocks))
+        return await _whole(body, answer)
 
     async def one(self, request: Request) -> Response | sse.AnswerStream:
         """Return a response as it is now, with `stream=true` its events; or delete it."""
@@ -191,7 +192,7 @@ class ResponseEndpoints:
         answer = self._assembler()
         answer.add(end)
         await question.finish(answer, answer.blocks)
-        return _ok(body.build_whole(answer, answer.blocks, stopped=end.stopped))
+        return await _whole(body, answer, stopped=end.stopped)
 
 
 def _parse(body: bytes) -> tuple[int, Fields]:
@@ -200,6 +201,16 @@ def _parse(body: bytes) -> tuple[int, Fields]:
 
 def _ok(body: ResponseObject) -> Response:
     return responses.ok(msgspec.json.encode(body))
+
+
+async def _whole(body: ResponseBody, answer: AnswerAssembler, *, stopped: bool = False) -> Response:
+    """Return a response that has ended well."""
+    blocks = answer.blocks
+
+    def encode() -> bytes:
+        return msgspec.json.encode(body.build_whole(answer, blocks, stopped=stopped))
+
+    return responses.ok(await run_sized(weigh_blocks(blocks), encode))
 
 
 def _status(progress: Progress) -> Status:

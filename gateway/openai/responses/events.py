@@ -13,8 +13,10 @@ from gateway.openai.errors import AnswerFailedError, ErrorDetails, fault_in_stre
 from gateway.openai.responses.body import ResponseBody, ResponseObject, Status
 from gateway.openai.responses.item_events import ItemEvent, OpenItem
 from gateway.openai.service import SubmittedQuestion
+from wire.about import weigh_blocks
 from wire.blocks import Block, Piece
 from wire.messages import Event, Failed, Final
+from wire.threads import run_sized
 
 BeginType = Literal["response.created", "response.queued", "response.in_progress"]
 EndType = Literal["response.completed", "response.incomplete", "response.failed"]
@@ -131,14 +133,15 @@ class ResponseEvents:
         answer, item = self._answer, self._item
         # What was sent still has a call that isn't whole.
         blocks = answer.blocks if answer.broken else answer.sent
-        response = self._body.build_whole(answer, blocks, stopped=stopped)
+        size = weigh_blocks(blocks)
+        response = await run_sized(size, self._body.build_whole, answer, blocks, stopped=stopped)
         if answer.broken and response.status != "incomplete":
             return self._fail(answer.broken_end)
         self.finished = True
         await self._question.finish(answer, blocks)
         ended = item.end(blocks[item.number], response.output[-1]) if item and not answer.broken else []
         kind: EndType = "response.completed" if response.status == "completed" else "response.incomplete"
-        return self._encode(*ended, ResponseStateEvent(response=response, type=kind))
+        return await run_sized(size, self._encode, *ended, ResponseStateEvent(response=response, type=kind))
 
     def _fail(self, event: Failed) -> list[SseFrame]:
         self.finished = True

@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+import threading
 from typing import Any
 
 import pytest
 
 from gateway.answering.timings import Timings
 from gateway.errors import DrainingError
+from gateway.openai import usage
 from gateway.settings import GatewaySettings
 from tests.support.conditions import until
+from tests.support.gateway.anthropic_client import MESSAGES, ask
 from tests.support.gateway.harness import RunningGateway, closing_gate, running, settings
 from tests.support.gateway.openai_client import (
     COMPLETIONS,
@@ -27,6 +30,7 @@ from wire import keys
 from wire.jobs import Jobs
 from wire.messages import Chat, Delta, Failed, Final, Replace, Source, Usage
 from wire.redis.store import Store
+from wire.threads import LARGE
 
 pytestmark = pytest.mark.anyio
 
@@ -64,6 +68,34 @@ async def test_a_completion_has_exactly_this_shape(gateway: RunningGateway) -> N
         ],
         "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7},
     }
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (COMPLETIONS, chat("hi")),
+        ("/v1/completions", {"model": MODEL, "prompt": "hi"}),
+        ("/v1/responses", {"model": MODEL, "input": "hi"}),
+        (MESSAGES, ask("hi")),
+    ],
+)
+async def test_a_large_whole_answer_is_rendered_beside_the_loop(
+    gateway: RunningGateway, path: str, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[str] = []
+
+    def estimate(size: int) -> int:
+        threads.append(threading.current_thread().name)
+        return size
+
+    # What each of them does once it has the whole text.
+    monkeypatch.setattr(usage, "_estimate", estimate)
+    for size, beside in ((1, False), (LARGE + 1, True)):
+        gateway.worker.scripts["hi"] = [Final("a" * size)]
+        threads.clear()
+        response = await gateway.client.post(path, json=body)
+        assert ("a" * size) in response.text
+        assert {name.startswith("large") for name in threads} == {beside}
 
 
 async def test_a_stream_has_exactly_these_bytes(gateway: RunningGateway) -> None:
