@@ -126,9 +126,9 @@ async def test_no_upload_is_on_nginx_disk(front: Front, path: str) -> None:
             stream = await stack.enter_async_context(await anyio.connect_tcp("127.0.0.1", front.port))
             head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n"
             await stream.send(head.encode() + b"x" * (size - 1))
-        kept = partial(open_files, front.folder / "client_body")
-        await until(lambda: kept() or any(gateway.seen for gateway in front.gateways), "one body arrives", limit=LIMIT)
-        assert kept() == []
+        files = partial(open_files, front.folder / "client_body")
+        await until(lambda: files() or any(gateway.seen for gateway in front.gateways), "one body arrives", limit=LIMIT)
+        assert files() == []
 
 
 def open_files(folder: Path) -> list[str]:
