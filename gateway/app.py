@@ -35,6 +35,7 @@ from gateway.auth.origins import ServedOrigins, parse_hosts, parse_origins
 from gateway.console.admins import Admins
 from gateway.http.answer_reads import AnswerReads
 from gateway.http.body import BodyReader, BodyRoom, linger
+from gateway.http.long_steps import LongSteps, LongStepsMiddleware
 from gateway.http.middleware import (
     CorsMiddleware,
     DrainMiddleware,
@@ -201,6 +202,7 @@ def _checks(served: ServedOrigins, clients: Clients, refuse: Renderer) -> list[M
     return [
         Middleware(CorsMiddleware, served=served),
         Middleware(ErrorMiddleware, render=_render_error),
+        Middleware(LongStepsMiddleware, steps=LongSteps(), clients=clients, render=refuse),
         Middleware(OriginMiddleware, served=served, clients=clients, render=refuse),
         Middleware(HeadMiddleware, render=refuse),
     ]

@@ -669,10 +669,14 @@ def _brief_limit(event: Failed, english: bool) -> str:
     return f"已上限,{event.retry_after}秒后尝试"
 
 
+# Characters of Accept-Language that are read: browsers send fewer than two hundred.
+_LONGEST_LIST = 1024
+
+
 def prefers_english(accept_language: str) -> bool:
     """Return whether an Accept-Language header ranks English above Chinese."""
     ranks = {"en": 0.0, "zh": 0.0}
-    for part in accept_language.split(","):
+    for part in accept_language[:_LONGEST_LIST].split(","):
         name, _, quality = part.partition(";")
         language = name.strip().lower().split("-")[0]
         if language in ranks:

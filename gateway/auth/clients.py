@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from urllib.parse import unquote_plus
 
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
@@ -13,6 +14,8 @@ from gateway.auth.unnamed_proxy import UnnamedProxy
 from wire.jobs import Client
 
 _SUBPROTOCOL = "key."
+# Not by reading all of a query: anybody may send one that takes long, and each request is asked for its key.
+_KEY_PARAMETER = re.compile(rb"(?:^|&)api_key=([^&]+)")
 _ATTEMPT = re.compile(r"[\w.:-]{16,128}", re.ASCII)
 
 
@@ -31,25 +34,31 @@ class Clients:
             if key is None:
                 raise HTTPException(401, headers={"www-authenticate": "Bearer"})
             return Client(f"key:{key.name}", key.name, key.limit, key.models, key.weight, key.daily)
-        peer = connection.client.host if connection.client else "unknown"
-        address = client_address(peer, connection.headers.getlist("x-forwarded-for"), self.trusted)
+        address, peer = self.find_address(connection), _peer(connection)
         self._unnamed.note(address, connection.headers, trusted=is_trusted(peer, self.trusted))
         return Client(f"address:{address}")
+
+    def find_address(self, connection: HTTPConnection) -> str:
+        """Return the address that a client counts for where it has no key."""
+        return client_address(_peer(connection), connection.headers.getlist("x-forwarded-for"), self.trusted)
 
     def find_origin(self, connection: HTTPConnection) -> str:
         """Return the origin under which the client knows this service, such as `https://chat.example.org`.
 
         It is made from the Host header; '' without a usable one.
         """
-        headers, peer = connection.headers, connection.client.host if connection.client else ""
-        forwarded = headers.get("x-forwarded-proto", "") if is_trusted(peer, self.trusted) else ""
+        headers = connection.headers
+        forwarded = headers.get("x-forwarded-proto", "") if is_trusted(_peer(connection), self.trusted) else ""
         return public_origin(connection.scope["scheme"], headers.get("host", ""), forwarded)
 
     def read_attempt(self, connection: HTTPConnection) -> str:
         """Return the X-Attempt-ID of a trusted proxy, '' for none: it may send the same request to another gateway."""
         sent = connection.headers.get("x-attempt-id", "")
-        peer = connection.client.host if connection.client else ""
-        return sent if _ATTEMPT.fullmatch(sent) and is_trusted(peer, self.trusted) else ""
+        return sent if _ATTEMPT.fullmatch(sent) and is_trusted(_peer(connection), self.trusted) else ""
+
+
+def _peer(connection: HTTPConnection) -> str:
+    return connection.client.host if connection.client else "unknown"
 
 
 def key_subprotocol(connection: HTTPConnection) -> str | None:
@@ -64,6 +73,6 @@ def read_api_key(connection: HTTPConnection) -> str:
         return credentials.strip()
     if header := connection.headers.get("x-api-key"):
         return header
-    if parameter := connection.query_params.get("api_key"):
-        return parameter
+    if parameters := _KEY_PARAMETER.findall(connection.scope["query_string"]):
+        return unquote_plus(parameters[-1].decode("latin-1"))
     return (key_subprotocol(connection) or "").removeprefix(_SUBPROTOCOL)

@@ -52,9 +52,9 @@ def _read_cookie(connection: HTTPConnection, name: str) -> str:
 
     Starlette reads cookies by http.cookies, which can take half a minute for 64 kB of backslashes (CVE-2024-7592).
     """
-    pairs = [pair.partition("=") for header in connection.headers.getlist("cookie") for pair in header.split(";")]
-    values = [value.strip() for given, _, value in pairs if given.strip() == name]
-    return values[-1] if values and _VALUE.fullmatch(values[-1]) else ""
+    cookies = ";".join(connection.headers.getlist("cookie"))
+    values = re.findall(rf"(?:^|;)[ \t]*{name}[ \t]*=([^;]*)", cookies)
+    return values[-1].strip() if values and _VALUE.fullmatch(values[-1].strip()) else ""
 
 
 def _read_credentials(connection: HTTPConnection) -> str:

@@ -28,6 +28,8 @@ MOST_WAITING = 256
 _COME_BACK = 1
 # The longest part of an encoding's name that its error contains.
 _LONGEST_NAME = 64
+# How many encodings are looked at one by one.
+_MOST_NAMES = 8
 T = TypeVar("T")
 
 
@@ -154,13 +156,15 @@ class BodyReader:
                     timeout.reschedule(min(loop.time(), begun + len(body) / SLOWEST) + self.time_limit)
         except TimeoutError:
             raise _slow() from None
+        await request.state.turn()
         return bytes(body)
 
 
 def _check_encoding(request: Request) -> None:
     """Raise BodyEncodingError for a body that isn't sent as it is."""
     encoding = ", ".join(request.headers.getlist("content-encoding")).strip()
-    if any(name.strip().lower() not in ("", "identity") for name in encoding.split(",")):
+    names = encoding.split(",", _MOST_NAMES)
+    if any(name.strip().lower() not in ("", "identity") for name in names):
         raise BodyEncodingError(encoding[:_LONGEST_NAME])
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import anyio
 import httpx
@@ -16,6 +17,7 @@ from gateway.errors import ERRORS, problem_for
 from gateway.http.responses import encode_error
 from gateway.openai import errors as openai_errors
 from tests.deploy.conftest import ADDRESSES, START_LIMIT, accepts, nginx, rendered
+from tests.support.abuse.crowd import crowd_at
 from tests.support.conditions import until
 from tests.support.deploy.upstreams import Gateway, Names, name_server, serving
 from tests.support.processes import free_port
@@ -186,3 +188,36 @@ async def test_without_a_place_for_a_body_nginx_is_busy(port: int, tmp_path: Pat
     assert received.startswith(b"HTTP/1.1 503 ")
     assert b"Retry-After: 2\r\n" in received
     assert received.endswith(encode_error(problem_for(Reason.QUEUE_FULL)))
+
+
+async def test_many_requests_at_once_that_take_long_hold_up_nobody_else(tmp_path: Path) -> None:
+    """Each is refused in the end, and until then takes a few hundredths of a second of the gateway's event loop."""
+    messages = [{"role": "system", "content": "a"}] * 1900
+    body = msgspec.json.encode({"model": "stand-in", "input": messages, "stream": True})
+    head = (
+        "POST /v1/responses HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 198.51.100.9\r\n"
+        f"Last-Event-ID: s0-{'0' * 32}.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    async with crowd_at(tmp_path) as crowd, AsyncExitStack() as stack:
+        await crowd.join("small")
+        await crowd.answers("small")
+        port = urlsplit(crowd.cluster.urls[0]).port
+        assert port is not None
+        streams = [await connect(stack, port) for _ in range(50)]
+        sent, refused = list[SocketStream](), list[bytes]()
+
+        async def ask_large(stream: SocketStream) -> None:
+            await stream.send(head.encode() + body)
+            sent.append(stream)
+            refused.append(await stream.receive())
+
+        async with anyio.create_task_group() as group:
+            for stream in streams:
+                group.start_soon(ask_large, stream)
+            await until(lambda: len(sent) == len(streams), "all are sent")
+            began = anyio.current_time()
+            [exchange] = await crowd.answers("small")
+            assert exchange.code == 200
+            waited = anyio.current_time() - began
+        assert {answer.split(b" ", 2)[1] for answer in refused} == {b"404"}
+        assert waited < (anyio.current_time() - began) / 4

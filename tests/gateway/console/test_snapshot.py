@@ -121,7 +121,7 @@ def test_an_address_is_shown_as_a_digest_that_says_nothing_of_it() -> None:
     one, other = show_client("address:192.0.2.7"), show_client("address:192.0.2.8")
     assert one == show_client("address:192.0.2.7") != other
     assert re.fullmatch("#[0-9a-f]{8}", one)
-    assert "192" not in one
+    assert "192.0.2" not in one
     assert one[1:] != hashlib.blake2s(b"address:192.0.2.7", digest_size=4).hexdigest()
 
 

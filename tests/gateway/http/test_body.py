@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 from starlette.exceptions import HTTPException
@@ -14,6 +15,7 @@ from gateway.answering.drain import ActiveRequests
 from gateway.auth.clients import Clients
 from gateway.errors import BodyEncodingError, DrainingError
 from gateway.http.body import MOST_WAITING, BodyReader, BodyRoom, linger
+from gateway.http.long_steps import LongSteps
 from tests.support.conditions import until
 from wire.errors import ClientFullError
 from wire.threads import LARGE
@@ -30,7 +32,8 @@ def request(chunks: Sequence[bytes], *headers: tuple[bytes, bytes], ended: bool 
         body = left.pop(0) if left else b""
         return {"type": "http.request", "body": body, "more_body": bool(left) or not ended}
 
-    scope = {"type": "http", "method": "POST", "headers": list(headers), "state": {"active_requests": ActiveRequests()}}
+    state = {"active_requests": ActiveRequests(), "turn": partial(LongSteps().wait, "client")}
+    scope = {"type": "http", "method": "POST", "headers": list(headers), "state": state}
     return Request(scope, receive)
 
 

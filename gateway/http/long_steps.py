@@ -1,0 +1,130 @@
+"""What requests take of the event loop: of one client one long step after the other, with a rest as long after each.
+
+A step is what runs between two waits, and nobody else's runs meanwhile. What a request of 64 kB takes is nothing beside
+an answer, but a client has hundreds of connections, and all of them together would hold up everybody for seconds.
+"""
+
+import asyncio
+import time
+import types
+from collections import Counter
+from collections.abc import Callable, Coroutine, Generator
+from functools import partial
+from typing import Any
+from weakref import WeakValueDictionary
+
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.auth.clients import Clients
+from gateway.http.responses import Renderer
+from wire.errors import ClientFullError
+
+# Seconds of the processor's time from which a step is a long one: an ordinary question's take a tenth.
+LONG = 0.004
+# How many requests of a client begin in one round of the loop; the others begin one in a round.
+_AT_ONCE = 4
+# Seconds for which a request waits for those before it, and after which its client may come back.
+_PATIENCE, _COME_BACK = 30.0, 1
+Step = Callable[[], Any]
+
+
+class LongSteps:
+    """The long steps of each client; `clock` is the processor's time of this thread in seconds."""
+
+    def __init__(self, patience: float = _PATIENCE, clock: Callable[[], float] = time.thread_time) -> None:
+        self._patience = patience
+        self._clock = clock
+        # Until when each client rests, as the loop's time.
+        self._rests: dict[str, float] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        # How many have begun in this round of the loop.
+        self._begun: Counter[str] = Counter()
+
+    async def wait(self, client: str) -> None:
+        """Wait until it is the turn of a client's request. ClientFullError if that takes too long."""
+        turn = self._turns.get(client)
+        if turn is None and client not in self._rests and self._begins(client):
+            return
+        if turn is None:
+            turn = self._turns[client] = asyncio.Lock()
+        try:
+            async with asyncio.timeout(self._patience), turn:
+                await asyncio.sleep(0)
+                # A rest becomes longer while others of the client's requests run.
+                while (rest := self._rests.get(client, 0) - asyncio.get_running_loop().time()) > 0:  # noqa: ASYNC110
+                    await asyncio.sleep(rest)
+        except TimeoutError:
+            raise ClientFullError(_COME_BACK) from None
+
+    def _begins(self, client: str) -> bool:
+        """Count a request that begins; return False if others of its client are enough for this round of the loop."""
+        if not self._begun:
+            asyncio.get_running_loop().call_soon(self._begun.clear)
+        self._begun[client] += 1
+        return self._begun[client] <= _AT_ONCE
+
+    @types.coroutine
+    def run(self, client: str, work: Coroutine[Any, Any, None]) -> Generator[Any, Any, None]:
+        """Run a client's work, and let it rest after each long step."""
+        step: Step = partial(work.send, None)
+        while True:
+            began = self._clock()
+            try:
+                awaited = step()
+            except StopIteration:
+                return
+            finally:
+                if (took := self._clock() - began) >= LONG:
+                    self._rest(client, took)
+            try:
+                yield awaited
+            except BaseException as error:  # noqa: BLE001 - it is for the work
+                step = partial(work.throw, error)
+            else:
+                step = partial(work.send, None)
+
+    def _rest(self, client: str, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        until = self._rests[client] = max(self._rests.get(client, 0), loop.time()) + seconds
+        loop.call_at(until, self._end_rest, client)
+
+    def _end_rest(self, client: str) -> None:
+        if self._rests.get(client, 0) <= asyncio.get_running_loop().time():
+            self._rests.pop(client, None)
+
+
+class LongStepsMiddleware:
+    """Lets requests wait for their client's turn, and then measures their steps.
+
+    Endpoints wait once more for `request.state.turn()` where a body has come.
+    """
+
+    def __init__(self, app: ASGIApp, steps: LongSteps, clients: Clients, render: Renderer) -> None:
+        self._app = app
+        self._steps = steps
+        self._clients = clients
+        self._render = render
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        client = self._identify(HTTPConnection(scope))
+        scope["state"]["turn"] = partial(self._steps.wait, client)
+        try:
+            await self._steps.wait(client)
+        except ClientFullError as error:
+            response = await self._render(HTTPConnection(scope), error)
+            await response(scope, receive, send)
+            return
+        await self._steps.run(client, self._app(scope, receive, send))  # type: ignore[arg-type]
+
+    def _identify(self, connection: HTTPConnection) -> str:
+        """Return whose the request is: who has no key has an address."""
+        try:
+            return self._clients.identify(connection).name
+        except HTTPException:
+            return f"address:{self._clients.find_address(connection)}"
