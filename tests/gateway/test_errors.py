@@ -166,6 +166,7 @@ def test_errors_up_to_399_ride_on_a_200() -> None:
         ("en, zh", False),
         ("en;q=high", False),
         ("EN-gb;level=1", True),
+        ("fr;q=1," * 1000 + "en", False),
     ],
 )
 def test_english_is_for_who_prefers_it_to_chinese(header: str, english: bool) -> None:

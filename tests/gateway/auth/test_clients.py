@@ -14,7 +14,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from gateway.auth.api_keys import ApiKey
-from gateway.auth.clients import Clients
+from gateway.auth.clients import Clients, read_api_key
 from tests.support.conditions import until
 from tests.support.gateway.harness import RunningGateway, closing_gate, received, running, settings
 from tests.support.redis_client import redis_client
@@ -87,6 +87,20 @@ async def test_without_a_right_key_nothing_is_asked(store: Store, keys_file: Pat
         english = await gateway.client.post("/api", json=ASK, headers={"accept-language": "en"})
         assert english.json() == {"code": 401, "message": "API key missing or wrong"}
         assert gateway.worker.asked == []
+
+
+@pytest.mark.parametrize(
+    ("query", "key"),
+    [
+        (b"a=1&api_key=one", "one"),
+        (b"api_key=one&api_key=t%77o+3", "two 3"),
+        (b"api_key=&api_keys=x&xapi_key=y", ""),
+        (b"%41&" * 15_000 + b"api_key=one", "one"),
+    ],
+)
+def test_a_querys_last_key_counts(query: bytes, key: str) -> None:
+    scope = {"type": "http", "headers": [], "query_string": query}
+    assert read_api_key(HTTPConnection(scope)) == key
 
 
 async def test_a_socket_is_refused_before_it_opens(store: Store, keys_file: Path) -> None:

@@ -1,6 +1,7 @@
 """Long steps: of one client one after the other, with a rest after each, whatever another one's are."""
 
 import asyncio
+import itertools
 from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
@@ -32,7 +33,7 @@ class Processor:
 
 async def serve(steps: LongSteps, client: str, work: Coroutine[Any, Any, None]) -> None:
     await steps.wait(client)
-    await steps.run(client, work)  # type: ignore[arg-type]
+    await steps.run(client, work)
 
 
 async def test_one_clients_long_steps_leave_the_loop_to_others() -> None:
@@ -79,7 +80,7 @@ async def test_few_requests_of_one_client_begin_in_one_round_of_the_loop() -> No
         loop.call_soon(count)
         for _ in range(50):
             group.create_task(serve(steps, "client", processor.work("one", 0)))
-    begun = [after - before for before, after in zip(rounds, rounds[1:], strict=False)]
+    begun = [after - before for before, after in itertools.pairwise(rounds)]
     assert max(begun) <= 5
     assert len(processor.ran) == 50
 
@@ -115,7 +116,7 @@ async def test_work_that_is_cancelled_or_fails_does_so() -> None:
         await task
     assert task.cancelled()
     assert seen == ["cancelled"]
-    with pytest.raises(ValueError, match="^$"):
+    with pytest.raises(ValueError, match=r"^$"):
         await serve(steps, "client", fails())
 
 
