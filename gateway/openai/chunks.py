@@ -197,6 +197,8 @@ class CompletionChunks:
         self._about = question.about
         self._answer = answer
         self._calls = 0
+        # The last block that was signed, and the length of its text then.
+        self._signed = (-1, 0)
         self.finished = False
         self._begin_chunks()
 
@@ -249,8 +251,17 @@ class CompletionChunks:
         if not piece.extra:
             return [self._chunk(delta)]
         if is_signed(piece):
-            piece = msgspec.structs.replace(piece, text=self._answer.sent[piece.block].text)
+            piece = self._with_unsigned(piece)
         return [self._chunk(add_fields(delta, message_fields([piece])), logprobs=_logprobs([piece]))]
+
+    def _with_unsigned(self, piece: Piece) -> Piece:
+        """Return a piece that is signed with all of its block's text; of one that was signed before, with what is new.
+
+        To repeat the text for each signature of a block would take the square of its length.
+        """
+        text, (block, length) = self._answer.sent[piece.block].text, self._signed
+        self._signed = piece.block, len(text)
+        return msgspec.structs.replace(piece, text=text[length:] if block == piece.block else text)
 
     def _render_call(self, piece: Piece) -> list[ChunkDelta]:
         """Return the name of a call that begins, and then its arguments."""

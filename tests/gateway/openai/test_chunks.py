@@ -345,3 +345,9 @@ async def test_the_text_before_a_piece_is_read_only_where_it_is_signed(monkeypat
     assert read == []
     (frame,) = await presenter.render(Delta("", pieces=(Piece(0, "reasoning", "b", extra={"signature": "s"}),)))
     assert b'"thinking_blocks":[{"type":"thinking","thinking":"aaab","signature":"s"}]' in frame.data
+    # What was signed isn't sent with the next signature again.
+    (frame,) = await presenter.render(Delta("", pieces=(Piece(0, "reasoning", "c", extra={"signature": "t"}),)))
+    assert b'"thinking_blocks":[{"type":"thinking","thinking":"c","signature":"t"}]' in frame.data
+    next_block = (Piece(1, "text", "x"), Piece(2, "reasoning", "d", extra={"signature": "u"}))
+    _, frame = await presenter.render(Delta("", pieces=next_block))
+    assert b'"thinking_blocks":[{"type":"thinking","thinking":"d","signature":"u"}]' in frame.data
