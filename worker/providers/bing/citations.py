@@ -2,11 +2,22 @@
 
 import re
 
+from wire.reasons import Reason
+from worker.errors import UpstreamError
+
 # `[^1^]` and the like: non-greedy, within one line. The group matches a mark that isn't closed in its line, together
 # with the rest of the line: that can't contain a mark, and a search from each `[^` in it would be quadratic.
 _MARK = re.compile(r"\[\^[^\n]*?\^\]|(\[\^[^\n]*)")
+# The largest number of marks in a text; real ones have some dozens, and each takes a microsecond.
+MOST_MARKS = 5000
 # How many characters before the consumed position must be unchanged for a text to count as a continuation.
 _TAIL = 256
+
+
+def check_marks(text: str) -> None:
+    """Check the number of marks. UpstreamError `transport.toobig` for more than any answer has."""
+    if text.count("[^") > MOST_MARKS:
+        raise UpstreamError(Reason.TRANSPORT_TOO_BIG, "a text of very many citation marks")
 
 
 def remove_citations(text: str) -> str:

@@ -75,15 +75,17 @@ class EdgeGPTProvider:
         stream = hub.ask_stream(
             prompt=question, wss_link=hub_socket, conversation_style=style, raw=True, webpage_context=context or None
         )
-        citations, shown, failure, replaced = CitationFilter(), "", None, 0
+        citations, read, shown, failure, replaced = CitationFilter(), "", "", None, 0
         async with _closing(stream, hub_socket):
             # Run EdgeGPT until its stream ends, and yield the reply's text whenever it has changed.
             try:
                 async for _ in stream:
-                    if (text := citations.update(reply.text)) != shown:
-                        replaced += 0 if text.startswith(shown) else len(text)
-                        if replaced > MAX_REPLACED:
-                            raise UpstreamError(Reason.TRANSPORT_TOO_BIG, "an answer that changes without end")
+                    # With its marks, which take their time where nothing is left without them.
+                    replaced += 0 if reply.text.startswith(read) else len(reply.text)
+                    if replaced > MAX_REPLACED:
+                        raise UpstreamError(Reason.TRANSPORT_TOO_BIG, "an answer that changes without end")
+                    read = reply.text
+                    if (text := citations.update(read)) != shown:
                         shown = text
                         yield Snapshot(shown)
             except Exception as error:  # noqa: BLE001 - EdgeGPT raises bare Exceptions

@@ -26,9 +26,10 @@ _REFERENCES = re.compile(r'\A(?:\[\d+\]: \S+(?: ".*")?\n)+\n*')
 # The largest number of records in a message, and of bytes of one whose halves of surrogate pairs are dropped.
 MOST_RECORDS = 1000
 LONGEST_MENDED = 256 * 1024
-# The largest number of suggestions, and of characters of one.
+# The largest number of suggestions, of characters of one, and of bytes of a hidden text that holds some.
 MOST_SUGGESTIONS = 100
 LONGEST_SUGGESTION = 1000
+_LONGEST_HIDDEN = 16 * 1024
 
 _NOTHING = msgspec.Raw(b"")
 
@@ -79,6 +80,8 @@ class ChatHubMessage(msgspec.Struct, rename="camel", gc=False):
         """The questions that the user might ask next."""
         if self.message_type == "InternalSuggestions":
             hidden = self.hidden_text or ""
+            if len(hidden) > _LONGEST_HIDDEN:
+                return ()
             suggestions = _loads(hidden[hidden.find("{") : hidden.rfind("}") + 1].encode())
             offered = suggestions.get("suggestedUserResponses") if isinstance(suggestions, dict) else None
             return _bounded(map(_string, offered if isinstance(offered, list) else []))

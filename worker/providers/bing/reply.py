@@ -6,7 +6,7 @@ from wire.messages import TurnCount
 from wire.reasons import Reason
 from worker.errors import UpstreamError
 from worker.providers import Completion
-from worker.providers.bing.citations import remove_citations
+from worker.providers.bing.citations import check_marks, remove_citations
 from worker.providers.bing.errors import map_turn_failure, name_failure
 from worker.providers.bing.frames import (
     CLOSE,
@@ -21,7 +21,12 @@ from worker.providers.bing.frames import (
     ChatHubResult,
     read_frames,
 )
+from worker.providers.value_budget import ValueBudget
 
+# Values that a message has free of charge: real ones have some hundreds.
+_FREE_VALUES = 1000
+# The largest number of internal suggestions that are read at once, each of which holds JSON of its own.
+MOST_INTERNAL = 16
 # The model writes that it has lost the thread: the next question gets a fresh conversation.
 _GIVE_UP_PHRASES = ("I’m still learning", "我还在学习")
 
@@ -48,6 +53,7 @@ class BingReply:
         self._turns: TurnCount | None = None
         self._suggestions: tuple[str, ...] = ()
         self._disengaged = False
+        self._values = ValueBudget(_FREE_VALUES)
         self.text = ""
 
     @property
@@ -57,6 +63,7 @@ class BingReply:
 
     def read(self, message: bytes) -> ReplyUpdate:
         """Read one WebSocket message, UTF-8. UpstreamError if it violates the protocol or ends the turn early."""
+        self._values.charge(message)
         greatest = ReplyUpdate.NOTHING
         for frame in read_frames(message):
             greatest = max(greatest, self._read_frame(frame))
@@ -117,13 +124,25 @@ class BingReply:
             if message.is_answer:
                 answer = message
             self._disengaged = self._disengaged or message.message_type == "Disengaged"
-            self._suggestions = message.suggestions or self._suggestions
+        self._read_suggestions(messages)
         if answer is None or not (text := answer.shown):
             return
         is_apology = answer.content_origin == "Apology" and self._shown is not None
         if is_apology and self._shown and self._shown.content_origin != "Apology":
             return
+        check_marks(text)
         self._shown, self.text = answer, text
+
+    def _read_suggestions(self, messages: list[ChatHubMessage]) -> None:
+        """Take the last suggestions that there are."""
+        internal = 0
+        for message in reversed(messages):
+            internal += message.message_type == "InternalSuggestions"
+            if internal > MOST_INTERNAL:
+                return
+            if suggestions := message.suggestions:
+                self._suggestions = suggestions
+                return
 
 
 def _gives_up(text: str) -> bool:

@@ -15,6 +15,7 @@ from aiohttp_socks import ProxyConnectionError, ProxyConnector, ProxyError, Prox
 from yarl import URL
 
 from wire.reasons import Reason
+from wire.threads import LARGE, run_sized
 from worker.accounts.account import CookieAccount
 from worker.errors import UpstreamError
 from worker.providers import BeforeSend
@@ -28,6 +29,10 @@ MAX_MESSAGE = 4 * 1024 * 1024
 PING_INTERVAL = 1.0
 # The largest number of messages for one question, with pings; real ones are a few thousand.
 MOST_MESSAGES = 100_000
+# Bytes of all of them: texts are cumulative, so that long answers have a hundred megabytes.
+MOST_BYTES = 256 * 1024 * 1024
+# Of the handshake's.
+_LONGEST_HANDSHAKE = 4096
 # How many messages are read at once, before whatever else the worker does has its turn.
 _BURST = 16
 
@@ -69,7 +74,7 @@ class ChatHubSocket:
         self._session: aiohttp.ClientSession | None = None
         self._socket: aiohttp.ClientWebSocketResponse[Literal[False]] | None = None
         self._handshake_done = False
-        self._received = 0
+        self._received = self._bytes = 0
         self._pinged = 0.0
         self.closed = False
         self.veto: Exception | None = None
@@ -125,7 +130,8 @@ class ChatHubSocket:
         while True:
             if not (message := await self._receive()):
                 return ""
-            update = read(message)
+            size = len(message)
+            update = read(message) if size <= LARGE else await run_sized(size, read, message)
             if update is not ReplyUpdate.NOTHING:
                 return _REPLACEMENTS[update]
 
@@ -160,6 +166,8 @@ class ChatHubSocket:
                 message = await self._receive()
         except TimeoutError as error:
             raise UpstreamError(Reason.TIMEOUT_CONNECT, "no handshake in time") from error
+        if len(message) > _LONGEST_HANDSHAKE:
+            raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "a handshake that is too long")
         for frame in read_frames(message):
             if frame.error:
                 raise UpstreamError(Reason.TRANSPORT_UPGRADE, name_failure(frame.error, "a handshake that fails"))
@@ -179,6 +187,9 @@ class ChatHubSocket:
             received = await socket.receive()
             if received.type is _TEXT:
                 message: bytes = received.data
+                self._bytes += len(message)
+                if self._bytes > MOST_BYTES:
+                    raise UpstreamError(Reason.TRANSPORT_TOO_BIG, "messages without end")
                 return message
             if received.type is aiohttp.WSMsgType.PING:
                 # A closed connection is detected when reading.

@@ -613,10 +613,13 @@ def silent_port() -> Any:
         yield server.getsockname()[1]
 
 
-async def test_an_answer_that_changes_without_end_is_cut_off(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each change is written whole, and Redis keeps them all."""
+@pytest.mark.parametrize("texts", [("a" * 1000, "b" * 1000), ("[^a^]" * 200, "[^b^]" * 200)], ids=["text", "marks"])
+async def test_an_answer_that_changes_without_end_is_cut_off(
+    stage: Any, monkeypatch: pytest.MonkeyPatch, texts: tuple[str, str]
+) -> None:
+    """Each change is written whole, and Redis keeps them all; or is read for its marks."""
     monkeypatch.setattr(edgegpt, "MAX_REPLACED", 5000)
-    stage.script = says(*(update("ab"[number % 2] * 1000) for number in range(100)))
+    stage.script = says(*(update(texts[number % 2]) for number in range(100)))
     with pytest.raises(UpstreamError) as caught:
         await updates(asking(stage.settings))
     assert caught.value.reason == Reason.TRANSPORT_TOO_BIG

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from wire.messages import Source, TurnCount
 from worker.errors import UpstreamError
 from worker.providers import Completion
+from worker.providers.bing import frames
+from worker.providers.bing.citations import MOST_MARKS
 from worker.providers.bing.reply import BingReply, ReplyUpdate
 
 STATE = b"state"
@@ -256,3 +258,46 @@ def test_any_turn_completes_or_fails_with_our_error(
 ) -> None:
     with suppress(UpstreamError):
         assert completion(*(update(*fields) for fields in updates), final(*last)).text
+
+
+@pytest.mark.parametrize("field", ["messages", "arguments", "suggestedResponses", "adaptiveCards"])
+def test_the_values_of_a_message_and_of_all_of_a_turn_are_bounded(field: str) -> None:
+    """Each takes the event loop a microsecond and more, and the server may send them for minutes."""
+
+    def dense(count: int) -> str:
+        many: Any = [{}] * count
+        if field == "arguments":
+            return json.dumps({"type": 1, "target": "update", "arguments": many}) + "\x1e"
+        return update(*many) if field == "messages" else update(bot(**{field: many}))
+
+    assert failure(dense(100_000)).reason == "transport.toobig"
+    assert failure(*[dense(9000)] * 30).reason == "transport.toobig"
+    assert heard(*[dense(100)] * 9000, update(bot("a"))).text == "a"
+
+
+def test_citation_marks_are_bounded() -> None:
+    assert completion(final(bot("a" + "[^1^]" * MOST_MARKS))).text == "a"
+    for mark in ("[^1^]", "[^\n"):
+        assert failure(update(bot("a" + mark * (MOST_MARKS + 1)))).reason == "transport.toobig"
+
+
+def test_internal_suggestions_are_read_as_far_as_any_server_sends_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    read_texts: list[bytes] = []
+    loads = frames._loads
+
+    def load(data: bytes) -> Any:
+        read_texts.append(bytes(data))
+        return loads(data)
+
+    monkeypatch.setattr(frames, "_loads", load)
+
+    def internal(text: str) -> dict[str, Any]:
+        return {"messageType": "InternalSuggestions", "hiddenText": text}
+
+    offered = json.dumps({"suggestedUserResponses": ["next"]})
+    assert completion(final(bot("a"), internal(offered), internal(""))).suggestions == ("next",)
+    read_texts.clear()
+    assert completion(final(bot("a"), *[internal('{"a":1}')] * 3000)).suggestions == ()
+    assert completion(final(bot("a"), internal(json.dumps({"a": [[]] * 100_000})))).suggestions == ()
+    assert len(read_texts) < 50
+    assert max(map(len, read_texts)) < 100

@@ -1,15 +1,17 @@
 import asyncio
 import ssl
+import threading
 from typing import Any
 
 import pytest
 from aiohttp import web
 
 from tests.support.conditions import until
+from wire.threads import LARGE
 from worker.accounts.account import CookieAccount
 from worker.errors import UpstreamError
 from worker.providers.bing import socket as bing_socket
-from worker.providers.bing.reply import BingReply
+from worker.providers.bing.reply import BingReply, ReplyUpdate
 from worker.providers.bing.socket import ChatHubSession, ChatHubSocket
 
 pytestmark = pytest.mark.anyio
@@ -195,3 +197,50 @@ async def test_what_is_no_http_is_logged_without_the_address_which_has_a_key() -
             await line.open({})
         await line.close()
     assert (caught.value.reason, caught.value.detail) == ("transport.connect", "ClientResponseError")
+
+
+@pytest.mark.parametrize(("size", "apart"), [(LARGE - 1000, False), (LARGE, True)])
+async def test_large_messages_are_read_beside_the_event_loop(
+    stage: Any, monkeypatch: pytest.MonkeyPatch, size: int, apart: bool
+) -> None:
+    threads: list[threading.Thread] = []
+    read = BingReply.read
+
+    def note(reply: BingReply, message: bytes) -> ReplyUpdate:
+        threads.append(threading.current_thread())
+        return read(reply, message)
+
+    async def send(socket: web.WebSocketResponse) -> None:
+        await socket.send_str("{}\x1e")
+        await socket.send_str('{"type":6,"x":"' + "y" * size + '"}\x1e')
+
+    monkeypatch.setattr(BingReply, "read", note)
+    stage.shake = send
+    line = line_to(stage.url)
+    await line.open({})
+    await line.send_str(HELLO)
+    await line.receive_str()
+    assert await line.receive_str() == '{"type":6}\x1e'
+    assert [thread is not threading.main_thread() for thread in threads] == [apart]
+    await line.close()
+
+
+@pytest.mark.parametrize(("size", "count", "reason"), [(1000, 60, "transport.toobig"), (5000, 1, "upstream.protocol")])
+async def test_bytes_without_end_and_a_long_handshake_are_cut_off(
+    stage: Any, monkeypatch: pytest.MonkeyPatch, size: int, count: int, reason: str
+) -> None:
+    monkeypatch.setattr(bing_socket, "MOST_BYTES", 50_000)
+
+    async def flood(socket: web.WebSocketResponse) -> None:
+        for _ in range(count):
+            await socket.send_str('{"x":"' + "y" * size + '"}\x1e')
+
+    stage.shake = flood
+    line = line_to(stage.url)
+    await line.open({})
+    await line.send_str(HELLO)
+    line._handshake_done = count > 1
+    with pytest.raises(UpstreamError) as caught:
+        await line.receive_str()
+    assert caught.value.reason == reason
+    await line.close()
