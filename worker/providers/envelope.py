@@ -154,6 +154,8 @@ class _Opener:
 
     def _opened(self, value: Any, depth: int = _DEEPEST) -> list[Any]:
         """Return a value that remains, alone; nothing for an object that doesn't. What is nested too deep stays."""
+        if isinstance(value, str):
+            return [] if (text := self.unwrap(value)) is None else [text]
         try:
             return [self._open_value(value, depth)]
         except _UnopenedError:
