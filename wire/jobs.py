@@ -34,7 +34,7 @@ from wire.errors import (
 )
 from wire.json_values import unpacked_bytes
 from wire.messages import Call, Failed, Final, Prompted, Work, encode
-from wire.prompt_text import plain_question
+from wire.prompt_text import joined_bytes, plain_question
 from wire.reasons import Reason
 from wire.redis.store import Store
 from wire.rolling_update import OutdatedProcesses
@@ -409,7 +409,7 @@ def _encode(work: Work) -> tuple[bytes, bytes, int]:
     """
     encoded = encode(work)
     # What a call for embeddings sends stays as it came.
-    unpacked = len(encoded) if isinstance(work, Call) else unpacked_bytes(encoded)
+    unpacked = len(encoded) if isinstance(work, Call) else unpacked_bytes(encoded) + joined_bytes(work)
     return encoded, encode_about(describe(work)), unpacked
 
 

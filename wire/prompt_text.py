@@ -1,5 +1,6 @@
 """A prompt in text alone, for an upstream that gets nothing else and may know what came before."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -93,6 +94,19 @@ def fill_text(work: Work) -> Work:
         leading=text.leading,
         asked=text.asked,
     )
+
+
+def joined_bytes(work: Work) -> int:
+    """Return how many bytes of memory fill_text takes: for texts of several parts, or messages, joined to one."""
+    if not isinstance(work, Prompted):
+        return 0
+    text = _work_text(work)
+    messages = (*text.history, *text.leading, *text.asked)
+    texts = {id(one): one for one in (text.question, text.instructions, *(message.text for message in messages))}
+    own = {
+        id(part.text) for message in work.prompt.messages for part in message.parts if isinstance(part, Text | Refusal)
+    }
+    return sum(sys.getsizeof(one) for key, one in texts.items() if one and key not in own)
 
 
 def _work_text(work: Prompted) -> TextPrompt:

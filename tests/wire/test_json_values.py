@@ -1,6 +1,7 @@
 """How many values a JSON text may hold."""
 
 import json
+import sys
 import tracemalloc
 
 import pytest
@@ -75,3 +76,12 @@ def test_a_text_counts_as_its_length_at_least(size: int) -> None:
 def test_what_is_inside_strings_of_a_large_text_is_no_value() -> None:
     text = json.dumps(["[{," * LARGE]).encode()
     assert unpacked_bytes(text) == len(text)
+
+
+@pytest.mark.parametrize("first", ["", "é", "ÿ", "Ā", "你", "\uffff", "😀", "\U0010ffff"])
+@pytest.mark.parametrize("escaped", ["", '"', "\\"])
+def test_a_string_counts_as_what_its_widest_character_makes_of_all(first: str, escaped: str) -> None:
+    strings = [first + escaped + "a" * 100_000, "b" * 100_000, "é" * 100_000, "你" * 100_000]
+    text = json.dumps(strings, ensure_ascii=False).encode()
+    taken = sum(max(len(string.encode()), sys.getsizeof(string)) for string in strings)
+    assert taken - 400 < unpacked_bytes(text) < taken + 400

@@ -1,5 +1,7 @@
 """A prompt for an upstream that gets text alone."""
 
+import sys
+
 import msgspec
 import pytest
 
@@ -17,7 +19,7 @@ from wire.prompt import (
     Tool,
     ToolCall,
 )
-from wire.prompt_text import add_history, fill_text, is_text, plain_question, to_text
+from wire.prompt_text import add_history, fill_text, is_text, joined_bytes, plain_question, to_text
 
 
 def message(role: PromptRole, text: str, name: str = "") -> Message:
@@ -171,3 +173,23 @@ def test_earlier_thoughts_are_no_part_of_a_plain_question() -> None:
 )
 def test_any_other_prompt_is_no_plain_question(prompt: Prompt) -> None:
     assert plain_question(Prompted("precise", "", prompt=prompt)) is None
+
+
+LONG = "a" * 10_000
+
+
+@pytest.mark.parametrize(
+    ("messages", "joined"),
+    [
+        ((message("system", LONG), message("user", LONG), message("assistant", LONG), message("user", LONG)), 0),
+        ((Message("user", (Text(LONG), Picture("data:,"))),), sys.getsizeof(f"{LONG}\n\n[picture]")),
+        ((Message("user", (Text("😀"), Text(LONG))),), sys.getsizeof(f"😀\n\n{LONG}")),
+        ((message("user", LONG), message("user", LONG)), sys.getsizeof(f"{LONG}\n\n{LONG}")),
+        ((message("system", LONG), message("system", LONG), message("user", "q")), 20_000),
+        ((Message("assistant", (Refusal(LONG),)), message("user", "q")), 0),
+    ],
+)
+def test_texts_that_are_joined_take_memory_beside_their_parts(messages: tuple[Message, ...], joined: int) -> None:
+    work = Prompted("balanced", "", prompt=Prompt("chat", "m", messages))
+    assert joined <= joined_bytes(work) < joined + 200
+    assert joined_bytes(Chat("balanced", LONG)) == 0

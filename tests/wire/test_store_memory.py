@@ -15,7 +15,7 @@ from wire import keys
 from wire.errors import ClientBytesError, StoreFullError
 from wire.jobs import Client, IdempotencyKey, new_answer_id, new_token
 from wire.messages import Call, Chat, HistoryMessage, Prompted
-from wire.prompt import Prompt, Tool
+from wire.prompt import Message, Prompt, Text, Tool
 from wire.redis.connection import Argument
 from wire.redis.store import Store
 from wire.sessions import StatelessSession
@@ -68,6 +68,22 @@ async def test_a_question_of_many_small_values_counts_as_the_memory_that_it_take
     dense, text = await ask({"enum": [{}] * 10_000}), await ask({"enum": ["x" * 30_000]})
     assert dense > 10_000 * 200
     assert text < 110_000
+
+
+async def test_a_question_with_one_wide_character_counts_as_the_memory_that_it_takes(store: Store) -> None:
+    """Sixteen of 8 MB took a worker to 1.3 GB: four bytes a character, and once more for their joined parts."""
+    scenario = limited(store)
+
+    async def ask(*texts: str) -> int:
+        before = await counted(scenario)
+        message = Message("user", tuple(map(Text, texts)))
+        prompted = Prompted("balanced", "", prompt=Prompt("chat", "m", (message,)))
+        await scenario.jobs.submit(new_answer_id(), prompted, new_token(), create=True, client=ALICE)
+        return await counted(scenario) - before
+
+    plain, wide, joined = await ask("a" * 20_000), await ask("😀" + "a" * 20_000), await ask("😀", "a" * 20_000)
+    assert 59_900 < wide - plain < 60_100
+    assert 79_900 < joined - plain < 80_200
 
 
 async def test_a_call_for_embeddings_counts_as_it_came(store: Store) -> None:
