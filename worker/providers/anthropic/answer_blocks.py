@@ -14,7 +14,7 @@ from worker.errors import UpstreamError
 from worker.providers.anthropic.content import FREE_TEXT
 from worker.providers.envelope import Envelopes
 from worker.providers.openai.call_fragments import MOST_PLACES
-from worker.providers.openai.normaliser import MAX_ANSWER, GrowingBlock, new_call_id
+from worker.providers.openai.normaliser import MAX_ANSWER, GrowingBlock, new_call_id, text_bytes
 from worker.providers.surrogates import clean_json, join_surrogates
 
 # What a block counts beside its content, in bytes.
@@ -202,7 +202,7 @@ class AnswerBlocks:
         self._take_from(opened, last=False)
 
     def _grow(self, opened: _OpenBlock, text: str) -> None:
-        self._measure(len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass")))
+        self._measure(text_bytes(text))
         opened.grown.add(text, {})
         self._take_from(opened, last=False)
 

@@ -17,7 +17,7 @@ from worker.providers.call_records import REASONING_FIELDS
 from worker.providers.openai.call_fragments import parse_calls, parse_legacy_call
 from worker.providers.openai.common_chunk import BESIDE, COMMON_FIELDS, decode_common
 from worker.providers.openai.errors import has_error, parse_error
-from worker.providers.openai.normaliser import MAX_ANSWER, Normaliser
+from worker.providers.openai.normaliser import MAX_ANSWER, Normaliser, text_bytes
 from worker.providers.openai.thoughts import ThoughtSplitter
 from worker.providers.openai.usage import parse_usage
 from worker.providers.surrogates import clean_json
@@ -324,7 +324,7 @@ class CompletionStream:
         if kind == "opaque":
             self._answer.add_extra(self._sealed({"content_parts": [part]}))
         elif kind == "text" and self._thoughts is not None:
-            self._split_size += len(part)
+            self._split_size += text_bytes(part)
             if self._split_size > MAX_ANSWER:
                 raise UpstreamError(Reason.TRANSPORT_TOO_BIG, "an answer without an end")
             for split, text in self._thoughts.feed(part):

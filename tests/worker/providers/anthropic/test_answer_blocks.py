@@ -7,6 +7,7 @@ from wire.blocks import Block
 from wire.reasons import Reason
 from worker.errors import UpstreamError
 from worker.providers.anthropic.answer_blocks import AnswerBlocks
+from worker.providers.openai.normaliser import MAX_ANSWER
 
 
 def start_all(answer: AnswerBlocks, blocks: Sequence[Mapping[str, Any]]) -> None:
@@ -114,3 +115,9 @@ def test_a_place_that_is_no_number_is_none() -> None:
     assert answer._unstopped == {0}
     with pytest.raises(UpstreamError):
         answer.add({"type": "text_delta", "text": "b"}, 0)
+
+
+def test_control_characters_count_as_the_json_that_they_become() -> None:
+    answer = AnswerBlocks()
+    with pytest.raises(UpstreamError, match=r"transport\.toobig"):
+        answer.add({"type": "text_delta", "text": "\x01" * (MAX_ANSWER // 5)})

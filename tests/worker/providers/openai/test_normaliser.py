@@ -209,6 +209,19 @@ def test_the_names_of_all_extra_fields_have_a_limit() -> None:
         answer.add_extra({"more": 1})
 
 
+@pytest.mark.parametrize(
+    ("text", "size"), [("ab", 2), ("\n", 2), ("\x01", 6), ("é\x01", 8), ("😀", 4), ("\x01\ud83d", 7)]
+)
+def test_text_counts_as_the_json_that_it_becomes(text: str, size: int) -> None:
+    answer = Normaliser()
+    answer.add("text", "a")
+    before = answer.size
+    answer.add("text", text)
+    assert answer.size - before == size
+    with pytest.raises(UpstreamError, match=r"transport\.toobig"):
+        answer.add("text", text * (MAX_ANSWER // size + 1))
+
+
 EXTRAS = st.dictionaries(
     st.sampled_from(["a", "b"]), st.text(max_size=2) | st.lists(st.integers(), max_size=2), max_size=2
 )

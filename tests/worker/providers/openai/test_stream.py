@@ -15,6 +15,7 @@ from worker.errors import UpstreamError
 from worker.providers import Completion
 from worker.providers.openai.normaliser import MAX_ANSWER, MOST_FRAGMENTS
 from worker.providers.openai.stream import DONE, LONGEST_ADDRESS, LONGEST_TITLE, CompletionStream
+from worker.providers.openai.thoughts import ThoughtSplitter
 from worker.providers.value_budget import MOST_OF_EVENT, MOST_VALUES
 
 END = chunk(None, "stop")
@@ -173,6 +174,9 @@ def test_what_comes_after_the_end_is_not_read() -> None:
 def test_a_text_without_an_end_is_cut_off() -> None:
     half = chunk("x" * (MAX_ANSWER // 2))
     assert failure(half, half, chunk("x")).reason == "transport.toobig"
+    held = CompletionStream(thoughts=ThoughtSplitter())
+    with pytest.raises(UpstreamError, match=r"transport\.toobig"):
+        held.read(json.dumps(chunk("\x01" * (MAX_ANSWER // 5))))
 
 
 def sealed(extra: Mapping[str, Any]) -> dict[str, Any]:
