@@ -6,10 +6,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from emulator.anthropic import message_checks, request_body
+from emulator.anthropic.parameter_checks import MOST_CACHE_CONTROLS, cache_controls
 from emulator.anthropic.thought_signatures import ThoughtSignatures
 from emulator.pictures import draw_png
 from wire.prompt import (
@@ -244,5 +245,7 @@ def test_whatever_other_clients_ask_the_api_takes(
 ) -> None:
     prompt = Prompt("chat", "m", messages, tools, choice, parallel, options=options, extra={"x": 1})
     sent = msgspec.json.encode(write_request(keep_own_fields(prompt), form))
+    # More are the client's own fault, and it is told so.
+    assume(sum(1 for _ in cache_controls(json.loads(sent))) <= MOST_CACHE_CONTROLS)
     body = request_body.parse(sent, {"anthropic-version": "2023-06-01"})
     message_checks.check_thoughts(body.request.messages, body.request.thinking, ThoughtSignatures())
