@@ -245,7 +245,7 @@ def test_whatever_other_clients_ask_the_api_takes(
 ) -> None:
     prompt = Prompt("chat", "m", messages, tools, choice, parallel, options=options, extra={"x": 1})
     sent = msgspec.json.encode(write_request(keep_own_fields(prompt), form))
-    # More are the client's own fault, and it is told so.
+    # More are the client's own fault, and refused as such.
     assume(sum(1 for _ in cache_controls(json.loads(sent))) <= MOST_CACHE_CONTROLS)
     body = request_body.parse(sent, {"anthropic-version": "2023-06-01"})
     message_checks.check_thoughts(body.request.messages, body.request.thinking, ThoughtSignatures())
