@@ -18,7 +18,7 @@ class History:
 
     `leading` and `asked` are as in wire.messages.Chat. `prompt` is the whole request, where text can't say it: for an
     upstream that gets messages, in place of all else. `secret` is that of envelopes (see worker.providers.envelope),
-    and `records` are what is kept of the prompt's calls.
+    and `records` are what is kept of the prompt's calls. `client` is whose question it is.
     """
 
     instructions: str = ""
@@ -28,6 +28,7 @@ class History:
     prompt: Prompt | None = None
     secret: bytes = field(default=b"", repr=False)
     records: Mapping[str, CallRecord] = field(default_factory=dict)
+    client: str = ""
 
     def weigh(self) -> int:
         """Return about how many characters a request has for which this is all but the question; see wire.about.weigh.

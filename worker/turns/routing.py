@@ -108,7 +108,8 @@ class AttemptRouter:
             prompt = msgspec.structs.replace(prompt, model=self.model or prompt.model)
         if prompt is not None and not any(message.role == "assistant" for message in prompt.messages):
             prompt = add_history(prompt, earlier)
-        history = History(work.instructions, earlier, work.leading, work.asked, prompt)
+        asker = self._job.asker
+        history = History(work.instructions, earlier, work.leading, work.asked, prompt, client=asker)
         return history if prompt is None else await self._add_kept(history, prompt)
 
     def _is_plain(self, work: Prompted) -> bool:

@@ -152,7 +152,7 @@ async def test_the_clients_own_history_is_used_instead_of_the_transcript(
     account = (await attempts.reserve()).account
     await attempts.prepare_retry(UpstreamError(Reason.ACCOUNT_CAPTCHA, refused=True), account, sent=True)
     assert await reserve(attempts) == "b"
-    assert await attempts.load_history() == History("Be brief.", EARLIER)
+    assert await attempts.load_history() == History("Be brief.", EARLIER, client=job.asker)
     assert (attempts.reset, attempts.starts_transcript) == (False, True)
 
 

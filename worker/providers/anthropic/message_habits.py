@@ -1,13 +1,13 @@
 """What is learnt of a model at a server of Anthropic's API, from its refusals."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Set
 from dataclasses import dataclass
 
 from worker.errors import UpstreamError
 from worker.providers.anthropic.request_options import ThinkingForm
-from worker.providers.openai.habits import FIRST, ServerHabits, Trial
-from worker.providers.openai.parameters import SIGNATURE
+from worker.providers.openai.habits import FIRST, Lesson, ServerHabits, Trial
+from worker.providers.openai.parameters import SIGNATURE, refuses_name
 
 # Where a server's own words begin, maybe inside another one's: what they quote further on is a client's.
 _BEGIN = r"""(?:^|"message": ?")["'`]?(?:body\.)?"""
@@ -34,7 +34,7 @@ class SentParameters:
 
     `max_tokens` is the limit that was sent, None if it is to remain; `thinking` how the model was asked to think, None
     if its client wrote that itself. `trial` is how a request is sent that was refused before, and `fields` are what its
-    client asks for beside the messages.
+    client asks for beside the messages. `own` are those of the names whose values are the client's.
     """
 
     names: frozenset[str]
@@ -42,6 +42,7 @@ class SentParameters:
     thinking: ThinkingForm | None = None
     trial: Trial = FIRST
     fields: frozenset[str] = frozenset()
+    own: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -73,24 +74,19 @@ class MessageHabits(ServerHabits):
         elif sent.thinking in _FORMS[:-1] and _THINKING.search(error.words):
             name = _refused_form(sent.thinking)
             names = frozenset({name})
-        return name if name in names and self.refuse(name, body, names, sent.trial) else ""
+        by_value = name in sent.own and not refuses_name(error.words)
+        return name if name in names and self.refuse(name, body, names, sent.trial, by_value=by_value) else ""
 
-    def confirm(
-        self,
-        trial: Trial,
-        own: Collection[str] = (),
-        *,
-        fields: frozenset[str] = frozenset(),
-        signed: bool = False,
-    ) -> list[str]:
-        """Leave out what a request was answered without, from now on; return what is new of that."""
-        forms = [name for form in _FORMS if (name := _refused_form(form)) in trial.without]
-        limits = [name for name in trial.without if name.startswith(_LIMIT)]
-        thinking, self.thinking = self.thinking, self.thinking_form(trial)
-        most, self.most_tokens = self.most_tokens, self.longest_answer(trial)
-        new = super().confirm(trial, (*own, *forms, *limits), fields=fields, signed=signed)
+    def _adopt(self, lessons: Set[Lesson]) -> list[str]:
+        forms = [_refused_form(form) for form in _FORMS]
+        own = {
+            lesson for lesson in lessons if isinstance(lesson, str) and (lesson in forms or lesson.startswith(_LIMIT))
+        }
+        taught = Trial(without=frozenset(own))
+        thinking, self.thinking = self.thinking, self.thinking_form(taught)
+        most, self.most_tokens = self.most_tokens, self.longest_answer(taught)
         changed = {"thinking": self.thinking != thinking, "max_tokens": self.most_tokens != most}
-        return [*new, *(name for name, is_new in changed.items() if is_new)]
+        return [*super()._adopt(lessons - own), *(name for name, is_new in changed.items() if is_new)]
 
 
 def _refused_form(form: ThinkingForm) -> str:

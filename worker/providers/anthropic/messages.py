@@ -49,7 +49,7 @@ from worker.providers.openai.client import (
     time_limit,
 )
 from worker.providers.openai.growths import GRACE, read_growths
-from worker.providers.openai.habits import FIRST, Trial
+from worker.providers.openai.habits import Trial
 from worker.providers.openai.model_list import LARGEST, parse_model_list
 from worker.providers.openai.parameters import STREAM
 from worker.providers.openai.prompt import build_messages
@@ -75,7 +75,7 @@ _MOST_PAGES = 10
 class _MessageRequest:
     """A request for an answer. `headers` are its client's, and `sent` is what a refusal may be about.
 
-    `asked` is what calls of its answer are known by; see worker.providers.call_records.
+    `asked` is what calls of its answer are known by; see worker.providers.call_records. `client` is whose it is.
     """
 
     model: str
@@ -86,6 +86,7 @@ class _MessageRequest:
     envelopes: Envelopes | None = None
     custom: frozenset[str] = frozenset()
     asked: Prompt | None = None
+    client: str = ""
 
 
 class AnthropicProvider:
@@ -199,10 +200,11 @@ class AnthropicProvider:
         prompt = history.prompt
         model = model_of(server, prompt)
         if prompt is None:
-            return _as_learnt(self._style_prompt(server, style, question, history), server, model, habits, None)
+            plain = self._style_prompt(server, style, question, history)
+            return _as_learnt(plain, server, model, habits, None, history.client)
         envelopes = Envelopes(history.secret, ANTHROPIC, model)
         opened = envelopes.open_prompt(put_back(keep_own_fields(prompt), history.records, ANTHROPIC, model))
-        return replace(_as_learnt(opened, server, model, habits, envelopes), asked=prompt)
+        return replace(_as_learnt(opened, server, model, habits, envelopes, history.client), asked=prompt)
 
     def _style_prompt(self, server: ServerAccount, style: Style, question: str, history: History) -> Prompt:
         """Return the prompt of a question in text, for a style."""
@@ -259,13 +261,15 @@ def last_of_page(page: bytes) -> str | None:
 
 
 def _as_learnt(
-    prompt: Prompt, server: ServerAccount, model: str, habits: MessageHabits, envelopes: Envelopes | None
+    prompt: Prompt, server: ServerAccount, model: str, habits: MessageHabits, envelopes: Envelopes | None, client: str
 ) -> _MessageRequest:
-    """Return a request as its server takes it: otherwise than at first, where that was refused."""
+    """Return a client's request as its server takes it: otherwise than at first, where that was refused."""
     prompt = msgspec.structs.replace(prompt, model=model)
-    request = _from_prompt(prompt, server, habits, FIRST, envelopes)
-    trial = habits.find_trial(request.body)
-    return request if trial is FIRST else _from_prompt(prompt, server, habits, trial, envelopes)
+    first = habits.first_trial(client, client_fields(prompt))
+    request = _from_prompt(prompt, server, habits, first, envelopes)
+    trial = habits.find_trial(request.body, first)
+    request = request if trial is first else _from_prompt(prompt, server, habits, trial, envelopes)
+    return replace(request, client=client)
 
 
 def _from_prompt(
@@ -282,9 +286,10 @@ def _from_prompt(
     streams = {STREAM: True} if server.stream and STREAM not in omitted else {}
     rendered = write_request(prompt, form) | streams
     asked = thinking if not own and find_effort(prompt.options) else None
-    wishes = () if own else (name for name in WISHES if name in rendered)
+    wishes = () if own else tuple(name for name in WISHES if name in rendered)
     names, limit = frozenset((*wishes, *streams)), None if own else rendered["max_tokens"]
-    sent = SentParameters(names, limit, asked, trial, beside)
+    # A style's values are none of its client's.
+    sent = SentParameters(names, limit, asked, trial, beside, frozenset(wishes if envelopes else ()))
     headers = {_HEADERS[name]: value.encode() for name, value in prompt.headers.items() if own and name in _HEADERS}
     body = msgspec.json.encode(rendered)
     return _MessageRequest(prompt.model, body, habits, sent, headers, envelopes, free_text_tools(prompt))
@@ -298,5 +303,5 @@ def _learn_refusal(request: _MessageRequest, error: UpstreamError) -> None:
 
 def _learn_answer(server: ServerAccount, request: _MessageRequest) -> None:
     """Send from now on what the server has answered."""
-    for name in request.habits.confirm(request.sent.trial, fields=request.sent.fields):
+    for name in request.habits.confirm(request.sent.trial, fields=request.sent.fields, client=request.client):
         _LOG.warning("server refuses a parameter, sent otherwise now", account=server.name, parameter=name)

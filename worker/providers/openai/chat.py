@@ -31,7 +31,7 @@ from worker.providers.openai.chat_request import (
 from worker.providers.openai.client import ERROR_TIMEOUT, FailureReasons, ServerClient, excuse_account, time_limit
 from worker.providers.openai.embeddings import request_embeddings
 from worker.providers.openai.growths import GRACE, read_growths
-from worker.providers.openai.habits import FIRST, ServerHabits, Trial, max_tokens_name
+from worker.providers.openai.habits import FIRST, SIGNED, ServerHabits, Trial, max_tokens_name
 from worker.providers.openai.model_list import LARGEST, parse_model_list
 from worker.providers.openai.parameters import CALL_IDS, STREAM, STREAM_OPTIONS, TEMPERATURE, THOUGHT_SIGNATURE
 from worker.providers.openai.prompt import build_messages
@@ -56,7 +56,7 @@ class _Request:
     answer leave as `seal` returns them. `trial` is how a request is sent that was refused before. `sent` are the fields
     that its client sent under the same names. `asked` is what calls of its answer are known by; see
     worker.providers.call_records. `beside` is what its client asks for beside the messages, and `signed`: a call
-    has the word in place of a signature.
+    has the word in place of a signature. `client` is whose it is.
     """
 
     model: str
@@ -71,6 +71,7 @@ class _Request:
     asked: Prompt | None = None
     beside: frozenset[str] = frozenset()
     signed: bool = False
+    client: str = ""
 
 
 class OpenAIProvider:
@@ -166,7 +167,12 @@ class OpenAIProvider:
             own = prompt if prompt.dialect == "chat" else without_extra(prompt)
             prompt = envelopes.open_prompt(put_back(own, history.records, OPENAI, model))
             prompt = msgspec.structs.replace(prompt, model=model)
-            request = _as_learnt(habits, lambda trial: _from_prompt(prompt, server, habits, trial, envelopes.seal))
+            request = _as_learnt(
+                habits,
+                lambda trial: _from_prompt(prompt, server, habits, trial, envelopes.seal),
+                history.client,
+                client_fields(prompt),
+            )
             return replace(request, asked=own)
         messages = build_messages(
             self._styles.system(style), history, question, self._settings.openai_history, placement=server.system
@@ -178,14 +184,20 @@ class OpenAIProvider:
             body = msgspec.json.encode({"model": model, "messages": messages, **extras})
             return _Request(model, body, habits, frozenset(extras))
 
-        return _as_learnt(habits, build)
+        return _as_learnt(habits, build, history.client)
 
 
-def _as_learnt(habits: ServerHabits, build: Callable[[Trial], _Request]) -> _Request:
-    """Return a request as its server takes it: otherwise than at first, where that was refused."""
-    request = build(FIRST)
-    trial = habits.find_trial(request.body)
-    return request if trial is FIRST else replace(build(trial), trial=trial)
+def _as_learnt(
+    habits: ServerHabits,
+    build: Callable[[Trial], _Request],
+    client: str,
+    fields: frozenset[str] = frozenset(),
+) -> _Request:
+    """Return a client's request with these fields as its server takes it: otherwise than at first, if need be."""
+    first = habits.first_trial(client, fields)
+    request = build(first)
+    trial = habits.find_trial(request.body, first)
+    return replace(request if trial is first else build(trial), trial=trial, client=client)
 
 
 def _extras(server: ServerAccount, omitted: Collection[str], temperature: float | None = None) -> dict[str, object]:
@@ -211,7 +223,7 @@ def _from_prompt(prompt: Prompt, server: ServerAccount, habits: ServerHabits, tr
         omitted=omitted,
         thinking=trial.thinking,
         reasoning_field=habits.reasoning_field,
-        signs_calls=habits.signs_calls or THOUGHT_SIGNATURE in trial.without,
+        signs_calls=habits.signs_calls or not trial.without.isdisjoint((THOUGHT_SIGNATURE, SIGNED)),
         short_ids=CALL_IDS in omitted,
     )
     extras = _extras(server, omitted)
@@ -241,5 +253,6 @@ def _learn_refusal(request: _Request, error: UpstreamError) -> None:
 def _learn_answer(server: ServerAccount, request: _Request) -> None:
     """Leave out what the server has answered without, from now on."""
     habits, trial = request.habits, request.trial
-    for name in habits.confirm(trial, request.own, fields=request.beside, signed=request.signed):
+    beside, client = request.beside, request.client
+    for name in habits.confirm(trial, request.own, fields=beside, signed=request.signed, client=client):
         _LOG.warning("server refuses a parameter, no longer sent", account=server.name, parameter=name)

@@ -88,6 +88,11 @@ def find_parameter(params: Collection[str], message: str, fields: Collection[str
     return found or _find_field(message, frozenset(fields))
 
 
+def refuses_name(message: str) -> bool:
+    """Return whether a message says that a field is not known, whatever its value is."""
+    return _NAME_REFUSED.search(message) is not None
+
+
 def _find_own(params: Collection[str], message: str) -> str:
     for param in params:
         for name, pattern in _PARAMETERS.items():

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
 from wire.reasons import Reason
 from worker.errors import UpstreamError
 from worker.providers.anthropic.message_habits import MessageHabits, SentParameters
 from worker.providers.anthropic.request_options import ThinkingForm
-from worker.providers.openai.habits import FIRST
+from worker.providers.openai.habits import FIRST, Trial
 
 SENT = SentParameters(frozenset({"temperature", "stream"}), 8192, "effort")
 
@@ -13,13 +15,19 @@ def refusal(words: str, parameter: str = "") -> UpstreamError:
     return UpstreamError(Reason.QUESTION_INVALID, refused=True, words=words, parameter=parameter)
 
 
+def agree(habits: MessageHabits, trial: Trial) -> list[str]:
+    """Two clients' requests were answered so."""
+    assert habits.confirm(trial, client="x") == []
+    return habits.confirm(trial, client="y")
+
+
 def test_the_longest_answer_is_learnt() -> None:
     habits = MessageHabits()
     words = "max_tokens: 8192 > 4096, which is the maximum allowed number of output tokens for m"
     assert habits.learn(refusal(words), b"", SENT)
     trial = habits.find_trial(b"")
     assert (habits.longest_answer(FIRST), habits.longest_answer(trial)) == (None, 4096)
-    assert habits.confirm(trial) == ["max_tokens"]
+    assert agree(habits, trial) == ["max_tokens"]
     assert (habits.longest_answer(FIRST), habits.omitted) == (4096, set())
     own = SentParameters(frozenset(), None)
     assert habits.learn(refusal(words), b"", own) == ""
@@ -58,7 +66,7 @@ def test_how_a_model_is_asked_to_think_is_learnt_step_by_step(words: str) -> Non
     assert forms == ["budget", "none"]
     assert habits.learn(refusal(words), b"", SentParameters(frozenset(), 8192)) == ""
     assert habits.thinking == "effort"
-    assert (habits.confirm(trial), habits.thinking, habits.omitted) == (["thinking"], "none", set())
+    assert (agree(habits, trial), habits.thinking, habits.omitted) == (["thinking"], "none", set())
 
 
 def test_a_way_to_think_that_was_never_answered_remains_for_other_requests() -> None:
@@ -66,7 +74,10 @@ def test_a_way_to_think_that_was_never_answered_remains_for_other_requests() -> 
     assert habits.learn(refusal("adaptive thinking is not supported"), b"", SENT)
     trial = habits.find_trial(b"")
     assert (habits.thinking_form(trial), habits.thinking_form(FIRST)) == ("budget", "effort")
-    assert (habits.confirm(trial), habits.confirm(trial)) == (["thinking"], [])
+    assert habits.confirm(trial, client="x") == []
+    own = habits.first_trial("x", frozenset())
+    assert (habits.thinking_form(own), habits.thinking_form(FIRST)) == ("budget", "effort")
+    assert (habits.confirm(trial, client="y"), habits.confirm(trial, client="z")) == (["thinking"], [])
     assert (habits.thinking_form(FIRST), habits.confirm(FIRST)) == ("budget", [])
 
 
@@ -93,8 +104,25 @@ def test_wishes_that_are_refused_are_left_out_and_what_was_not_sent_is_not() -> 
     assert habits.learn(refusal("no", "temperature"), b"", SENT) == "temperature"
     assert habits.learn(refusal("no", "top_k"), b"", SENT) == ""
     assert habits.learn(refusal("no", "thought_signature"), b"", SENT) == ""
-    assert habits.confirm(habits.find_trial(b"")) == ["temperature"]
+    assert agree(habits, habits.find_trial(b"")) == ["temperature"]
     assert habits.omitted == {"temperature"}
+
+
+@pytest.mark.parametrize(
+    ("words", "omitted"),
+    [
+        ("temperature: Input should be greater than or equal to 0", set()),
+        ("temperature must be between 0 and 1", set()),
+        ("", set()),
+        ("`temperature` is deprecated for this model.", {"temperature"}),
+        ("temperature: Extra inputs are not permitted", {"temperature"}),
+    ],
+)
+def test_a_value_that_is_refused_is_its_clients_and_a_name_the_servers(words: str, omitted: set[str]) -> None:
+    habits, own = MessageHabits(), replace(SENT, own=frozenset({"temperature"}))
+    assert habits.learn(refusal(words, "temperature"), b"", own) == "temperature"
+    agree(habits, habits.find_trial(b""))
+    assert habits.omitted == omitted
 
 
 @pytest.mark.parametrize(

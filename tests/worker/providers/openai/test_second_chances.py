@@ -15,6 +15,7 @@ from tests.support.conditions import SOON
 from tests.support.wire.ledger_clock import advance
 from tests.support.worker import openai_server
 from tests.support.worker.harness import Client, HookedStore, pool_on, settings_with
+from tests.support.worker.message_events import encoded, message, text
 from tests.support.worker.openai_server import OpenAIServer, Play, answering, chunk, events, refusing, saying, whole
 from wire.jobs import ANYBODY, Jobs, new_answer_id, new_token
 from wire.jobs import Client as Asker
@@ -344,7 +345,7 @@ OWN_REFUSALS: dict[str, tuple[int, dict[str, str], str, dict[str, Any]]] = {
 async def test_what_one_question_asks_for_is_refused_to_nobody_else(
     store: HookedStore, client: Client, kind: str
 ) -> None:
-    status, error, text, fields = OWN_REFUSALS[kind]
+    status, error, asked, fields = OWN_REFUSALS[kind]
     async with scene(store, client, GOOD) as stage:
         [server] = stage.servers
 
@@ -354,24 +355,24 @@ async def test_what_one_question_asks_for_is_refused_to_nobody_else(
 
         server.play = play
         for _ in range(3):
-            assert isinstance(await stage.ask(text, "mallory", **fields), Failed)
+            assert isinstance(await stage.ask(asked, "mallory", **fields), Failed)
         assert (await stage.status()).state == "ready"
         assert isinstance(await stage.ask(asker="alice"), Final)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in OWN_REFUSALS if "very long" not in kind])
 async def test_what_two_clients_are_refused_is_the_accounts(store: HookedStore, client: Client, kind: str) -> None:
-    status, error, text, fields = OWN_REFUSALS[kind]
+    status, error, asked, fields = OWN_REFUSALS[kind]
     async with scene(store, client, refusing(status, {"error": error}, Retry_After="3600")) as stage:
         for asker in ("alice", "bob"):
-            assert isinstance(await stage.ask(text, asker, **fields), Failed)
+            assert isinstance(await stage.ask(asked, asker, **fields), Failed)
         assert (await stage.status()).state == ("dead" if status == 401 else "cooling")
         stage.servers[0].play = GOOD
         await advance(store, 61)
         assert isinstance(await stage.ask(asker="alice"), Final)
 
 
-async def test_a_field_of_ours_that_a_server_refuses_is_left_out_from_then_on(
+async def test_a_field_of_ours_that_a_server_refuses_two_clients_is_left_out_from_then_on(
     store: HookedStore, client: Client
 ) -> None:
     async with scene(store, client, GOOD) as stage:
@@ -384,9 +385,9 @@ async def test_a_field_of_ours_that_a_server_refuses_is_left_out_from_then_on(
 
         server.play = play
         with capture_logs() as logs:
-            assert isinstance(await stage.ask("one"), Final)
-            assert isinstance(await stage.ask("two"), Final)
-        assert stage.counts == [4]
+            for asker, count in (("alice", 3), ("alice", 4), ("bob", 7), ("bob", 8), ("carol", 9)):
+                assert isinstance(await stage.ask(f"{count}", asker), Final)
+                assert stage.counts == [count]
         assert (await stage.status()).failures == 0
     lines = [line for line in logs if "no longer sent" in line["event"]]
     assert [line["parameter"] for line in lines] == ["stream_options", "temperature"]
@@ -419,6 +420,43 @@ async def test_a_refusal_that_quotes_its_client_changes_nothing_for_the_others(
             assert (await stage.status()).state == "ready"
         assert isinstance(await stage.ask(asker="alice"), Final)
         assert server.asked[-1].json.keys() == server.asked[0].json.keys() >= {"stream", "stream_options"}
+
+
+# What one client's request is refused for at a server of Anthropic's API, and answered without.
+OWN_HABITS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "a value": ("temperature", "temperature: Input should be greater than or equal to 0", {"temperature": -1}),
+    "a name": ("temperature", "`temperature` is deprecated for this model.", {"temperature": -1}),
+    "a way to think": ("thinking", "adaptive thinking is not supported here", {"reasoning_effort": "low", "seed": 1}),
+    "a limit": ("max_tokens", "max_tokens: 8192 > 4096, which is the maximum", {"seed": 1}),
+    "streaming": ("stream", "Streaming is not supported", {"seed": 1}),
+}
+
+
+@pytest.mark.parametrize("kind", OWN_HABITS)
+async def test_what_one_clients_request_lacks_nobody_elses_does(store: HookedStore, client: Client, kind: str) -> None:
+    field, words, options = OWN_HABITS[kind]
+    answer = answering(encoded(message(text("hello"))))
+    refusal = refusing(400, {"type": "error", "error": {"type": "invalid_request_error", "message": words}})
+    async with scene(store, client, GOOD, accounts=[{"provider": "anthropic"}]) as stage:
+        [server] = stage.servers
+        marked: list[dict[str, Any]] = []
+
+        async def play(writer: asyncio.StreamWriter) -> None:
+            body = server.asked[-1].json
+            first = marked[0].get(field) if marked else body[field]
+            own = "mark" in str(body["messages"]) and body.get(field) == first
+            marked.extend([body] if own else [])
+            await (refusal if own else answer)(writer)
+
+        server.play = play
+        wanted = {"temperature": 0.2, "top_k": 40} if field == "temperature" else options
+        assert isinstance(await stage.ask(asker="alice", options=wanted), Final)
+        before = server.asked[-1].json
+        for number in range(2):
+            assert isinstance(await stage.ask(f"mark {number}", "mallory", options=options), Final)
+        assert (len(marked) > 0, server.asked[-1].json.get(field) == marked[0][field]) == (True, False)
+        assert isinstance(await stage.ask(asker="alice", options=wanted), Final)
+        assert server.asked[-1].json == before
 
 
 async def test_a_server_that_refuses_to_stream_answers_whole(store: HookedStore, client: Client) -> None:
