@@ -393,7 +393,7 @@ async def test_a_refusal_that_redis_did_not_confirm_is_reported_again(shop: Shop
 
 
 async def test_a_redis_that_stays_away_after_a_refusal_is_given_up(shop: Shop) -> None:
-    shop.settings = settings_with(answer_timeout=0.05)
+    shop.settings = settings_with(answer_timeout=0.5)
     task = await shop.harness.task()
     shop.harness.client.store.before["refused"] = Away()
     shop.provider.play = refusing(Reason.ACCOUNT_THROTTLED, "a")
