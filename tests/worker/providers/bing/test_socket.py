@@ -234,6 +234,7 @@ async def test_bytes_without_end_and_a_long_handshake_are_cut_off(
     async def flood(socket: web.WebSocketResponse) -> None:
         for _ in range(count):
             await socket.send_str('{"x":"' + "y" * size + '"}\x1e')
+        await socket.close()
 
     stage.shake = flood
     line = line_to(stage.url)
