@@ -580,6 +580,7 @@ STATUS_REASONS: Mapping[int, Reason] = {
     408: Reason.REQUEST_SLOW,
     413: Reason.REQUEST_TOO_LARGE,
     414: Reason.REQUEST_ADDRESS,
+    421: Reason.REQUEST_HOST,
     431: Reason.REQUEST_HEADERS,
     429: Reason.REQUEST_RATE,
 }

@@ -57,8 +57,8 @@ class MessageEndpoints:
             return responses.empty(request, METHODS)
         client = self.service.clients.identify(request)
         headers = _read_headers(request)
-        fields, wanted = await self.bodies.parse(request, partial(_parse, headers=headers))
-        question = await self.service.ask(request, client, fields, wanted)
+        async with self.bodies.parsed(request, partial(_parse, headers=headers)) as (fields, wanted):
+            question = await self.service.ask(request, client, fields, wanted)
         answer = AnswerAssembler(question.about.stops, list_sources=self.settings.sources_in_text)
         if wanted.stream:
             events = MessageEvents(question, answer, request.state.request_id)

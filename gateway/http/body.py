@@ -121,27 +121,46 @@ class BodyReader:
 
     async def parse(self, request: Request, parse: Callable[[bytes], T]) -> T:
         """Return what `parse` makes of the body; of a large one in a thread. Raises as `read`, and as `parse`."""
+        async with self.parsed(request, parse) as parsed:
+            return parsed
+
+    @asynccontextmanager
+    async def parsed(self, request: Request, parse: Callable[[bytes], T]) -> AsyncIterator[T]:
+        """Yield what `parse` makes of the body, as `parse` does.
+
+        What is made of a large one takes many times its bytes: until it is done with, the client's others wait.
+        """
         _check_encoding(request)
         announced = request.headers.get("content-length", "")
         expected = int(announced) if announced.isdecimal() else self.max_bytes
         if announced and expected > self.max_bytes:
             raise HTTPException(413)
-        if self.room is None or expected <= LARGE:
-            return await self._parse(request, parse)
         async with contextlib.AsyncExitStack() as stack:
-            try:
-                async with asyncio.timeout(self.time_limit):
-                    client = self.clients.identify(request).name
-                    await stack.enter_async_context(self.room.take(client, expected))
-            except TimeoutError:
-                raise _slow() from None
-            body = await self._receive(request)
-            async with self.room.turn(client):
-                return await run_sized(len(body), parse, body)
+            if self.room is None or expected <= LARGE:
+                body = await self._receive(request)
+            else:
+                body = await self._receive_large(request, expected, self.room, stack)
+            parsed = await run_sized(len(body), parse, body)
+            del body
+            yield parsed
 
-    async def _parse(self, request: Request, parse: Callable[[bytes], T]) -> T:
+    async def _receive_large(
+        self, request: Request, size: int, room: BodyRoom, stack: contextlib.AsyncExitStack
+    ) -> bytes:
+        """Return a large body, with its room and its client's turn on the stack."""
+        client = self.clients.identify(request).name
+        try:
+            async with asyncio.timeout(self.time_limit):
+                await stack.enter_async_context(room.take(client, size))
+        except TimeoutError:
+            raise _slow() from None
         body = await self._receive(request)
-        return await run_sized(len(body), parse, body)
+        try:
+            async with asyncio.timeout(self.time_limit):
+                await stack.enter_async_context(room.turn(client))
+        except TimeoutError:
+            raise ClientFullError(_COME_BACK) from None
+        return body
 
     async def _receive(self, request: Request) -> bytes:
         body, loop = bytearray(), asyncio.get_running_loop()
@@ -200,4 +219,4 @@ def linger(refusal: Response, time_limit: float) -> Response:
 
     Whoever sends first and reads then would lose it: a connection that is closed with bytes unread is reset.
     """
-    return _LingeringResponse(refusal, time_limit) if refusal.status_code in (413, 415, 431) else refusal
+    return _LingeringResponse(refusal, time_limit) if refusal.status_code in (413, 414, 415, 431) else refusal

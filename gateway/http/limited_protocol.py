@@ -14,6 +14,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway.errors import ERRORS, Problem
+from gateway.http.handshake_check import find_handshake_fault
 from gateway.http.open_connections import OpenConnections
 from gateway.http.responses import encode_error
 from wire.reasons import Reason
@@ -93,6 +94,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._read_ahead(len(data))
         if self._pending > LARGEST_HEADERS and not self.transport.is_closing():
             self._refuse_pending()
+        elif self._in_head and len(self.url) > _LONGEST_ADDRESS:
+            self._refuse_head(414)
         elif self._in_head and self._is_refused():
             self._refuse_head(431)
         elif self._in_body:
@@ -152,6 +155,8 @@ class LimitedProtocol(HttpToolsProtocol):
         if len(self.url) > _LONGEST_ADDRESS:
             self.scope["state"].setdefault("refused_head", 414)
             self.url = self.url.partition(b"?")[0][:_LONGEST_ADDRESS]
+        if self.parser.should_upgrade() and (fault := find_handshake_fault(self.headers)):
+            self.scope["state"].setdefault("refused_head", fault)
         before = self.cycle
         super().on_headers_complete()
         if self.cycle is not before:
@@ -165,7 +170,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _begin_request(self) -> None:
         """Prepare a request, before it is served."""
-        if self.scope["state"].get("refused_head") == 431:
+        if self._cut or self.scope["state"].get("refused_head") == 431:
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:

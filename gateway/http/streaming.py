@@ -44,7 +44,6 @@ import array
 import asyncio
 import contextlib
 import fcntl
-import re
 import termios
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
@@ -105,7 +104,7 @@ _HANDLERS: Mapping[type[Any], str] = {
 }
 # The code that closes a socket whose client has too many large messages here (IANA's registry of RFC 6455).
 _TRY_AGAIN_LATER = 1013
-_NO_ASCII = re.compile(rb"[\x80-\xff]")
+_ESCAPES = {byte: f"%{byte:02X}" for byte in range(0x80, 0x100)}
 _LOG = structlog.get_logger()
 
 
@@ -214,7 +213,7 @@ class HttpProtocol(LimitedProtocol):
             line, end, rest = data.partition(b"\n")
             self._in_first_line = not end
             if not line.isascii():
-                data = _NO_ASCII.sub(lambda match: b"%%%02X" % ord(match[0]), line) + end + rest
+                data = line.decode("latin-1").translate(_ESCAPES).encode("ascii") + end + rest
         super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -74,8 +74,8 @@ class TextCompletionEndpoint:
         if request.method != "POST":
             return responses.empty(request, METHODS)
         client = self.service.clients.identify(request)
-        fields, wanted = await self.bodies.parse(request, _parse)
-        question = await self.service.ask(request, client, fields, wanted)
+        async with self.bodies.parsed(request, _parse) as (fields, wanted):
+            question = await self.service.ask(request, client, fields, wanted)
         answer = AnswerAssembler(question.about.stops, list_sources=self.settings.sources_in_text)
         if wanted.stream:
             return stream_response(

@@ -18,6 +18,7 @@ from gateway.openai.answer_assembler import AnswerAssembler
 from gateway.openai.completions import stream_response
 from gateway.openai.errors import InvalidRequestError, fault_of_failure
 from gateway.openai.json_fields import Fields
+from gateway.openai.requests import CompletionRequest
 from gateway.openai.responses.body import ResponseBody, ResponseObject, Status
 from gateway.openai.responses.chain import PREFIX, complete_end, parse_answer
 from gateway.openai.responses.events import ResponseEvents
@@ -60,15 +61,8 @@ class ResponseEndpoints:
         if request.method != "POST":
             return responses.empty(request, METHODS)
         client = self.service.clients.identify(request)
-        size, fields = await self.bodies.parse(request, _parse)
-        reads = fields.get("previous_response_id") or refers(fields.get("input"))
-        async with self.service.reads.place(client) if reads else nullcontext():
-            answers = await read_answers(fields.get("input"), partial(self._read_blocks, client))
-            named = "x-conversation-id" in request.headers
-            # A few bytes may refer to much.
-            size = LARGE + 1 if answers else size
-            wanted = await run_sized(size, partial(parse_response, fields, answers, named=named))
-            question = await self.service.ask(request, client, fields, wanted)
+        async with self.bodies.parsed(request, _parse) as (size, fields):
+            wanted, question = await self._ask(request, client, size, fields)
         answer, body = self._assembler(), ResponseBody(question)
         if wanted.background and not wanted.stream:
             return await self._read(request, question)
@@ -76,9 +70,22 @@ class ResponseEndpoints:
             events = ResponseEvents(question, answer, body)
             return stream_response(request, self.service.reads.sending, question, events)
         # A body may have megabytes, and an answer takes minutes.
-        del fields, wanted, answers
+        del fields, wanted
         await question.collect(request, answer)
         return await _whole(body, answer)
+
+    async def _ask(
+        self, request: Request, client: Client, size: int, fields: Fields
+    ) -> tuple[CompletionRequest, SubmittedQuestion]:
+        """Submit the question of a body of `size` bytes, and return what it asks for too."""
+        reads = fields.get("previous_response_id") or refers(fields.get("input"))
+        async with self.service.reads.place(client) if reads else nullcontext():
+            answers = await read_answers(fields.get("input"), partial(self._read_blocks, client))
+            named = "x-conversation-id" in request.headers
+            # A few bytes may refer to much.
+            size = LARGE + 1 if answers else size
+            wanted = await run_sized(size, partial(parse_response, fields, answers, named=named))
+            return wanted, await self.service.ask(request, client, fields, wanted)
 
     async def one(self, request: Request) -> Response | sse.AnswerStream:
         """Return a response as it is now, with `stream=true` its events; or delete it."""

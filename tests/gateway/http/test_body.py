@@ -213,3 +213,31 @@ async def test_a_body_in_another_encoding_is_refused_by_name_unread(encodings: S
 @pytest.mark.parametrize("encoding", [b"", b"identity", b"Identity, identity"])
 async def test_a_body_that_is_sent_as_it_is_is_read(encoding: bytes) -> None:
     assert await BodyReader(100).read(request([b"{}"], (b"content-encoding", encoding))) == b"{}"
+
+
+@pytest.mark.parametrize(("size", "others_wait"), [(LARGE + 1, True), (LARGE, False)])
+async def test_a_clients_next_large_body_waits_until_the_one_before_is_done_with(size: int, others_wait: bool) -> None:
+    """What is made of one takes ten times its bytes."""
+    reader = BodyReader(LARGE + 1, room=BodyRoom(16 * LARGE), clients=Clients())
+    begun = list[str]()
+
+    def sent(address: str) -> Request:
+        body = request([b"x" * size], (b"content-length", b"%d" % size))
+        body.scope["client"] = (address, 1)
+        return body
+
+    async def use(name: str, address: str, until_done: asyncio.Event) -> None:
+        async with reader.parsed(sent(address), len):
+            begun.append(name)
+            await until_done.wait()
+
+    done = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(use("one", "203.0.113.1", done))
+        await until(lambda: begun == ["one"])
+        group.create_task(use("its next", "203.0.113.1", done))
+        group.create_task(use("another's", "203.0.113.2", done))
+        await until(lambda: "another's" in begun)
+        assert ("its next" not in begun) is others_wait
+        done.set()
+    assert len(begun) == 3

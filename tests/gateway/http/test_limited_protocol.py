@@ -66,9 +66,9 @@ async def test_of_20_mb_of_headers_hardly_anything_is_held(headers: object) -> N
 async def test_an_address_of_20_mb_is_not_held_and_gets_414() -> None:
     protocol, transport = connected()
     assert held_after(protocol, b"GET /?", [CHUNK] * 80) < MEGABYTE
-    protocol.data_received(b" HTTP/1.1\r\nHost: g\r\n\r\n")
     await asyncio.sleep(0)
     assert transport.written.startswith(b"HTTP/1.1 414 ")
+    assert b"\r\nconnection: close\r\n" in transport.written
 
 
 @pytest.mark.parametrize("trailers", [large_headers, small_headers, one_header])
@@ -176,3 +176,32 @@ async def test_a_socket_with_a_large_head_is_refused(
         async with gateway.socket(path, additional_headers={"x-large": "x" * size}):
             pass
     assert refused.value.response.status_code == status
+
+
+@in_memory
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        (b"Host: xn--a.b", 421),
+        (b"Host: " + b".".join([b"xn--" + b"a" * 57] * 900), 421),
+        (b"Host: g\r\nSec-WebSocket-Protocol: " + b"aa," * 10_000, 431),
+        (b"Host: g\r\nSec-WebSocket-Extensions: \xff", 431),
+    ],
+)
+async def test_a_handshake_that_is_no_ordinary_one_is_refused(
+    gateway: RunningGateway, header: bytes, status: int
+) -> None:
+    head = (
+        b"GET /ws HTTP/1.1\r\n%b\r\nConnection: close, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    )
+    head += b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    assert (await gateway.raw(head % header)).startswith(b"HTTP/1.1 %d " % status)
+
+
+async def test_bytes_that_should_be_escaped_are_so_in_the_first_line() -> None:
+    protocol, transport = connected()
+    protocol.data_received("GET /ä?q=日 HTTP/1.1\r\nHost: g\r\n\r\n".encode())
+    await asyncio.sleep(0)
+    assert protocol.scope["raw_path"] == b"/%C3%A4"
+    assert protocol.scope["query_string"] == b"q=%E6%97%A5"
+    assert transport.written.startswith(b"HTTP/1.1 200 ")
