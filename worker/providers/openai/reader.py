@@ -1,8 +1,8 @@
 """Read an answer from the bytes of a response, whatever its label: events, a whole completion, or chunks in JSON."""
 
 import re
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from typing import Protocol, TypeVar
 
 from wire.blocks import Piece
 from wire.reasons import Reason
@@ -14,6 +14,7 @@ from worker.providers.openai.sse import BOM, EventParser
 _EVENTS = re.compile(rb":|(?:data|event|id|retry)[:\r\n]")
 _FIELDS = (b"data:", b"event:", b"id:", b"retry:")
 EVENT_STREAM = "text/event-stream"
+T = TypeVar("T")
 
 
 class GrowingAnswer(Protocol):
@@ -81,9 +82,10 @@ class CompletionReader:
                 chunk, self._head = self._head.removeprefix(BOM), b""
             if isinstance(parser := self._parser, EventParser):
                 plain = parser.split_plain(chunk)
-                self._read(parser.feed(chunk) if plain is None else plain)
+                events: Iterable[str | bytes] = parser.feed(chunk) if plain is None else plain
+                self._read(self._completion.read, events)
             else:
-                self._read_documents(parser.feed(chunk))
+                self._read(self._completion.read_document, parser.feed(chunk))
         except UpstreamError as error:
             return None if self._completion.ended else error
         return None
@@ -93,7 +95,7 @@ class CompletionReader:
         parser = self._parser
         try:
             if isinstance(parser, DocumentParser):
-                self._read_documents(parser.end())
+                self._read(self._completion.read_document, parser.end())
                 self._completion.end_document()
             elif parser is not None:
                 self._end_events(parser)
@@ -118,20 +120,12 @@ class CompletionReader:
             return None
         raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "neither events nor JSON")
 
-    def _read(self, events: Iterable[str | bytes]) -> None:
-        for event in events:
+    def _read(self, read: Callable[[T], None], parts: Iterable[T]) -> None:
+        for part in parts:
             try:
-                self._completion.read(event)
+                read(part)
             except UpstreamError:
                 # One that comes after the answer's end undoes nothing.
-                if not self._completion.ended:
-                    raise
-
-    def _read_documents(self, documents: Iterable[str]) -> None:
-        for document in documents:
-            try:
-                self._completion.read_document(document)
-            except UpstreamError:
                 if not self._completion.ended:
                     raise
 
