@@ -16,7 +16,6 @@ from worker.providers.envelope import Envelopes
 from worker.providers.openai.errors import has_error, parse_error
 from worker.providers.openai.stream import DONE, LONGEST_ADDRESS, LONGEST_TITLE, MOST_SOURCES, decode_chunk
 from worker.providers.surrogates import clean_json, join_surrogates
-from worker.providers.value_budget import MOST_VALUES, ValueBudget
 
 # The largest number of kinds of tokens that are counted, of bytes of one kind's, and of characters of the word for the
 # answer's end.
@@ -62,7 +61,6 @@ class MessageStream:
         self._envelopes = envelopes
         self._answer = AnswerBlocks(envelopes, custom)
         self._blocks: tuple[Block, ...] | None = None
-        self._values = ValueBudget()
         self.done = False
         self._is_message = False
         self._stop_reason = ""
@@ -84,27 +82,8 @@ class MessageStream:
         """Return the pieces that the answer has more than at the last call."""
         return self._answer.take()
 
-    def read(self, data: str | bytes) -> None:
-        """Read one event's data. UpstreamError if it is none of the API's, or reports a failure.
-
-        Bytes are read without building what isn't needed, if they only add text to a block.
-        """
-        if self.done:
-            return
-        if isinstance(data, bytes):
-            if self._read_common(data):
-                return
-            data = data.decode(errors="replace")
-        self._values.charge(data)
-        self._read_text(data)
-
-    def read_document(self, data: str) -> None:
-        """Read one document, which may be the whole answer. UpstreamError as of `read`."""
-        if not self.done:
-            self._values.charge(data, MOST_VALUES)
-            self._read_text(data)
-
-    def _read_text(self, data: str) -> None:
+    def read(self, data: str) -> None:
+        """Read one event's data, or a document. UpstreamError if it is none of the API's, or reports a failure."""
         if data.strip().upper() == DONE:
             # Of servers that speak the other API too.
             self.done = self.ended
@@ -115,6 +94,16 @@ class MessageStream:
         if has_error(event):
             raise self._to_error(event)
         self._read_event(event)
+
+    def read_common(self, data: bytes) -> bool:
+        """Read an event that only adds text to a block, exactly as `read` does; return whether it is one."""
+        try:
+            event = _text_event.decode(data)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return False
+        self._is_message = True
+        self._answer.add({"type": event.delta.type, "text": event.delta.text}, event.index)
+        return True
 
     def end_document(self) -> None:
         """Take a document that was read whole for the whole answer, as the response ends with it."""
@@ -145,16 +134,6 @@ class MessageStream:
             finish_raw=join_surrogates(self._stop_reason)[:_LONGEST_WORD],
             extra=self._extra,
         )
-
-    def _read_common(self, data: bytes) -> bool:
-        """Read an event that only adds text to a block, exactly as `_read_event` does; return whether it is one."""
-        try:
-            event = _text_event.decode(data)
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
-            return False
-        self._is_message = True
-        self._answer.add({"type": event.delta.type, "text": event.delta.text}, event.index)
-        return True
 
     def _read_event(self, event: Mapping[str, Any]) -> None:
         """Read an event; there may be further kinds of them, and of deltas, at any time."""

@@ -9,6 +9,7 @@ from wire.reasons import Reason
 from worker.errors import UpstreamError
 from worker.providers.openai.json_documents import DocumentParser
 from worker.providers.openai.sse import BOM, EventParser
+from worker.providers.value_budget import MOST_VALUES, ValueBudget
 
 # How an event stream begins, as far as a field's name can be seen.
 _EVENTS = re.compile(rb":|(?:data|event|id|retry)[:\r\n]")
@@ -35,15 +36,12 @@ class GrowingAnswer(Protocol):
         """How much of the answer has arrived; it grows with each part."""
         ...
 
-    def read(self, data: str | bytes) -> None:
-        """Read one event's data. UpstreamError if it is none of the API's, or reports a failure.
-
-        Bytes are an object that is most probably of the kind that nearly all of an answer's events have.
-        """
+    def read_common(self, data: bytes) -> bool:
+        """Read one event's data if it only adds text, as nearly all do; return whether it does."""
         ...
 
-    def read_document(self, data: str) -> None:
-        """Read one document, which may be the whole answer. UpstreamError as of `read`."""
+    def read(self, data: str) -> None:
+        """Read one event's data, or a document. UpstreamError if it is none of the API's, or reports a failure."""
         ...
 
     def end_document(self) -> None:
@@ -63,6 +61,7 @@ class CompletionReader:
         self._labelled = content_type.partition(";")[0].strip().lower() == EVENT_STREAM
         self._head = b""
         self._parser: EventParser | DocumentParser | None = None
+        self._values = ValueBudget()
 
     @property
     def held(self) -> int:
@@ -83,9 +82,9 @@ class CompletionReader:
             if isinstance(parser := self._parser, EventParser):
                 plain = parser.split_plain(chunk)
                 events: Iterable[str | bytes] = parser.feed(chunk) if plain is None else plain
-                self._read(self._completion.read, events)
+                self._read(self._read_event, events)
             else:
-                self._read(self._completion.read_document, parser.feed(chunk))
+                self._read(self._read_document, parser.feed(chunk))
         except UpstreamError as error:
             return None if self._completion.ended else error
         return None
@@ -95,7 +94,7 @@ class CompletionReader:
         parser = self._parser
         try:
             if isinstance(parser, DocumentParser):
-                self._read(self._completion.read_document, parser.end())
+                self._read(self._read_document, parser.end())
                 self._completion.end_document()
             elif parser is not None:
                 self._end_events(parser)
@@ -129,11 +128,28 @@ class CompletionReader:
                 if not self._completion.ended:
                     raise
 
+    def _read_event(self, data: str | bytes) -> None:
+        """Read one event's data; bytes are most probably of the kind that nearly all of an answer's events have."""
+        if self._completion.done:
+            return
+        if isinstance(data, bytes):
+            if self._completion.read_common(data):
+                return
+            data = data.decode(errors="replace")
+        self._values.charge(data)
+        self._completion.read(data)
+
+    def _read_document(self, data: str) -> None:
+        """Read one document, which may be the whole answer."""
+        if not self._completion.done:
+            self._values.charge(data, MOST_VALUES)
+            self._completion.read(data)
+
     def _end_events(self, parser: EventParser) -> None:
         """Read an event that ends with the response; half of one is a cut, and no event."""
         for data in parser.end():
             try:
-                self._completion.read(data)
+                self._read_event(data)
             except UpstreamError as error:
                 if error.reason != Reason.UPSTREAM_PROTOCOL:
                     raise

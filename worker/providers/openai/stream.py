@@ -21,7 +21,6 @@ from worker.providers.openai.normaliser import MAX_ANSWER, Normaliser, text_byte
 from worker.providers.openai.thoughts import ThoughtSplitter
 from worker.providers.openai.usage import parse_usage
 from worker.providers.surrogates import clean_json
-from worker.providers.value_budget import MOST_VALUES, ValueBudget
 
 DONE = "[DONE]"
 # What some servers put around it.
@@ -97,7 +96,6 @@ class CompletionStream:
         self._beside: tuple[Any, ...] | None = None
         # How long the text was when it was last joined.
         self._text_size = 0
-        self._values = ValueBudget()
         # How much text `thoughts` has got, of which some may be held back.
         self._split_size = 0
 
@@ -120,27 +118,8 @@ class CompletionStream:
         """Return the pieces that the answer has more than at the last call."""
         return self._answer.take()
 
-    def read(self, data: str | bytes) -> None:
-        """Read one event's data. UpstreamError if it is no chunk, or reports a failure.
-
-        Bytes are read without building what isn't needed, if they are a common chunk.
-        """
-        if self.done:
-            return
-        if isinstance(data, bytes):
-            if self._read_common(data):
-                return
-            data = data.decode(errors="replace")
-        self._values.charge(data)
-        self._read_text(data)
-
-    def read_document(self, data: str) -> None:
-        """Read one document, which may be the whole answer. UpstreamError as of `read`."""
-        if not self.done:
-            self._values.charge(data, MOST_VALUES)
-            self._read_text(data)
-
-    def _read_text(self, data: str) -> None:
+    def read(self, data: str) -> None:
+        """Read one event's data, or a document. UpstreamError if it is no chunk, or reports a failure."""
         if data.strip(_AROUND_DONE).upper() == DONE:
             self.done = True
             return
@@ -148,6 +127,17 @@ class CompletionStream:
         # Some servers send all chunks as one list.
         for chunk in value if isinstance(value, list) and value else [value]:
             self._read_chunk(chunk)
+
+    def read_common(self, data: bytes) -> bool:
+        """Read a chunk that only adds text to the answer, exactly as `read` does; return whether it is one."""
+        chunk = decode_common(data)
+        if chunk is None or chunk.beside != self._beside:
+            return False
+        self._has_choice = True
+        if text := chunk.text:
+            self._add_content("text", text)
+            self._has_delta = True
+        return True
 
     def end_document(self) -> None:
         """Take a document that was read whole for the whole answer, as the response ends with it."""
@@ -183,17 +173,6 @@ class CompletionStream:
                 self._answer.add(kind, text)
             self._blocks = self._answer.end(cut=cut)
         return self._blocks
-
-    def _read_common(self, data: bytes) -> bool:
-        """Read a chunk that only adds text to the answer, exactly as `_read_chunk` does; return whether it is one."""
-        chunk = decode_common(data)
-        if chunk is None or chunk.beside != self._beside:
-            return False
-        self._has_choice = True
-        if text := chunk.text:
-            self._add_content("text", text)
-            self._has_delta = True
-        return True
 
     def _read_chunk(self, chunk: Any) -> None:
         self._beside = None

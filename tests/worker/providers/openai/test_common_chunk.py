@@ -46,7 +46,8 @@ def outcome(data: list[bytes], *, common: bool, sealed: bool, thinks: bool) -> A
     seen: list[Any] = []
     for part in data:
         try:
-            stream.read(part if common else part.decode(errors="replace"))
+            if not stream.done and not (common and stream.read_common(part)):
+                stream.read(part.decode(errors="replace"))
         except UpstreamError as error:
             seen.append((error.reason, error.detail, error.refused))
         seen.append((stream.take(), stream.size, stream.ended, stream.done))

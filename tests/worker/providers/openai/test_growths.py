@@ -96,9 +96,9 @@ class NotedStream(CompletionStream):
         super().__init__()
         self.threads: list[threading.Thread] = []
 
-    def _read_text(self, data: str) -> None:
+    def read(self, data: str) -> None:
         self.threads.append(threading.current_thread())
-        super()._read_text(data)
+        super().read(data)
 
 
 @pytest.mark.parametrize("label", ["text/event-stream", "application/json"])

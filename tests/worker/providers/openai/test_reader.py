@@ -1,5 +1,6 @@
 import itertools
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,8 +9,10 @@ from hypothesis import strategies as st
 
 from tests.support.worker.openai_server import chunk, events, whole
 from worker.errors import UpstreamError
-from worker.providers.openai.reader import CompletionReader
+from worker.providers.anthropic.message_stream import MessageStream
+from worker.providers.openai.reader import CompletionReader, GrowingAnswer
 from worker.providers.openai.stream import CompletionStream
+from worker.providers.value_budget import MOST_OF_EVENT, MOST_VALUES
 
 COMPLETION = {
     "object": "chat.completion",
@@ -138,3 +141,44 @@ def test_endless_white_space_ahead_of_an_answer_is_not_kept(start: bytes) -> Non
     assert reader._head == start
     assert reader.feed(whole("hello")) is None
     assert completion.text == "hello"
+
+
+def test_what_comes_after_the_end_is_not_read() -> None:
+    assert read([whole("a"), events(chunk("b")), b"data: {\n\n"]) == ("a", None)
+
+
+def failure(answer: GrowingAnswer, *bodies: bytes) -> str | None:
+    """Return for what reason reading these bytes fails."""
+    reader = CompletionReader(answer)
+    error = next(filter(None, map(reader.feed, bodies)), None) or reader.end()
+    return error.reason if error else None
+
+
+@pytest.mark.parametrize(
+    ("answer", "event"),
+    [(CompletionStream, chunk("a")), (MessageStream, {"type": "message", "content": []})],
+    ids=["openai", "anthropic"],
+)
+def test_an_event_of_very_many_values_is_no_answer_and_a_document_of_many_is(
+    answer: Callable[[], GrowingAnswer], event: dict[str, Any]
+) -> None:
+    """Each would be looked at several times, and the worker serves nobody else meanwhile."""
+    assert failure(answer(), events(event | {"x": [0] * MOST_OF_EVENT})) == "transport.toobig"
+    assert failure(answer(), events(event | {"x": [0] * (MOST_OF_EVENT - 100)})) is None
+    assert failure(answer(), json.dumps(event | {"x": [0] * 300_000}).encode()) is None
+    assert failure(answer(), json.dumps(event | {"x": [0] * (MOST_VALUES + 1)}).encode()) == "transport.toobig"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        chunk("a") | {"usage": {"prompt_tokens": 1, "completion_tokens": 1, "x": [{}] * 9000}},
+        chunk("") | {"x": [{}] * 9000},
+        [{}] * 9000,
+        {"choices": [{"index": 0, "delta": {"content": [{"text": ""}] * 5000}}]},
+    ],
+    ids=["usage", "fields", "chunks", "parts"],
+)
+def test_the_values_of_all_events_together_are_bounded(event: Any) -> None:
+    assert failure(CompletionStream(), events(event)) is None
+    assert failure(CompletionStream(), *[events(event)] * 50) == "transport.toobig"
