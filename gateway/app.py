@@ -101,11 +101,16 @@ class _Application(Starlette):
 
 
 def create_app(
-    settings: GatewaySettings, store: Store, active_requests: ActiveRequests, *, timings: Timings = TIMINGS
+    settings: GatewaySettings,
+    store: Store,
+    active_requests: ActiveRequests,
+    *,
+    timings: Timings = TIMINGS,
+    steps: LongSteps | None = None,
 ) -> Starlette:
     """Return the application of one process. The caller drains it by `active_requests`, and closes `store`.
 
-    Raises ValueError, with one sentence, when a file that the settings name is invalid.
+    Connections share `steps`. Raises ValueError, with one sentence, when a file that the settings name is invalid.
     """
     answers, jobs, sessions = BoundedAnswers(store), Jobs(store, settings), Sessions(store, settings)
     first_text = first_text_histogram()
@@ -150,11 +155,7 @@ def create_app(
             *console.routes(admins, store, active_requests, jobs, timings=timings),
             WebSocketRoute(ANY_PATH, _no_such_socket),
         ],
-        middleware=[
-            Middleware(ResponseHeadersMiddleware),
-            Middleware(DrainMiddleware, active_requests=active_requests),
-            *_checks(_served_origins(settings), clients, refuse),
-        ],
+        middleware=_inner_middleware(settings, clients, active_requests, refuse, steps or LongSteps()),
         exception_handlers=dict.fromkeys({*errors.HANDLED, *openai_errors.HANDLED}, refuse),
         lifespan=lifespan,
     )
@@ -197,12 +198,17 @@ def _outer_middleware(metrics: GatewayMetrics) -> list[Middleware]:
     ]
 
 
-def _checks(served: ServedOrigins, clients: Clients, refuse: Renderer) -> list[Middleware]:
+def _inner_middleware(
+    settings: GatewaySettings, clients: Clients, active_requests: ActiveRequests, refuse: Renderer, steps: LongSteps
+) -> list[Middleware]:
     """Return what refuses a request before its endpoint, and what every refusal passes on its way out."""
+    served = _served_origins(settings)
     return [
+        Middleware(ResponseHeadersMiddleware),
+        Middleware(DrainMiddleware, active_requests=active_requests),
         Middleware(CorsMiddleware, served=served),
         Middleware(ErrorMiddleware, render=_render_error),
-        Middleware(LongStepsMiddleware, steps=LongSteps(), clients=clients, render=refuse),
+        Middleware(LongStepsMiddleware, steps=steps, clients=clients, render=refuse),
         Middleware(OriginMiddleware, served=served, clients=clients, render=refuse),
         Middleware(HeadMiddleware, render=refuse),
     ]

@@ -16,6 +16,7 @@ from gateway.app import create_app
 from gateway.auth.addresses import parse_networks
 from gateway.http.control_frames import take_turns
 from gateway.http.listener import SOCKET_OPTIONS, address_of, listen, stop_connections
+from gateway.http.long_steps import LongSteps
 from gateway.http.open_connections import OpenConnections
 from gateway.http.streaming import is_idle, protocols
 from gateway.settings import GatewaySettings
@@ -93,8 +94,9 @@ async def serve(
     listening socket gets `socket_options`, each the names of a level and an option, and its value. Raises OSError if
     the port can't be bound, ValueError if a file that the settings name is invalid.
     """
-    app = create_app(settings, store, active_requests, timings=timings)
-    server = _Server(config(app, settings, timings), active_requests)
+    steps = LongSteps()
+    app = create_app(settings, store, active_requests, timings=timings, steps=steps)
+    server = _Server(config(app, settings, timings, steps), active_requests)
     with listen(settings.gateway_host, settings.gateway_port, socket_options) as sock:
         serving = asyncio.create_task(server.serve(sockets=[sock]))
         try:
@@ -114,13 +116,16 @@ async def serve(
             _LOG.info("gateway ended")
 
 
-def config(app: ASGIApp, settings: GatewaySettings, timings: Timings = TIMINGS) -> uvicorn.Config:
-    """Return the configuration with which every gateway runs `app`."""
+def config(
+    app: ASGIApp, settings: GatewaySettings, timings: Timings = TIMINGS, steps: LongSteps | None = None
+) -> uvicorn.Config:
+    """Return the configuration with which every gateway runs `app`, whose requests count among `steps`."""
     open_connections = OpenConnections(
         settings.connection_limit,
         parse_networks(settings.trusted_proxies or ""),
         head_limit=timings.head_limit,
         body_limit=timings.body_limit,
+        steps=steps,
     )
     http, websocket = protocols(open_connections)
     return uvicorn.Config(

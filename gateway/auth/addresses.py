@@ -32,6 +32,11 @@ def client_address(peer: str, forwarded: Sequence[str], trusted: Networks) -> st
     return _group(address)
 
 
+def name_client(address: str) -> str:
+    """Return the name of the client that has this address, and no key."""
+    return f"address:{address}"
+
+
 def public_origin(scheme: str, host: str, forwarded: str) -> str:
     """Return the origin under which a client knows this service; '' if its `host` can't be used.
 

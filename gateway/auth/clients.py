@@ -8,7 +8,7 @@ from urllib.parse import unquote_plus
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
-from gateway.auth.addresses import Networks, client_address, is_trusted, public_origin
+from gateway.auth.addresses import Networks, client_address, is_trusted, name_client, public_origin
 from gateway.auth.api_keys import ApiKey, find_key
 from gateway.auth.unnamed_proxy import UnnamedProxy
 from wire.jobs import Client
@@ -36,7 +36,7 @@ class Clients:
             return Client(f"key:{key.name}", key.name, key.limit, key.models, key.weight, key.daily)
         address, peer = self.find_address(connection), _peer(connection)
         self._unnamed.note(address, connection.headers, trusted=is_trusted(peer, self.trusted))
-        return Client(f"address:{address}")
+        return Client(name_client(address))
 
     def find_address(self, connection: HTTPConnection) -> str:
         """Return the address that a client counts for where it has no key."""

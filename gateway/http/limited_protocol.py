@@ -6,21 +6,23 @@ A connection closes without a word where no whole head arrives in time, or no mo
 others BodyReader knows. So it does where too many requests wait behind one that is being answered: each takes a hundred
 times as much memory as it has bytes. Of few small ones everything is read: a connection that isn't read from doesn't
 notice that its client leaves. A client that has too many connections gets 503 on a further one.
+A path of more than some kB is refused with 414 before it is decoded, which takes longer than its request.
 """
 
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 from gateway.errors import ERRORS, Problem
 from gateway.http.handshake_check import find_handshake_fault
 from gateway.http.open_connections import OpenConnections
 from gateway.http.responses import encode_error
+from gateway.http.sliced_protocol import SlicedProtocol
 from wire.reasons import Reason
 
 # In bytes: uvicorn's parser of addresses takes no longer one.
 _LONGEST_ADDRESS = 65535
+# Of these for the path: questions are in the query, and no endpoint has a long one.
+LONGEST_PATH = 4096
 # In bytes, and in number, of a request's headers.
 LARGEST_HEADERS = 64 * 1024
 MOST_HEADERS = 100
@@ -36,7 +38,7 @@ _REFUSAL = (
 )
 
 
-class LimitedProtocol(HttpToolsProtocol):
+class LimitedProtocol(SlicedProtocol):
     """A connection with requests, whose heads are bounded."""
 
     # Whether a head, or a body, has begun and not ended.
@@ -44,9 +46,7 @@ class LimitedProtocol(HttpToolsProtocol):
     _in_body = False
     # Whether it counts among its client's connections.
     _entered = False
-    # Whether the rest of what arrives is dropped: a head was refused before its end.
-    _cut = False
-    # Whether so is the rest of what has arrived already.
+    # Whether so many requests wait that the rest of what has arrived already is dropped.
     _flooded = False
     # The size of the headers so far.
     _size = 0
@@ -56,13 +56,14 @@ class LimitedProtocol(HttpToolsProtocol):
     _ahead = 0
 
     def __init__(self, open_connections: OpenConnections, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(open_connections.reads, *args, **kwargs)
         self._open_connections = open_connections
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See asyncio.Protocol."""
         super().connection_made(transport)
         self._entered = self.client is not None and self._open_connections.enter(self.client[0])
+        self._reader = self._open_connections.name_reader(self.client[0]) if self.client is not None else ""
         if self._entered or self.client is None:
             self._open_connections.heads.begin(self)
         else:
@@ -79,22 +80,23 @@ class LimitedProtocol(HttpToolsProtocol):
             self._open_connections.leave(self.client[0])
 
     def give_up(self) -> bool:
-        """See Unfinished: while a request is answered its client may take its time."""
+        """See Unfinished: while a request is answered its client may take its time, and so it may where we did."""
+        if self._has_waited:
+            self._has_waited = self.is_holding
+            return False
         if self.flow.read_paused or not (self.cycle is None or self.cycle.response_complete):
             return False
         self.transport.close()
         return True
 
-    def data_received(self, data: bytes) -> None:
-        """See asyncio.Protocol."""
-        if self._cut:
-            return
+    def parse(self, data: bytes) -> None:
+        """See SlicedProtocol."""
         self._pending += len(data)
-        super().data_received(data)
+        super().parse(data)
         self._read_ahead(len(data))
         if self._pending > LARGEST_HEADERS and not self.transport.is_closing():
             self._refuse_pending()
-        elif self._in_head and len(self.url) > _LONGEST_ADDRESS:
+        elif self._in_head and self._is_long():
             self._refuse_head(414)
         elif self._in_head and self._is_refused():
             self._refuse_head(431)
@@ -150,17 +152,22 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._flooded or len(self.pipeline) >= MOST_WAITING:
             self._drop_flood()
             return
-        self._in_head, self._in_body, self._pending = False, True, 0
+        self._in_head, self._in_body, self._pending, self._has_waited = False, True, 0, False
         self._open_connections.heads.end(self)
-        if len(self.url) > _LONGEST_ADDRESS:
+        if self._is_long():
             self.scope["state"].setdefault("refused_head", 414)
-            self.url = self.url.partition(b"?")[0][:_LONGEST_ADDRESS]
+            self.url = self.url.partition(b"?")[0][:LONGEST_PATH]
         if self.parser.should_upgrade() and (fault := find_handshake_fault(self.headers)):
             self.scope["state"].setdefault("refused_head", fault)
         before = self.cycle
         super().on_headers_complete()
         if self.cycle is not before:
             self._begin_request()
+
+    def _is_long(self) -> bool:
+        """Return whether the address is too long, or its path, as far as it has arrived."""
+        size = len(self.url)
+        return size > _LONGEST_ADDRESS or (size > LONGEST_PATH and self.url.find(b"?", 0, LONGEST_PATH + 1) < 0)
 
     def _drop_flood(self) -> None:
         """Close a connection on which too much waits; whoever sends so much reads no answers."""

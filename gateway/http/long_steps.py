@@ -1,7 +1,8 @@
-"""What requests take of the event loop: of one client one long step after the other, with a rest as long after each.
+"""What clients take of the event loop: of one client one long step after the other, with a rest as long after each.
 
 A step is what runs between two waits, and nobody else's runs meanwhile. What a request of 64 kB takes is nothing beside
 an answer, but a client has hundreds of connections, and all of them together would hold up everybody for seconds.
+Steps are those of requests, of messages on open sockets, and of what connections read before a request: see ReadTurns.
 """
 
 import asyncio
@@ -10,13 +11,14 @@ import types
 from collections import Counter
 from collections.abc import Callable, Coroutine, Generator
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.auth.addresses import name_client
 from gateway.auth.clients import Clients
 from gateway.http.responses import Renderer
 from wire.errors import ClientFullError
@@ -28,6 +30,7 @@ _AT_ONCE = 4
 # Seconds for which a request waits for those before it, and after which its client may come back.
 _PATIENCE, _COME_BACK = 30.0, 1
 Step = Callable[[], Any]
+T = TypeVar("T")
 
 
 class LongSteps:
@@ -35,12 +38,14 @@ class LongSteps:
 
     def __init__(self, patience: float = _PATIENCE, clock: Callable[[], float] = time.thread_time) -> None:
         self._patience = patience
-        self._clock = clock
+        self.clock = clock
         # Until when each client rests, as the loop's time.
         self._rests: dict[str, float] = {}
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         # How many have begun in this round of the loop.
         self._begun: Counter[str] = Counter()
+        # What has been spent in this round.
+        self._spent: dict[str, float] = {}
 
     async def wait(self, client: str) -> None:
         """Wait until it is the turn of a client's request. ClientFullError if that takes too long."""
@@ -65,18 +70,33 @@ class LongSteps:
         self._begun[client] += 1
         return self._begun[client] <= _AT_ONCE
 
+    def rest_until(self, client: str) -> float:
+        """Return until when a client rests, as the loop's time; 0 if it doesn't."""
+        return self._rests.get(client, 0)
+
+    def spend(self, client: str, seconds: float) -> None:
+        """Count a step that needed no wait: all of one client's in a round of the loop are as long as their sum."""
+        if not self._spent:
+            asyncio.get_running_loop().call_soon(self._spent.clear)
+        spent = self._spent.get(client, 0) + seconds
+        if spent >= LONG:
+            self._rest(client, spent)
+            spent = 0
+        self._spent[client] = spent
+
     @types.coroutine
-    def run(self, client: str, work: Coroutine[Any, Any, None]) -> Generator[Any, Any, None]:
+    def run(self, client: str, work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
         """Run a client's work, and let it rest after each long step."""
         step: Step = partial(work.send, None)
         while True:
-            began = self._clock()
+            began = self.clock()
             try:
                 awaited = step()
-            except StopIteration:
-                return
+            except StopIteration as end:
+                result: T = end.value
+                return result
             finally:
-                if (took := self._clock() - began) >= LONG:
+                if (took := self.clock() - began) >= LONG:
                     self._rest(client, took)
             try:
                 yield awaited
@@ -95,10 +115,36 @@ class LongSteps:
             self._rests.pop(client, None)
 
 
-class LongStepsMiddleware:
-    """Lets requests wait for their client's turn, and then measures their steps.
+class ClientSteps:
+    """The steps of one client."""
 
-    Endpoints wait once more for `request.state.turn()` where a body has come.
+    __slots__ = ("_client", "_steps")
+
+    def __init__(self, steps: LongSteps, client: str) -> None:
+        self._steps = steps
+        self._client = client
+
+    async def wait(self) -> None:
+        """See LongSteps."""
+        await self._steps.wait(self._client)
+
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """See LongSteps."""
+        return await self._steps.run(self._client, work)
+
+    def call(self, work: Callable[[], T]) -> T:
+        """Return what work returns that needs no wait; see `LongSteps.spend`."""
+        began = self._steps.clock()
+        try:
+            return work()
+        finally:
+            self._steps.spend(self._client, self._steps.clock() - began)
+
+
+class LongStepsMiddleware:
+    """Lets requests and handshakes wait for their client's turn, and then measures their steps.
+
+    Endpoints wait once more for `request.state.turn()` where a body has come; sockets have `state.steps` for messages.
     """
 
     def __init__(self, app: ASGIApp, steps: LongSteps, clients: Clients, render: Renderer) -> None:
@@ -109,11 +155,14 @@ class LongStepsMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve ASGI."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         client = self._identify(HTTPConnection(scope))
-        scope["state"]["turn"] = partial(self._steps.wait, client)
+        if scope["type"] == "http":
+            scope["state"]["turn"] = partial(self._steps.wait, client)
+        else:
+            scope["state"]["steps"] = ClientSteps(self._steps, client)
         try:
             await self._steps.wait(client)
         except ClientFullError as error:
@@ -127,4 +176,4 @@ class LongStepsMiddleware:
         try:
             return self._clients.identify(connection).name
         except HTTPException:
-            return f"address:{self._clients.find_address(connection)}"
+            return name_client(self._clients.find_address(connection))

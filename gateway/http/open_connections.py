@@ -9,8 +9,10 @@ from typing import Protocol
 import structlog
 
 from gateway.answering.timings import TIMINGS
-from gateway.auth.addresses import Networks, client_address, is_trusted
+from gateway.auth.addresses import Networks, client_address, is_trusted, name_client
 from gateway.http.body import BodyRoom
+from gateway.http.long_steps import LongSteps
+from gateway.http.read_turns import ReadTurns
 
 # Bytes of large messages of all sockets: 32 of the largest for the first client that has many.
 _MESSAGES = 64 * 1024 * 1024
@@ -71,7 +73,7 @@ class OpenConnections:
     """The open connections. Proxies that are `trusted` may have any number, every other client `limit`.
 
     A request's head has to arrive within `head_limit` seconds from when it, or the connection, began; a body may pause
-    for `body_limit` seconds.
+    for `body_limit` seconds. What they read takes turns with the other `steps` of their clients.
     """
 
     def __init__(
@@ -82,7 +84,9 @@ class OpenConnections:
         head_limit: float = TIMINGS.head_limit,
         body_limit: float = TIMINGS.body_limit,
         clock: Callable[[], float] | None = None,
+        steps: LongSteps | None = None,
     ) -> None:
+        self.reads = ReadTurns(steps or LongSteps())
         self.heads = ArrivalTimes(head_limit)
         self.bodies = ArrivalTimes(body_limit)
         self._limit = limit
@@ -111,6 +115,10 @@ class OpenConnections:
         self._counts[client] -= 1
         if self._counts[client] <= 0:
             del self._counts[client]
+
+    def name_reader(self, peer: str) -> str:
+        """Return the name of the client that a connection reads for; '' for a trusted proxy, which has many."""
+        return "" if is_trusted(peer, self._trusted) else name_client(client_address(peer, (), ()))
 
     def hold_message(self, peer: str, forwarded: Sequence[str], size: int) -> AbstractContextManager[None]:
         """Return the room of a large message from this address, with these values of X-Forwarded-For.

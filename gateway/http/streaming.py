@@ -62,6 +62,7 @@ from gateway.errors import ClientGoneError
 from gateway.http.limited_protocol import LimitedProtocol
 from gateway.http.message_buffer import MessageBuffer, decode
 from gateway.http.open_connections import OpenConnections
+from gateway.http.sliced_protocol import SlicedProtocol
 from wire.errors import ClientFullError
 from wire.threads import LARGE
 
@@ -70,6 +71,9 @@ _PRIVATE: tuple[tuple[type, str, str], ...] = (
     (asyncio.Event, "__init__", "_waiters"),
     (asyncio.Event, "__init__", "_value"),
     (FlowControl, "__init__", "_is_writable_event"),
+    (FlowControl, "__init__", "_transport"),
+    (FlowControl, "pause_reading", "read_paused"),
+    (FlowControl, "resume_reading", "read_paused"),
     (RequestResponseCycle, "__init__", "message_event"),
     (HttpToolsProtocol, "__init__", "pipeline"),
     (HttpToolsProtocol, "connection_made", "flow"),
@@ -180,6 +184,8 @@ def is_idle(connection: HttpToolsProtocol) -> bool:
     """Return whether a connection has no request now: none is answered, and nothing of one has arrived."""
     if connection.cycle is not None and not connection.cycle.response_complete:
         return False
+    if isinstance(connection, SlicedProtocol) and connection.is_holding:
+        return False
     unread = array.array("i", [0])
     with contextlib.suppress(OSError, ValueError):  # it may have been closed meanwhile
         fcntl.ioctl(connection.transport.get_extra_info("socket").fileno(), termios.FIONREAD, unread)
@@ -207,14 +213,14 @@ class HttpProtocol(LimitedProtocol):
         super().connection_made(transport)
         self.flow._is_writable_event = _ListEvent(value=True)
 
-    def data_received(self, data: bytes) -> None:
-        """See asyncio.Protocol: bytes in an address that clients should have percent-encoded are so from here on."""
+    def parse(self, data: bytes) -> None:
+        """See SlicedProtocol: bytes in an address that clients should have percent-encoded are so from here on."""
         if self._in_first_line:
             line, end, rest = data.partition(b"\n")
             self._in_first_line = not end
             if not line.isascii():
                 data = line.decode("latin-1").translate(_ESCAPES).encode("ascii") + end + rest
-        super().data_received(data)
+        super().parse(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from gateway.http.limited_protocol import LARGEST_HEADERS, MOST_HEADERS, MOST_WAITING
+from gateway.http.limited_protocol import LARGEST_HEADERS, LONGEST_PATH, MOST_HEADERS, MOST_WAITING
 from gateway.http.streaming import HttpProtocol
 from tests.support.conditions import until
 from tests.support.gateway.connection import connected
@@ -24,12 +24,13 @@ START = b"GET %b HTTP/1.1\r\nHost: g\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\nHost: g\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-def held_after(protocol: HttpProtocol, start: bytes, chunks: Iterable[bytes]) -> int:
+async def held_after(protocol: HttpProtocol, start: bytes, chunks: Iterable[bytes]) -> int:
     """Return how many bytes were held at most, while chunks arrive behind the start of a request."""
     protocol.data_received(start)
     tracemalloc.start()
     try:
         for chunk in chunks:
+            await until(lambda: not protocol.is_holding)
             protocol.data_received(chunk)
         return tracemalloc.get_traced_memory()[1]
     finally:
@@ -56,7 +57,7 @@ def one_header() -> Iterable[bytes]:
 async def test_of_20_mb_of_headers_hardly_anything_is_held(headers: object) -> None:
     protocol, transport = connected()
     assert callable(headers)
-    assert held_after(protocol, START % b"/", headers()) < MEGABYTE
+    assert await held_after(protocol, START % b"/", headers()) < MEGABYTE
     await asyncio.sleep(0)
     assert transport.written.startswith(b"HTTP/1.1 431 ")
     assert b"\r\nconnection: close\r\n" in transport.written
@@ -65,7 +66,7 @@ async def test_of_20_mb_of_headers_hardly_anything_is_held(headers: object) -> N
 
 async def test_an_address_of_20_mb_is_not_held_and_gets_414() -> None:
     protocol, transport = connected()
-    assert held_after(protocol, b"GET /?", [CHUNK] * 80) < MEGABYTE
+    assert await held_after(protocol, b"GET /?", [CHUNK] * 80) < MEGABYTE
     await asyncio.sleep(0)
     assert transport.written.startswith(b"HTTP/1.1 414 ")
     assert b"\r\nconnection: close\r\n" in transport.written
@@ -75,7 +76,7 @@ async def test_an_address_of_20_mb_is_not_held_and_gets_414() -> None:
 async def test_trailers_are_not_held(trailers: object) -> None:
     protocol, _ = connected()
     assert callable(trailers)
-    assert held_after(protocol, CHUNKED + b"1\r\nx\r\n0\r\n", trailers()) < MEGABYTE
+    assert await held_after(protocol, CHUNKED + b"1\r\nx\r\n0\r\n", trailers()) < MEGABYTE
     assert [name for name, _ in protocol.headers] == [b"host", b"transfer-encoding"]
 
 
@@ -117,7 +118,7 @@ async def test_so_many_requests_may_wait_for_their_answers() -> None:
 async def test_of_a_flood_of_requests_behind_one_hardly_anything_is_held() -> None:
     protocol, transport = connected()
     flood = (START % b"/" + b"\r\n") * 8000
-    assert held_after(protocol, START % b"/slow" + b"\r\n", [flood] * 8) < MEGABYTE
+    assert await held_after(protocol, START % b"/slow" + b"\r\n", [flood] * 8) < MEGABYTE
     assert transport.closed
 
 
@@ -196,6 +197,22 @@ async def test_a_handshake_that_is_no_ordinary_one_is_refused(
     )
     head += b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
     assert (await gateway.raw(head % header)).startswith(b"HTTP/1.1 %d " % status)
+
+
+@in_memory
+@pytest.mark.parametrize("more", [0, 1])
+@pytest.mark.parametrize("upgrade", ["", "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"])
+async def test_a_path_that_is_too_long_is_refused_before_it_is_decoded(
+    gateway: RunningGateway, upgrade: str, more: int
+) -> None:
+    path = "/v1/" + "%E6" * ((LONGEST_PATH - 4) // 3) + "x" * more
+    head = f"GET {path}?question={'x' * 9000} HTTP/1.1\r\nHost: g\r\nConnection: close\r\n{upgrade}\r\n"
+    response = await gateway.raw(head.encode())
+    if more:
+        assert response.startswith(b"HTTP/1.1 414 ")
+        assert json.loads(body_of(response))["error"]["type"] == "invalid_request_error"
+    else:
+        assert response.startswith(b"HTTP/1.1 400 " if upgrade else b"HTTP/1.1 404 ")
 
 
 async def test_bytes_that_should_be_escaped_are_so_in_the_first_line() -> None:

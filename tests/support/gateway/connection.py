@@ -16,12 +16,13 @@ HANDSHAKE = (
 
 
 class ServerTransport(asyncio.Transport):
-    """The server's end of a connection: keeps what was written."""
+    """The server's end of a connection: keeps what was written, and whether nothing is read."""
 
-    def __init__(self) -> None:
-        super().__init__({"peername": ("192.0.2.1", 1), "sockname": ("192.0.2.2", 80)})
+    def __init__(self, peer: str = "192.0.2.1") -> None:
+        super().__init__({"peername": (peer, 1), "sockname": ("192.0.2.2", 80)})
         self.written = b""
         self.closed = False
+        self.paused = False
         self._protocol: asyncio.BaseProtocol = asyncio.Protocol()
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -45,10 +46,12 @@ class ServerTransport(asyncio.Transport):
         return self._protocol
 
     def pause_reading(self) -> None:
-        """Read on: a test sends no more than it means to."""
+        """Read nothing: a test may send what it means to all the same."""
+        self.paused = True
 
     def resume_reading(self) -> None:
         """Read on."""
+        self.paused = False
 
 
 async def answer_head(scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,11 +67,13 @@ async def answer_head(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def connected(
-    open_connections: OpenConnections | None = None, sockets: type[asyncio.Protocol] = SocketProtocol
+    open_connections: OpenConnections | None = None,
+    sockets: type[asyncio.Protocol] = SocketProtocol,
+    peer: str = "192.0.2.1",
 ) -> tuple[HttpProtocol, ServerTransport]:
-    """Return a new connection to a server that only looks at heads, and whose sockets are of that class."""
+    """Return a new connection of `peer` to a server that only looks at heads, whose sockets are of that class."""
     config = uvicorn.Config(answer_head, ws=sockets, ws_max_size=2**20, log_config=None)
-    transport = ServerTransport()
+    transport = ServerTransport(peer)
     protocol = HttpProtocol(open_connections or OpenConnections(1), config, ServerState(), {})
     transport.set_protocol(protocol)
     protocol.connection_made(transport)
