@@ -5,19 +5,21 @@ import contextlib
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Generic, TypeVar
 
 from starlette.exceptions import HTTPException
-from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.answering.drain import background
 from gateway.answering.timings import TIMINGS
 from gateway.auth.clients import Clients
 from gateway.errors import ClientGoneError
+from gateway.http.long_steps import ClientSteps
 from gateway.http.response_room import Admit
 from gateway.http.responses import error_response
 from gateway.http.streaming import server_receive, server_send
+from wire.errors import ClientFullError
 from wire.jobs import Client
 from wire.threads import LARGE
 
@@ -96,7 +98,8 @@ class WebSocketConnection(Generic[T]):
 
     A large frame waits for its client in the room that `admit` gives; ClientFullError if there is none.
     `parse` returns what a message holds, and raises nothing: it is called as the message arrives, so that a large one
-    with a short question doesn't wait, and isn't kept until that is answered.
+    with a short question doesn't wait, and isn't kept until that is answered. It is one of the client's `steps`: where
+    its turn doesn't come, `refuse` returns what is held instead.
     When the client has gone, `gone` is set and `on_close` is called.
     """
 
@@ -104,8 +107,10 @@ class WebSocketConnection(Generic[T]):
         self,
         socket: WebSocket,
         parse: Callable[[str], T],
+        refuse: Callable[[Exception], T],
         on_close: Callable[[], None],
         admit: Admit,
+        steps: ClientSteps,
         *,
         last_send_limit: float = TIMINGS.last_send_limit,
     ) -> None:
@@ -113,8 +118,10 @@ class WebSocketConnection(Generic[T]):
         self._receive = server_receive(socket.scope, socket.receive)
         self._inbox: Inbox[T] = Inbox()
         self._parse: Callable[[str], T] | None = parse
+        self._refuse: Callable[[Exception], T] | None = refuse
         self._on_close: Callable[[], None] | None = on_close
         self._admit = admit
+        self.steps = steps
         self._last_send_limit = last_send_limit
         self._sending = asyncio.Lock()
         self.gone = False
@@ -132,7 +139,7 @@ class WebSocketConnection(Generic[T]):
                 if not self.gone:
                     await self._close(_SERVICE_RESTART)
         # The callbacks' owner refers to this connection: both would stay until the next garbage collection.
-        self._parse = self._on_close = None
+        self._parse = self._refuse = self._on_close = None
 
     def seal(self) -> None:
         """Answer what has arrived, and drop what still comes: the gateway drains."""
@@ -166,7 +173,7 @@ class WebSocketConnection(Generic[T]):
     async def _read(self) -> None:
         try:
             while (message := await self._receive())["type"] != "websocket.disconnect":
-                self._take(message)
+                await self._take(message.get("text") or "")
                 del message
                 # Hundreds may have arrived at once: others have their turn before the next one.
                 await asyncio.sleep(0)
@@ -174,11 +181,16 @@ class WebSocketConnection(Generic[T]):
         finally:
             self._leave()
 
-    def _take(self, message: Message) -> None:
-        # A binary frame is answered like any other that holds nothing readable.
-        text = message.get("text") or ""
-        if self._parse is not None:
-            self._inbox.put(self._parse(text), sys.getsizeof(text))
+    async def _take(self, text: str) -> None:
+        """Take a message; a binary one is answered like any other that holds nothing readable."""
+        try:
+            await self.steps.wait()
+        except ClientFullError as error:
+            if self._refuse is not None:
+                self._inbox.put(self._refuse(error), sys.getsizeof(text))
+        else:
+            if self._parse is not None:
+                self._inbox.put(self.steps.call(partial(self._parse, text)), sys.getsizeof(text))
 
     def _leave(self) -> None:
         self.gone = True

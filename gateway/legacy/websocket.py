@@ -48,8 +48,10 @@ class LegacySession:
         self._connection = WebSocketConnection(
             socket,
             self._parse,
+            self._refuse,
             self._abort,
             sending.frames(client),
+            socket.state.steps,
             last_send_limit=self._relay.timings.last_send_limit,
         )
         self._client = client
@@ -75,7 +77,11 @@ class LegacySession:
         try:
             return params.parse_question(params.parse_message(message), self._question_limit)
         except Exception as error:  # noqa: BLE001 - the socket survives every error
-            return encode_error(self._error_metrics.record(error, self._english))
+            return self._refuse(error)
+
+    def _refuse(self, error: Exception) -> bytes:
+        """Return the frame that refuses a message."""
+        return encode_error(self._error_metrics.record(error, self._english))
 
     async def _answer(self, question: params.QuestionParams | bytes) -> None:
         """Answer with exactly one terminal frame, whatever happens."""
@@ -88,8 +94,7 @@ class LegacySession:
         except ClientGoneError:
             raise
         except Exception as error:  # noqa: BLE001 - the socket survives every error
-            problem = self._error_metrics.record(error, self._english)
-            await self._connection.send_last(encode_error(problem))
+            await self._connection.send_last(self._refuse(error))
         finally:
             self._active = None
 
@@ -103,12 +108,16 @@ class LegacySession:
             await self._send_answer(question, subscription)
 
     async def _send_answer(self, question: params.QuestionParams, subscription: AnswerSubscription) -> None:
-        async with subscription as events:
+        # Only this is among the client's steps: what an open answer costs isn't measured.
+        events = await self._connection.steps.run(subscription.__aenter__())
+        try:
             if self._streaming:
                 await self._send_frames(LegacyFrames(question.token, english=self._english), events)
             else:
                 event = await self._relay.read_end(events)
                 await self._connection.send(self._encode_end(event, question.token))
+        finally:
+            await subscription.__aexit__()
 
     async def _send_frames(self, frames: LegacyFrames, events: AnswerReader) -> None:
         async for entry in events:

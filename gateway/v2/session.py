@@ -63,8 +63,10 @@ class V2Session:
         self._connection = WebSocketConnection(
             socket,
             self._parse,
+            self._refuse,
             self._cancel,
             reads.sending.frames(client),
+            socket.state.steps,
             last_send_limit=self._relay.timings.last_send_limit,
         )
         self._client = client
@@ -80,7 +82,7 @@ class V2Session:
             with self._relay.active_requests.track_socket(self._settle):
                 async with self._connection.messages() as messages:
                     async for message in messages:
-                        await self._handle(message)
+                        await self._connection.steps.run(self._handle(message))
                     while self._followed and not self._connection.gone:
                         await asyncio.wait(self._followed)
         finally:
@@ -105,6 +107,10 @@ class V2Session:
             return id_, messages.parse_request(fields, self._question_limit)
         except Exception as error:  # noqa: BLE001 - the socket survives every error
             return id_, self._render_refusal(id_, error)
+
+    def _refuse(self, error: Exception) -> _Held:
+        """Return the refusal of a message that isn't read."""
+        return None, self._render_refusal(None, error)
 
     async def _handle(self, held: _Held) -> None:
         """Handle one message; its errors are sent under the id that the client gave it."""

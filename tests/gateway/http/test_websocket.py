@@ -1,6 +1,7 @@
 """One WebSocket's inbox, and its sending."""
 
 import asyncio
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -9,8 +10,10 @@ from starlette.websockets import WebSocket
 
 from gateway.answering.timings import TIMINGS
 from gateway.errors import ClientGoneError
+from gateway.http.long_steps import ClientSteps, LongSteps
 from gateway.http.response_room import ResponseRoom
 from gateway.http.websocket import Inbox, WebSocketConnection
+from wire.errors import ClientFullError
 from wire.jobs import Client
 
 pytestmark = pytest.mark.anyio
@@ -86,12 +89,14 @@ class Line:
         self.sending = 0
         self.open_ = asyncio.Event()
         self.admit = ResponseRoom().frames(Client())
+        self.steps = LongSteps()
 
     async def accepted(self, last_send_limit: float = TIMINGS.last_send_limit) -> WebSocketConnection[str]:
         """Return a connection on this line."""
         socket = WebSocket({"type": "websocket", "path": "/", "headers": []}, self._receive, self._send)
         await socket.accept()
-        return WebSocketConnection(socket, str, self._leave, self.admit, last_send_limit=last_send_limit)
+        steps = ClientSteps(self.steps, "client")
+        return WebSocketConnection(socket, str, repr, self._leave, self.admit, steps, last_send_limit=last_send_limit)
 
     async def _receive(self) -> Message:
         return {"type": "websocket.connect"}
@@ -158,3 +163,39 @@ async def test_messages_that_have_all_arrived_leave_others_their_turn_between_tw
             handled += 1
     others.cancel()
     assert turns >= handled >= 99
+
+
+async def test_messages_have_their_clients_turn_and_who_waits_too_long_is_refused() -> None:
+    arrived: list[Message] = [{"type": "websocket.connect"}, {"type": "websocket.receive", "text": "{}"}]
+    line, steps = Line(), LongSteps(patience=0.01)
+    over = asyncio.Event()
+
+    async def receive() -> Message:
+        if not arrived:
+            await over.wait()
+            return {"type": "websocket.disconnect"}
+        return arrived.pop(0)
+
+    line._receive = receive  # type: ignore[method-assign]
+    line.steps = steps
+    steps.spend("client", 60)
+    connection = await line.accepted()
+    async with connection.messages() as messages:
+        assert await anext(messages) == repr(ClientFullError(1))
+        over.set()
+
+
+async def test_a_message_that_takes_long_lets_its_client_rest() -> None:
+    arrived: list[Message] = [{"type": "websocket.connect"}, {"type": "websocket.receive", "text": "{}"}]
+    arrived.append({"type": "websocket.disconnect"})
+    line = Line()
+
+    async def receive() -> Message:
+        return arrived.pop(0)
+
+    line._receive = receive  # type: ignore[method-assign]
+    line.steps = LongSteps(clock=map(float, itertools.count()).__next__)
+    connection = await line.accepted()
+    async with connection.messages() as messages:
+        await anext(messages, None)
+    assert line.steps.rest_until("client") > 0

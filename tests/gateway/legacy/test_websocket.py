@@ -18,6 +18,7 @@ from gateway.answering.submit import Questions
 from gateway.answering.timings import Timings
 from gateway.auth.clients import Clients
 from gateway.http.error_metrics import ErrorMetrics
+from gateway.http.long_steps import ClientSteps, LongSteps
 from gateway.http.response_room import ResponseRoom
 from gateway.http.websocket import WebSocketConnection
 from gateway.legacy.websocket import SocketEndpoints
@@ -37,7 +38,7 @@ from tests.support.gateway.harness import (
 from tests.support.redis_client import redis_client
 from wire import keys
 from wire.answers import Answers
-from wire.errors import StoreUnavailableError
+from wire.errors import ClientFullError, StoreUnavailableError
 from wire.hmac_secret import HmacSecret
 from wire.jobs import Jobs
 from wire.messages import Chat, Delta, Failed, Final
@@ -483,8 +484,21 @@ async def test_a_client_that_reads_nothing_is_given_up(store: Store) -> None:
     settings, timings = GatewaySettings(max_message=1000), Timings(last_send_limit=0.05)
     relay = Relay(Jobs(store, settings), Answers(store), ActiveRequests(), 1, 1, first_text_histogram(), timings)
     state = {"request_id": "r", "error_metrics": ErrorMetrics(), "english": False}
+    state["steps"] = ClientSteps(LongSteps(), "client")
     scope = {"type": "websocket", "path": "/ws", "headers": [], "query_string": b"", "state": state}
     questions = Questions(relay, Idempotency(HmacSecret(store)))
     sockets = SocketEndpoints(questions, Sessions(store), Clients(), settings, ResponseRoom())
     async with asyncio.timeout(5):
         await sockets.ws(WebSocket(scope, receive, send))
+
+
+async def test_a_message_whose_turn_does_not_come_is_refused(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def wait(_: ClientSteps) -> None:
+        raise ClientFullError(1)
+
+    async with gateway.socket("/ws") as socket:
+        monkeypatch.setattr(ClientSteps, "wait", wait)
+        await socket.send("{}")
+        assert json.loads(await socket.recv())["code"] == 429

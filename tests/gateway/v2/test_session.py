@@ -14,6 +14,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from gateway.answering.timings import Timings
+from gateway.http.long_steps import ClientSteps
 from tests.support.conditions import until
 from tests.support.gateway.harness import (
     RunningGateway,
@@ -28,6 +29,7 @@ from tests.support.redis_client import redis_client
 from wire import keys
 from wire.answers import Answers
 from wire.blocks import Block, Piece
+from wire.errors import ClientFullError
 from wire.jobs import Jobs, new_answer_id
 from wire.messages import Chat, Delta, Failed, Final, Prompted, Replace, Source, TurnCount
 from wire.prompt import Message, Prompt, Text
@@ -763,3 +765,16 @@ async def test_an_answer_longer_than_the_drain_is_cut_with_1012_and_continues_el
     assert after[0] == before[0]
     assert [frame["text"] for frame in after[1:]] == ["b", "ab"]
     assert len(other.worker.asked) == 1
+
+
+async def test_a_message_whose_turn_does_not_come_is_refused(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def wait(_: ClientSteps) -> None:
+        raise ClientFullError(1)
+
+    async with speaking(gateway) as socket:
+        monkeypatch.setattr(ClientSteps, "wait", wait)
+        await ask(socket)
+        frame = await hear(socket)
+        assert (frame["type"], frame["code"]) == ("failed", 429)
