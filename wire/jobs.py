@@ -249,7 +249,7 @@ class Jobs:
         enqueue = partial(self._store.run_confirmed, "enqueue", key, prefix, arguments, about)
         if outdated or len(encoded) <= self._inside:
             return _accepted(answer, *await enqueue(encoded))
-        async with self._works.submitting(answer, len(encoded), memory.unaccepted):
+        async with self._works.submitting(new.client.name, len(encoded), memory.unaccepted):
             try:
                 await self._works.write(answer, encoded)
                 reply: Any = await enqueue(b"")

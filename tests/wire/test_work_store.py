@@ -7,12 +7,11 @@ import msgspec
 import pytest
 
 from gateway.settings import GatewaySettings
-from tests.support.conditions import until
 from tests.support.wire.scenario import Scenario
 from wire import keys
 from wire.about import describe
 from wire.answers import Answers
-from wire.errors import QueueFullError, StoreUnavailableError, TokenUnknownError
+from wire.errors import QueueFullError, StoreFullError, StoreUnavailableError, TokenUnknownError
 from wire.jobs import IdempotencyKey, Jobs, new_answer_id, new_token
 from wire.messages import Chat, Failed, HistoryMessage, decode_work, encode
 from wire.redis.connection import Argument
@@ -20,9 +19,10 @@ from wire.redis.long_strings import CHUNK
 from wire.redis.store import Store
 from wire.reporter import ProcessLoad, Reporter
 from wire.sessions import ClaimedJob, StatelessSession
-from wire.work_store import SHORT_WORK, UNACCEPTED_TTL, WorkStore
+from wire.work_store import SHORT_WORK, SMALL_WORK, UNACCEPTED_TTL, WorkStore
 
 pytestmark = pytest.mark.anyio
+MIB = 1024 * 1024
 
 
 @pytest.fixture
@@ -40,26 +40,64 @@ async def test_work_of_any_size_is_read_as_it_was_written_and_expires(store: Sto
     assert size == 0 or 0 < await store.execute("TTL", keys.work_key("s0-1")) <= UNACCEPTED_TTL
 
 
-async def test_what_is_written_at_once_is_bounded_and_a_large_one_comes_alone(store: Store) -> None:
-    works, written, gates = WorkStore(store), list[str](), {name: asyncio.Event() for name in ("a", "b", "large", "c")}
+class Submitting:
+    """Work that is being submitted in a store, by its client and size, until all gates open."""
 
-    async def submit(name: str, size: int) -> None:
-        async with works.submitting(name, size, 10):
-            written.append(name)
-            await gates[name].wait()
+    def __init__(self, works: WorkStore, limit: int) -> None:
+        self.works, self.limit = works, limit
+        self.written: list[tuple[str, int]] = []
+        self.gate = asyncio.Event()
+        self.tasks: list[asyncio.Task[None]] = []
 
-    tasks = [asyncio.create_task(submit(name, size)) for name, size in (("a", 5), ("b", 5), ("large", 50))]
-    await until(lambda: written == ["a", "b"])
-    tasks[0].cancel()
-    await asyncio.sleep(0)
-    assert written == ["a", "b"]
-    gates["b"].set()
-    await until(lambda: written == ["a", "b", "large"])
-    tasks.append(asyncio.create_task(submit("c", 1)))
-    for gate in gates.values():
-        gate.set()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    assert written == ["a", "b", "large", "c"]
+    async def submit(self, client: str, *sizes: int) -> None:
+        """Begin to submit work of each of these sizes."""
+        self.tasks += [asyncio.create_task(self._submit(client, size)) for size in sizes]
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    async def _submit(self, client: str, size: int) -> None:
+        async with self.works.submitting(client, size, self.limit):
+            self.written.append((client, size))
+            await self.gate.wait()
+
+    async def end(self) -> None:
+        """Let all of it be accepted."""
+        self.gate.set()
+        await asyncio.gather(*self.tasks)
+
+
+async def test_small_work_is_written_at_once_beside_large_work(store: Store) -> None:
+    large, submitting = 8 * MIB, Submitting(WorkStore(store), 16 * MIB)
+    await submitting.submit("large", *[large] * 3)
+    await submitting.submit("other", large)
+    assert submitting.written == [("large", large)]
+    for client, size in (("small", 20_000), ("large", 20_000), ("third", SMALL_WORK)):
+        await submitting.submit(client, size)
+        assert submitting.written[-1] == (client, size)
+    await submitting.end()
+    assert [client for client, size in submitting.written if size == large] == ["large", "large", "other", "large"]
+
+
+async def test_what_is_written_at_once_is_bounded_small_work_included(store: Store) -> None:
+    submitting = Submitting(WorkStore(store), 16 * MIB)
+    for client in "abcdefghijklmnop":
+        await submitting.submit(client, *[SMALL_WORK] * 4, *[2 * MIB] * 4)
+    assert 14 * MIB < sum(size for _, size in submitting.written) <= 16 * MIB
+    await submitting.end()
+    assert len(submitting.written) == 16 * 8
+
+
+@pytest.mark.parametrize("size", [SHORT_WORK + 1, 2 * SMALL_WORK])
+async def test_work_that_waits_for_too_long_finds_redis_full(
+    store: Store, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr("wire.work_store._LONGEST_WAIT", 0.0)
+    submitting = Submitting(WorkStore(store), 1)
+    await submitting.submit("a", size)
+    with pytest.raises(StoreFullError):
+        async with submitting.works.submitting("b", size, 1):
+            pass
+    await submitting.end()
 
 
 @pytest.mark.parametrize("size", [10, 2 * CHUNK])
