@@ -121,7 +121,7 @@ def create_app(
     abandonment = Abandonment(jobs, settings.abandon_grace)
     relay = Relay(jobs, answers, active_requests, *limits, first_text, timings, presence, abandonment)
     clients, admins, key_files = _key_holders(settings)
-    reads = AnswerReads(clients)
+    reads = AnswerReads(clients, timings.body_limit)
     secret = HmacSecret(store, load_secret(settings.secret_file) if settings.secret_file else None)
     room, pictures = BodyRoom(_BODIES * max(settings.max_body, settings.max_message)), PictureStore(store)
     questions = Questions(relay, Idempotency(secret))

@@ -25,6 +25,7 @@ from wire.messages import (
     decode_work,
     join_deltas,
 )
+from wire.redis.long_strings import Admit
 from wire.redis.store import Store
 from wire.redis.subscriptions import SILENCE, Subscriptions
 
@@ -149,9 +150,14 @@ class Answers:
             events[-1].more = False
         return events
 
-    async def read_progress(self, answer: str, holder: str = "") -> Progress:
-        """Return the progress of the holder's answer. AnswerNotFoundError, StoreUnavailableError."""
-        token, state, written = await self._job(answer, holder)
+    async def read_progress(self, answer: str, holder: str = "", admit: Admit | None = None) -> Progress:
+        """Return the progress of the holder's answer, once `admit` lets so many bytes be read, and raises what it does.
+
+        AnswerNotFoundError, StoreUnavailableError.
+        """
+        (token, state, written), size = await asyncio.gather(self._job(answer, holder), self._measure(answer))
+        if admit is not None:
+            await admit(size)
         seq, text, end, provider, model = 0, "", None, "", ""
         blocks: list[Block] = []
         while entries := await self.read(answer, seq):
@@ -209,6 +215,17 @@ class Answers:
         if token is None or (owner or b"").decode() != holder or (about and is_call(about)):
             raise AnswerNotFoundError
         return token.decode(), state, seq
+
+    async def _measure(self, answer: str) -> int:
+        """Return about how many bytes an answer has: roughly those that count for it."""
+        grown, counted = await asyncio.gather(
+            self._store.execute("HMGET", keys.job_key(answer), "state", "grown"),
+            self._store.execute("HGET", keys.sizes_key(), answer),
+        )
+        state, size = grown
+        if state in ENDED_STATES and counted is not None:
+            return int(counted.split(b" ", 1)[0])
+        return int(size or 0)
 
     async def _last(self, answer: str) -> int | None:
         """Return the terminal event's seq, None while there is none."""

@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -23,11 +23,11 @@ from wire.about import About, weigh_messages
 from wire.errors import BadMessageError
 from wire.messages import Final, Prompted, Work, decode_event, encode
 from wire.prompt import Message
-from wire.redis.long_strings import read_string, write_string
+from wire.redis.long_strings import Admit, measure_string, read_head, read_string, write_string
 from wire.redis.store import Store
 from wire.scripts import encode_arguments
 from wire.store_memory import StoreMemory
-from wire.threads import run_sized
+from wire.threads import LARGE, run_sized
 
 # What a response takes beside its bytes, and the part of the bytes that count which all may take: 1 / _ALL_PART.
 RESPONSE_BYTES = 512
@@ -40,6 +40,8 @@ _MORE = 2
 _DELETED = b"-"
 # Ahead of an end: whether a worker has kept it, before the answer's terminal event, or a gateway after that.
 _BY_WORKER, _BY_GATEWAY = b"D", b"S"
+# A response and its end as they are kept.
+_Strings = tuple[bytes, bytes]
 
 
 class StoredResponse(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -64,21 +66,42 @@ class StoredResponse(msgspec.Struct, frozen=True, omit_defaults=True):
     named: bool = False
 
 
+class ResponseLink(msgspec.Struct, frozen=True):
+    """What is read of a stored response to continue from it: the fields of the same names."""
+
+    token: str
+    owner: str
+    messages: tuple[Message, ...]
+    ancestors: tuple[str, ...] = ()
+    depth: int = 0
+    size: int = 0
+    named: bool = False
+
+
+Start = TypeVar("Start", StoredResponse, ResponseLink)
+
+
 @dataclass(frozen=True)
-class RecalledResponse:
+class Recalled(Generic[Start]):
     """A response with its end, if that is kept, and the bytes of that."""
 
-    start: StoredResponse
+    start: Start
     end: Final | None
     end_size: int = 0
 
 
+RecalledResponse = Recalled[StoredResponse]
+RecalledLink = Recalled[ResponseLink]
 _decoder = msgspec.json.Decoder(StoredResponse)
+_link_decoder = msgspec.json.Decoder(ResponseLink)
 
 
 @dataclass(frozen=True)
 class ResponseMemory:
-    """The stored responses of all clients. `ttl` is in seconds. All may raise StoreUnavailableError."""
+    """The stored responses of all clients. `ttl` is in seconds. All may raise StoreUnavailableError.
+
+    `admit` is awaited by those that read, and raises what it does.
+    """
 
     store: Store
     memory: StoreMemory
@@ -118,15 +141,42 @@ class ResponseMemory:
         """Return whether a response was deleted."""
         return bool(await self.store.execute("STRLEN", keys.response_key(answer)) == len(_DELETED))
 
-    async def read(self, answers: Sequence[str]) -> list[RecalledResponse | None]:
+    async def read(self, answers: Sequence[str], admit: Admit | None = None) -> list[RecalledResponse | None]:
         """Return responses; None for one that isn't kept, was deleted, or that this version can't read."""
-        return list(await asyncio.gather(*map(self._read, answers)))
+        return await self._read(_decoder, answers, admit)
 
-    async def _read(self, answer: str) -> RecalledResponse | None:
-        start, end = await asyncio.gather(
-            read_string(self.store, keys.response_key(answer)), read_string(self.store, keys.response_end_key(answer))
-        )
-        return await run_sized(len(start) + len(end), _decode, start, end)
+    async def read_links(self, answers: Sequence[str], admit: Admit | None = None) -> list[RecalledLink | None]:
+        """Return responses as `read` does, to continue from them: what else there is of them takes no memory."""
+        return await self._read(_link_decoder, answers, admit)
+
+    async def _read(
+        self, decoder: msgspec.json.Decoder[Start], answers: Sequence[str], admit: Admit | None
+    ) -> list[Recalled[Start] | None]:
+        """Return responses: short ones all at once, then long ones one after the other."""
+        heads = await asyncio.gather(*map(self._read_heads, answers))
+        size = sum(map(_weigh, heads))
+        if admit is not None:
+            await admit(size)
+        read = await run_sized(size, _decode_short, decoder, heads)
+        long = [number for number, head in enumerate(heads) if _is_cut(head)]
+        del heads
+        for number in long:
+            read[number] = await self._read_long(decoder, answers[number], admit)
+        return read
+
+    async def _read_heads(self, answer: str) -> _Strings:
+        """Return the strings of a response, of long ones a little more than LARGE bytes."""
+        read = partial(read_head, self.store, size=LARGE + 1)
+        return await asyncio.gather(read(keys.response_key(answer)), read(keys.response_end_key(answer)))
+
+    async def _read_long(
+        self, decoder: msgspec.json.Decoder[Start], answer: str, admit: Admit | None
+    ) -> Recalled[Start] | None:
+        names = (keys.response_key(answer), keys.response_end_key(answer))
+        if admit is not None:
+            await admit(sum(await asyncio.gather(*(measure_string(self.store, name) for name in names))))
+        start, end = await asyncio.gather(*(read_string(self.store, name) for name in names))
+        return await run_sized(len(start) + len(end), _decode, decoder, (start, end))
 
     async def _count(
         self,
@@ -152,12 +202,25 @@ def is_stored_response(work: Work) -> bool:
     return isinstance(work, Prompted) and work.stored and work.prompt.dialect == "responses"
 
 
-def _decode(start: bytes, end: bytes) -> RecalledResponse | None:
+def _weigh(strings: _Strings) -> int:
+    return len(strings[0]) + len(strings[1])
+
+
+def _is_cut(strings: _Strings) -> bool:
+    return max(map(len, strings)) > LARGE
+
+
+def _decode_short(decoder: msgspec.json.Decoder[Start], heads: Sequence[_Strings]) -> list[Recalled[Start] | None]:
+    return [None if _is_cut(head) else _decode(decoder, head) for head in heads]
+
+
+def _decode(decoder: msgspec.json.Decoder[Start], strings: _Strings) -> Recalled[Start] | None:
+    start, end = strings
     if not start or start == _DELETED:
         return None
     try:
-        response = _decoder.decode(start)
+        response = decoder.decode(start)
         final = decode_event(end[1:]) if end else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, BadMessageError):
         return None
-    return RecalledResponse(response, final if isinstance(final, Final) else None, len(end))
+    return Recalled(response, final if isinstance(final, Final) else None, len(end))

@@ -40,7 +40,7 @@ class AnswerEndpoints:
         holder, answer = self.clients.identify(request).holder, _answer_id(request)
         if request.method == "DELETE":
             await self.relay.jobs.stop(answer, holder)
-        progress = await self.relay.answers.read_progress(answer, holder)
+        progress = await self.relay.answers.read_progress(answer, holder, request.state.admit)
         request.state.answer = answer
         origin = self.clients.find_origin(request)
         encode = partial(envelope.encode_progress, english=request.state.english, origin=origin)

@@ -154,7 +154,8 @@ class QuestionService:
         own = wanted.own
         if wanted.previous is not None:
             try:
-                chain = await self.stored.load_chain(wanted.previous, digests.owner, client.holder, own)
+                admit = request.state.admit
+                chain = await self.stored.load_chain(wanted.previous, digests.owner, client.holder, own, admit)
             except InvalidRequestError as missing:
                 return await self._find_repeated(request, client, asked, wanted, digests, missing)
         if chain is not None and chain.whole:
@@ -229,7 +230,7 @@ class QuestionService:
 
     async def recall(self, request: Request, client: Client, answer: str) -> SubmittedQuestion:
         """Return a stored response of the client whose events are no longer kept, with its end. AnswerNotFoundError."""
-        recalled = await self.stored.read(answer, client.holder)
+        recalled = await self.stored.read(answer, client.holder, request.state.admit)
         if recalled.end is None:
             raise AnswerNotFoundError
         request.state.answer = answer

@@ -1,7 +1,12 @@
 """Strings of any length in Redis, read and written in chunks beside the scripts."""
 
+from collections.abc import Awaitable, Callable
+
 from wire.redis.store import Store
 
+# Awaited by who reads what a few bytes of a request may refer to: with the bytes that are read, and before many are.
+# Returns once they may be.
+Admit = Callable[[int], Awaitable[None]]
 # Bytes of one command: much larger ones would exceed the timeouts of a slow line.
 CHUNK = 512 * 1024
 # Begins a string with its last byte, so that Redis makes as much room as it needs: one that grows from its beginning
@@ -44,6 +49,18 @@ async def _fill(store: Store, key: str, content: bytes, ttl: int) -> None:
         await store.transfer("SETRANGE", key, offset, content[offset : offset + CHUNK])
         # Had Redis lost the key meanwhile, it would stay for good.
         await store.transfer("EXPIRE", key, ttl, "NX")
+
+
+async def read_head(store: Store, key: str, size: int) -> bytes:
+    """Return the first `size` bytes of a string, or all if there are fewer. StoreUnavailableError."""
+    head: bytes = await store.transfer("GETRANGE", key, 0, size - 1)
+    return head
+
+
+async def measure_string(store: Store, key: str) -> int:
+    """Return how many bytes a string has; 0 if there is none. StoreUnavailableError."""
+    size: int = await store.transfer("STRLEN", key)
+    return size
 
 
 async def read_string(store: Store, key: str) -> bytes:

@@ -7,15 +7,19 @@ from typing import TypeVar
 import msgspec
 
 from gateway.http import sse
+from gateway.http.large_read import admit_together
 from gateway.openai.answer_messages import to_messages
 from gateway.openai.errors import InvalidRequestError
 from gateway.openai.messages import MAX_MESSAGES
+from wire.about import weigh_blocks
 from wire.answers import Answers, Progress
 from wire.blocks import Block
 from wire.errors import AnswerNotFoundError
-from wire.messages import Failed, Final
+from wire.messages import Failed, Final, encode
 from wire.prompt import Message
-from wire.response_memory import RecalledResponse, ResponseMemory
+from wire.redis.long_strings import Admit
+from wire.response_memory import RecalledLink, ResponseMemory
+from wire.threads import run_sized
 
 # How many responses a question may continue from, one after the other; a request has no more messages either.
 MOST_LINKS = 256
@@ -47,51 +51,66 @@ class ResponseChains:
     answers: Answers
     limit: int
 
-    async def load(self, previous: str, owner: str, holder: str, size: int) -> ResponseChain:
-        """Return what a question of `size` bytes continues from, if it is its owner's.
+    async def load(self, previous: str, owner: str, holder: str, size: int, admit: Admit) -> ResponseChain:
+        """Return what a question of `size` bytes continues from, if it is its owner's, once `admit` lets it be read.
 
-        InvalidRequestError if it is none, or too long; StoreUnavailableError.
+        InvalidRequestError if it is none, or too long; StoreUnavailableError, and what `admit` raises.
         """
         answer = parse_answer(previous)
         if answer is None:
             raise missing(previous)
-        answers, links = [answer], await self._read([answer], owner, holder, previous)
+        # Until the last one is read nobody knows how much there is.
+        reading = _Reading(self, owner, holder, previous, admit_together(admit, self.limit))
+        answers, links = [answer], await reading.read([answer])
         last = links[0].start
         total = last.size + links[0].end_size
         if last.depth >= MOST_LINKS:
             raise _too_long(f"more than {MOST_LINKS} responses come before '{previous[:64]}'")
         if total + size > self.limit:
             raise _too_long(f"the conversation up to '{previous[:64]}' and the input have more than {self.limit} bytes")
+        await admit(total)
         while ancestors := links[-1].start.ancestors:
             answers += ancestors
-            links += await self._read(ancestors, owner, holder, previous)
-        messages = [message for link in reversed(links) for message in _messages(link)]
+            links += await reading.read(ancestors)
+        messages = await run_sized(total, _join, links)
         if len(messages) > MAX_MESSAGES:
             raise _too_long(f"more than {MAX_MESSAGES} messages come before the input")
         whole = not any(link.start.named for link in links)
         return ResponseChain(last.token, tuple(answers), tuple(messages), total, whole)
 
-    async def _read(self, answers: Sequence[str], owner: str, holder: str, previous: str) -> list[RecalledResponse]:
+
+@dataclass(frozen=True)
+class _Reading:
+    """The reading of one chain."""
+
+    chains: ResponseChains
+    owner: str
+    holder: str
+    previous: str
+    admit: Admit
+
+    async def read(self, answers: Sequence[str]) -> list[RecalledLink]:
         """Return responses with their ends. InvalidRequestError for one that isn't there, or hasn't ended."""
         links = []
-        for answer, link in zip(answers, await self.memory.read(answers), strict=True):
-            if link is None or link.start.owner != owner:
-                raise missing(previous)
-            links.append(link if link.end is not None else await self._with_end(answer, link, holder, previous))
+        for answer, link in zip(answers, await self.chains.memory.read_links(answers, self.admit), strict=True):
+            if link is None or link.start.owner != self.owner:
+                raise missing(self.previous)
+            links.append(link if link.end is not None else await self._with_end(answer, link))
         return links
 
-    async def _with_end(self, answer: str, link: RecalledResponse, holder: str, previous: str) -> RecalledResponse:
+    async def _with_end(self, answer: str, link: RecalledLink) -> RecalledLink:
         """Return a response whose end isn't kept, as of one that was stopped, with that of its events."""
         try:
-            progress = await self.answers.read_progress(answer, holder)
+            progress = await self.chains.answers.read_progress(answer, self.holder, self.admit)
         except AnswerNotFoundError:
-            raise missing(previous) from None
+            raise missing(self.previous) from None
         if progress.end is None:
-            message = f"The response '{previous[:64]}' has not ended yet."
+            message = f"The response '{self.previous[:64]}' has not ended yet."
             raise InvalidRequestError(message, _PARAM, "previous_response_in_progress")
         if not isinstance(progress.end, Final):
-            raise missing(previous)
-        return RecalledResponse(link.start, complete_end(progress, progress.end), len(progress.text))
+            raise missing(self.previous)
+        end = complete_end(progress, progress.end)
+        return RecalledLink(link.start, end, len(await run_sized(weigh_blocks(end.all_blocks), encode, end)))
 
 
 def parse_answer(response: str) -> str | None:
@@ -122,6 +141,10 @@ def _too_long(reason: str) -> InvalidRequestError:
     return InvalidRequestError(f"The conversation is too long: {reason}.", _PARAM, "context_length_exceeded")
 
 
-def _messages(link: RecalledResponse) -> tuple[Message, ...]:
+def _join(links: Sequence[RecalledLink]) -> list[Message]:
+    return [message for link in reversed(links) for message in _messages(link)]
+
+
+def _messages(link: RecalledLink) -> tuple[Message, ...]:
     blocks: Sequence[Block] = link.end.all_blocks if link.end else ()
     return (*link.start.messages, *to_messages(blocks))

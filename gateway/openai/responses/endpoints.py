@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from gateway.http import responses, sse
 from gateway.http.body import BodyReader
+from gateway.http.large_read import admit_together
 from gateway.openai import validation
 from gateway.openai.answer_assembler import AnswerAssembler
 from gateway.openai.completions import stream_response
@@ -23,7 +24,7 @@ from gateway.openai.responses.body import ResponseBody, ResponseObject, Status
 from gateway.openai.responses.chain import PREFIX, complete_end, parse_answer
 from gateway.openai.responses.events import ResponseEvents
 from gateway.openai.responses.input_item_list import list_items, parse_query
-from gateway.openai.responses.item_references import read_answers, refers
+from gateway.openai.responses.item_references import MAX_CHARACTERS, KeptAnswers, read_answers, refers
 from gateway.openai.responses.requests import parse_response
 from gateway.openai.service import QuestionService, SubmittedQuestion
 from gateway.settings import GatewaySettings
@@ -33,6 +34,7 @@ from wire.blocks import Block
 from wire.errors import AnswerNotFoundError
 from wire.jobs import Client
 from wire.messages import Failed, Final
+from wire.redis.long_strings import Admit
 from wire.threads import LARGE, run_sized
 
 METHODS = ["POST", "HEAD", "OPTIONS"]
@@ -65,7 +67,8 @@ class ResponseEndpoints:
             wanted, question = await self._ask(request, client, size, fields)
         answer, body = self._assembler(), ResponseBody(question)
         if wanted.background and not wanted.stream:
-            return await self._read(request, question)
+            async with self.service.reads.reading(request, client):
+                return await self._read(request, question)
         if wanted.stream:
             events = ResponseEvents(question, answer, body)
             return stream_response(request, self.service.reads.sending, question, events)
@@ -79,8 +82,11 @@ class ResponseEndpoints:
     ) -> tuple[CompletionRequest, SubmittedQuestion]:
         """Submit the question of a body of `size` bytes, and return what it asks for too."""
         reads = fields.get("previous_response_id") or refers(fields.get("input"))
-        async with self.service.reads.place(client) if reads else nullcontext():
-            answers = await read_answers(fields.get("input"), partial(self._read_blocks, client))
+        async with self.service.reads.reading(request, client) if reads else nullcontext():
+            answers: KeptAnswers = {}
+            if reads:
+                admit = admit_together(request.state.admit, MAX_CHARACTERS)
+                answers = await read_answers(fields.get("input"), partial(self._read_blocks, client, admit))
             named = "x-conversation-id" in request.headers
             # A few bytes may refer to much.
             size = LARGE + 1 if answers else size
@@ -111,7 +117,7 @@ class ResponseEndpoints:
         except AnswerNotFoundError:
             return await self._read(request, await self.service.recall(request, client, answer))
         await question.questions.relay.jobs.stop(answer, client.holder)
-        await self.service.stored.keep_stopped(_name(question), answer, client.holder)
+        await self.service.stored.keep_stopped(_name(question), answer, client.holder, request.state.admit)
         return await self._read(request, question)
 
     async def input_items(self, request: Request) -> Response:
@@ -120,7 +126,7 @@ class ResponseEndpoints:
             return responses.options(LIST_METHODS)
         client, answer = self._find(request)
         query = parse_query(request.query_params)
-        recalled = await self.service.stored.read(answer, client.holder)
+        recalled = await self.service.stored.read(answer, client.holder, request.state.admit)
         size, messages = recalled.start.size, recalled.start.messages
         return responses.ok(await run_sized(size, lambda: msgspec.json.encode(list_items(answer, messages, query))))
 
@@ -132,7 +138,7 @@ class ResponseEndpoints:
             await question.questions.relay.jobs.stop(answer, client.holder)
             name = _name(question)
         except AnswerNotFoundError:
-            recalled = await self.service.stored.read(answer, client.holder)
+            recalled = await self.service.stored.read(answer, client.holder, request.state.admit)
             name = client.name or recalled.start.token
         await self.service.stored.memory.delete(name, answer)
         return responses.ok(msgspec.json.encode(DeletedResponse(id=f"{PREFIX}{answer}")))
@@ -164,9 +170,9 @@ class ResponseEndpoints:
         events = ResponseEvents(question, self._assembler(), ResponseBody(question), after=after, resumed=True)
         return stream_response(request, self.service.reads.sending, question, events)
 
-    async def _read_blocks(self, client: Client, answer: str) -> Sequence[Block] | None:
+    async def _read_blocks(self, client: Client, admit: Admit, answer: str) -> Sequence[Block] | None:
         """Return the blocks of the client's answer as they were sent; None if it isn't known."""
-        found = await self.service.stored.read_answer(answer, client.holder)
+        found = await self.service.stored.read_answer(answer, client.holder, admit)
         if not isinstance(found, Final):
             return found
         assembler = self._assembler()
@@ -180,12 +186,12 @@ class ResponseEndpoints:
         """Return a response as it is now."""
         if question.end is not None:
             return await self._show_end(question, question.end)
-        relay = question.questions.relay
-        progress = await relay.answers.read_progress(question.answer, question.client.holder)
+        relay, admit = question.questions.relay, request.state.admit
+        progress = await relay.answers.read_progress(question.answer, question.client.holder, admit)
         if _status(progress) == "queued" and question.accepted + relay.longest_wait < time.time():
             # While there is no worker, nothing else ends what nobody follows.
             await relay.jobs.expire(question.answer)
-            progress = await relay.answers.read_progress(question.answer, question.client.holder)
+            progress = await relay.answers.read_progress(question.answer, question.client.holder, admit)
         request.state.provider = progress.provider
         if progress.end is None:
             return _ok(ResponseBody(question).build_empty(_status(progress)))

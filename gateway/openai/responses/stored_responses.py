@@ -13,6 +13,7 @@ from wire.blocks import Block
 from wire.errors import AnswerNotFoundError, StoreUnavailableError
 from wire.messages import Final
 from wire.prompt import Message
+from wire.redis.long_strings import Admit
 from wire.response_memory import STEP, RecalledResponse, ResponseMemory, StoredResponse
 from wire.threads import run_sized
 
@@ -31,9 +32,11 @@ class StoredResponses:
     def __post_init__(self) -> None:
         object.__setattr__(self, "_chains", ResponseChains(self.memory, self.answers, self.limit))
 
-    async def load_chain(self, previous: str, owner: str, holder: str, own: Sequence[Message]) -> ResponseChain:
+    async def load_chain(
+        self, previous: str, owner: str, holder: str, own: Sequence[Message], admit: Admit
+    ) -> ResponseChain:
         """Return what a question with its `own` messages continues from; see ResponseChains.load."""
-        return await self._chains.load(previous, owner, holder, await _size(own))
+        return await self._chains.load(previous, owner, holder, await _size(own), admit)
 
     async def keep(self, client: str, answer: str, start: StoredResponse, chain: ResponseChain | None) -> None:
         """Keep a response that was accepted, if it is to be stored, and what it continues from.
@@ -59,31 +62,31 @@ class StoredResponses:
             if not is_kept:
                 _LOG.warning("response not stored", answer=answer, cause="there is no room")
 
-    async def read(self, answer: str, holder: str) -> RecalledResponse:
-        """Return the holder's response. AnswerNotFoundError, StoreUnavailableError."""
-        (recalled,) = await self.memory.read([answer])
+    async def read(self, answer: str, holder: str, admit: Admit | None = None) -> RecalledResponse:
+        """Return the holder's response. AnswerNotFoundError, StoreUnavailableError, and what `admit` raises."""
+        (recalled,) = await self.memory.read([answer], admit)
         if recalled is None or recalled.start.holder != holder:
             raise AnswerNotFoundError
         return recalled
 
-    async def read_answer(self, answer: str, holder: str) -> Final | Sequence[Block] | None:
+    async def read_answer(self, answer: str, holder: str, admit: Admit | None = None) -> Final | Sequence[Block] | None:
         """Return the end of the holder's answer, stored or not, or the blocks of one that hasn't ended well.
 
-        None if it isn't known. StoreUnavailableError.
+        None if it isn't known. StoreUnavailableError, and what `admit` raises.
         """
         if await self.memory.is_deleted(answer):
             return None
         try:
-            progress = await self.answers.read_progress(answer, holder)
+            progress = await self.answers.read_progress(answer, holder, admit)
         except AnswerNotFoundError:
-            (recalled,) = await self.memory.read([answer])
+            (recalled,) = await self.memory.read([answer], admit)
             return recalled.end if recalled and recalled.start.holder == holder else None
         return complete_end(progress, progress.end) if isinstance(progress.end, Final) else progress.blocks
 
-    async def keep_stopped(self, client: str, answer: str, holder: str) -> None:
+    async def keep_stopped(self, client: str, answer: str, holder: str, admit: Admit | None = None) -> None:
         """Keep the end of a response that was stopped, as its readers have it."""
         try:
-            progress = await self.answers.read_progress(answer, holder)
+            progress = await self.answers.read_progress(answer, holder, admit)
             if isinstance(progress.end, Final) and progress.end.stopped:
                 end = complete_end(progress, progress.end)
                 await self.memory.write_end(client, answer, end, written=True)

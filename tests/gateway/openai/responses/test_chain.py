@@ -42,9 +42,19 @@ async def grow(memory: ResponseMemory, count: int, **rest: Any) -> None:
 
 
 async def load(
-    memory: ResponseMemory, last: str, *, owner: str = "me", size: int = 1, limit: int = 10_000
+    memory: ResponseMemory,
+    last: str,
+    *,
+    owner: str = "me",
+    size: int = 1,
+    limit: int = 10_000,
+    admitted: list[int] | None = None,
 ) -> ResponseChain:
-    return await ResponseChains(memory, Answers(memory.store), limit).load(last, owner, "", size)
+    async def admit(read: int) -> None:
+        if admitted is not None:
+            admitted.append(read)
+
+    return await ResponseChains(memory, Answers(memory.store), limit).load(last, owner, "", size, admit)
 
 
 async def refusal(memory: ResponseMemory, last: str, **rest: Any) -> str | None:
