@@ -9,7 +9,7 @@ from tests.support.wire.scenario import Asked, Scenario
 from wire import keys
 from wire.about import describe
 from wire.answers import Answers, QueuePosition
-from wire.errors import AnswerNotFoundError
+from wire.errors import AnswerNotFoundError, ClientFullError
 from wire.jobs import Client, new_answer_id
 from wire.messages import Chat, Delta, Final
 from wire.redis.store import Store
@@ -97,6 +97,28 @@ async def test_an_answers_progress_names_the_provider_as_soon_as_an_event_does(
     await scenario.append(task, 1, Delta("a", provider="p"))
     await scenario.append(task, 2, Delta("b"))
     assert (await answers.read_progress(question.answer)).provider == "p"
+
+
+async def test_an_answers_events_are_read_once_its_size_is_admitted(scenario: Scenario, answers: Answers) -> None:
+    admitted = list[int]()
+
+    async def admit(size: int) -> None:
+        admitted.append(size)
+        if size > 1_000_000:
+            raise ClientFullError(1)
+
+    await scenario.hire("w1")
+    question = await scenario.ask()
+    await answers.read_progress(question.answer, admit=admit)
+    task = await scenario.sent("w1")
+    await scenario.append(task, 1, Delta("a"))
+    assert await scenario.sessions.count_growth(question.answer, 500_000)
+    assert (await answers.read_progress(question.answer, admit=admit)).text == "a"
+    await scenario.finish(task, "a" * 1_000_000)
+    with pytest.raises(ClientFullError):
+        await answers.read_progress(question.answer, admit=admit)
+    assert admitted[:2] == [0, 500_000]
+    assert len(admitted) == 3
 
 
 async def test_a_question_that_waits_has_a_place_until_it_is_taken(scenario: Scenario, store: Store) -> None:

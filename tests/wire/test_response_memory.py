@@ -20,11 +20,13 @@ from wire.redis.store import Store
 from wire.response_memory import (
     RESPONSE_BYTES,
     RecalledResponse,
+    ResponseLink,
     ResponseMemory,
     StoredResponse,
     is_stored_response,
 )
 from wire.store_memory import StoreMemory
+from wire.threads import LARGE
 
 pytestmark = pytest.mark.anyio
 
@@ -72,6 +74,31 @@ async def test_a_response_is_read_with_its_end(store: Store) -> None:
     (recalled,) = await memory.read(["a1"])
     assert recalled is not None
     assert (recalled.start, recalled.end) == (response(), END)
+
+
+async def test_what_is_long_is_admitted_before_it_is_read(store: Store) -> None:
+    memory, texts, admitted = memory_on(store), {"a1": "x", "a2": "y" * 2 * LARGE, "a3": "z"}, list[int]()
+    for answer, text in texts.items():
+        await memory.write("alice", answer, response(text, size=7, named=True))
+        await memory.write_end("alice", answer, END)
+
+    async def admit(size: int) -> None:
+        admitted.append(size)
+        if size > 2 * LARGE:
+            raise StoreUnavailableError("no room")
+
+    with pytest.raises(StoreUnavailableError):
+        await memory.read([*texts], admit)
+    assert [size > 2 * LARGE for size in admitted] == [False, True]
+    links = await memory.read_links([*texts, "a4"])
+    assert [link and link.start.messages[0].text for link in links] == [*texts.values(), None]
+    read = await memory.read([*texts])
+    for link, recalled in zip(links, read, strict=False):
+        assert link is not None
+        assert recalled is not None
+        assert (link.end, link.end_size) == (recalled.end, recalled.end_size)
+        for name in ResponseLink.__struct_fields__:
+            assert getattr(link.start, name) == getattr(recalled.start, name)
 
 
 async def test_a_long_response_comes_back_as_it_was(store: Store) -> None:

@@ -7,12 +7,13 @@ import msgspec
 import pytest
 
 from gateway.settings import GatewaySettings
+from tests.support.conditions import until
 from tests.support.wire.scenario import Scenario
 from wire import keys
 from wire.about import describe
 from wire.answers import Answers
 from wire.errors import QueueFullError, StoreFullError, StoreUnavailableError, TokenUnknownError
-from wire.jobs import IdempotencyKey, Jobs, new_answer_id, new_token
+from wire.jobs import Client, IdempotencyKey, Jobs, new_answer_id, new_token
 from wire.messages import Chat, Failed, HistoryMessage, decode_work, encode
 from wire.redis.connection import Argument
 from wire.redis.long_strings import CHUNK
@@ -85,6 +86,36 @@ async def test_what_is_written_at_once_is_bounded_small_work_included(store: Sto
     assert 14 * MIB < sum(size for _, size in submitting.written) <= 16 * MIB
     await submitting.end()
     assert len(submitting.written) == 16 * 8
+
+
+async def test_a_question_is_accepted_while_large_ones_of_another_client_are_written(store_url: str) -> None:
+    gate, accepted = asyncio.Event(), list[str]()
+
+    class Slow(Store):
+        """A store to which long strings are written slowly."""
+
+        async def transfer(self, *command: Argument) -> Any:
+            if command[0] == "SETRANGE":
+                await gate.wait()
+            return await super().transfer(*command)
+
+    store = Slow(store_url)
+    jobs = Jobs(store, GatewaySettings(store_bytes=16 * 4 * MIB))
+
+    async def submit(client: str, size: int) -> None:
+        await jobs.submit(
+            new_answer_id(), Chat("balanced", "x" * size), new_token(), create=True, client=Client(client)
+        )
+        accepted.append(client)
+
+    large = [asyncio.create_task(submit("large", 2 * MIB)) for _ in range(2)]
+    await until(lambda: len(jobs._works._large._lines.get("large", ())) == 1)
+    await submit("small", 20_000)
+    gate.set()
+    await asyncio.gather(*large)
+    assert accepted == ["small", "large", "large"]
+    await jobs.close()
+    await store.close()
 
 
 @pytest.mark.parametrize("size", [SHORT_WORK + 1, 2 * SMALL_WORK])

@@ -15,7 +15,9 @@ from tests.support.gateway.harness import RunningGateway, running, settings
 from tests.support.gateway.openai_client import MODEL
 from wire.messages import Delta, Final
 from wire.redis.connection import Argument
+from wire.redis.long_strings import CHUNK
 from wire.redis.store import Store
+from wire.threads import LARGE
 
 pytestmark = pytest.mark.anyio
 # How many requests come at once, of one client, and how many of them read: half of the places.
@@ -30,6 +32,8 @@ class HeldStore(Store):
         super().__init__(url)
         self.gate, self.waiting, self.most, self.logs_read = asyncio.Event(), 0, 0, 0
         self.gate.set()
+        self.long_gate, self.long_waiting, self.long_most = asyncio.Event(), 0, 0
+        self.long_gate.set()
 
     async def execute(self, *command: Argument) -> Any:
         """See Store."""
@@ -42,7 +46,16 @@ class HeldStore(Store):
         """See Store."""
         if command[0] == "GETRANGE" and ":response:" in str(command[1]):
             await self._wait()
+            if command[3] == CHUNK - 1:
+                await self._wait_long()
         return await super().transfer(*command)
+
+    async def _wait_long(self) -> None:
+        if not self.long_gate.is_set():
+            self.long_waiting += 1
+            self.long_most = max(self.long_most, self.long_waiting)
+            await self.long_gate.wait()
+            self.long_waiting -= 1
 
     async def _wait(self) -> None:
         if not self.gate.is_set():
@@ -107,6 +120,40 @@ async def test_one_client_reads_an_answer_a_few_times_at_once(
     assert store.most == most
     store.gate.set()
     assert await asyncio.gather(*reading) == [200] * COUNT
+
+
+@pytest.mark.parametrize("way", ["items", "chain"])
+async def test_of_a_client_one_long_response_is_loaded_at_a_time(
+    gateway: RunningGateway, store: HeldStore, way: str
+) -> None:
+    id_ = await ask(gateway, input="x" * 2 * LARGE)
+    store.long_gate.clear()
+    reading = [asyncio.create_task(read(gateway, way, id_)) for _ in range(OWN)]
+    await until(lambda: store.long_waiting == 1)
+    other = asyncio.create_task(read(gateway, way, id_, OTHER))
+    await until(lambda: store.long_waiting == 2)
+    assert store.long_most == 2
+    store.long_gate.set()
+    assert await asyncio.gather(*reading) == [200] * OWN
+    # A conversation is its owner's alone.
+    assert await other == (400 if way == "chain" else 200)
+    assert store.long_most == 2
+
+
+@pytest.mark.parametrize("way", ["answer", "response"])
+async def test_of_a_client_one_long_answer_is_loaded_at_a_time(
+    gateway: RunningGateway, store: HeldStore, way: str
+) -> None:
+    gateway.worker.scripts["hi"] = [Final("x" * LARGE)]
+    ids = [await ask(gateway) for _ in range(OWN)]
+    store.gate.clear()
+    reading = [asyncio.create_task(read(gateway, way, id_)) for id_ in ids]
+    await until(lambda: store.waiting == 1)
+    other = asyncio.create_task(read(gateway, way, ids[-1], OTHER))
+    await until(lambda: store.waiting == 2)
+    assert store.most == 2
+    store.gate.set()
+    assert await asyncio.gather(*reading, other) == [200] * (OWN + 1)
 
 
 @pytest.mark.parametrize("way", ["items", "chain"])

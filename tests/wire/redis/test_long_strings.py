@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from wire.redis.long_strings import CHUNK, read_string, write_once, write_string
+from wire.redis.long_strings import CHUNK, measure_string, read_head, read_string, write_once, write_string
 from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -15,6 +15,8 @@ async def test_a_string_of_any_size_is_read_as_it_was_written_and_expires(store:
     content = (bytes(range(1, 252)) * (size // 251 + 1))[:size]
     assert await write_string(store, "s", content, 60)
     assert await read_string(store, "s") == content
+    assert await read_head(store, "s", 10) == content[:10]
+    assert await measure_string(store, "s") == size
     assert size == 0 or 0 < await store.execute("TTL", "s") <= 60
 
 

@@ -16,6 +16,7 @@ from wire.prompt import Message, Text
 from wire.redis.store import Store
 from wire.response_memory import STEP, ResponseMemory, StoredResponse
 from wire.store_memory import StoreMemory
+from wire.threads import LARGE
 
 pytestmark = pytest.mark.anyio
 
@@ -75,6 +76,27 @@ async def test_everything_before_is_there_in_its_order(memory: ResponseMemory, c
     ]
     assert [message.role for message in chain.messages] == ["user", "assistant"] * count
     assert (chain.token, chain.whole) == ("t", True)
+
+
+async def test_all_of_it_is_admitted_before_more_than_the_last_is_read(memory: ResponseMemory) -> None:
+    await grow(memory, 2, size=10 * LARGE)
+    for limit in (LARGE, 100 * LARGE):
+        admitted = list[int]()
+        if limit == LARGE:
+            assert await refusal(memory, answer(1), limit=limit, admitted=admitted) == "context_length_exceeded"
+            assert admitted == []
+        else:
+            await load(memory, answer(1), limit=limit, admitted=admitted)
+            assert admitted[0] > 10 * LARGE
+
+
+async def test_of_a_long_last_one_nobody_knows_how_much_comes_before_it(memory: ResponseMemory) -> None:
+    long = Message("user", (Text("x" * 2 * LARGE),))
+    await memory.write("me", answer(0), StoredResponse("t", "me", About("chat"), 1, (long,), size=3 * LARGE))
+    await memory.write_end("me", answer(0), Final("a"))
+    admitted = list[int]()
+    await load(memory, answer(0), limit=100 * LARGE, admitted=admitted)
+    assert admitted[0] == 100 * LARGE
 
 
 async def test_a_missing_link_anywhere_is_a_response_that_is_not_found(memory: ResponseMemory) -> None:
