@@ -15,10 +15,10 @@ SIZE = 2 * LARGE
 
 
 class Reads:
-    """Requests that load something, in a room for two of them."""
+    """Requests that load something, in a room for four of them."""
 
     def __init__(self) -> None:
-        self.room = BodyRoom(2 * SIZE)
+        self.room = BodyRoom(4 * SIZE)
         self.admitted: list[str] = []
         self.rested: list[str] = []
         self.gate = asyncio.Event()
@@ -57,30 +57,30 @@ async def reads() -> AsyncIterator[Reads]:
 async def test_of_eight_at_once_of_a_client_one_loads_beside_those_of_others(reads: Reads) -> None:
     for _ in range(8):
         await reads.start("a", SIZE)
-    assert (reads.admitted, reads.room._left) == (["a"], SIZE)
-    await reads.start("b", SIZE)
+    assert (reads.admitted, reads.room._left) == (["a"], 3 * SIZE)
+    await reads.start("b", 3 * SIZE)
     await reads.start("c", SIZE)
     assert (reads.admitted, reads.room._left) == (["a", "b"], 0)
     reads.gate.set()
     await asyncio.gather(*reads.tasks)
     assert sorted(reads.admitted) == sorted(reads.rested) == ["a"] * 8 + ["b", "c"]
-    assert reads.room._left == 2 * SIZE
+    assert reads.room._left == 4 * SIZE
 
 
 async def test_little_waits_for_nothing(reads: Reads) -> None:
     await reads.start("a", SIZE)
     await reads.start("a", LARGE, LARGE)
-    assert (reads.admitted, reads.room._left) == (["a", "a"], SIZE)
+    assert (reads.admitted, reads.room._left) == (["a", "a"], 3 * SIZE)
 
 
 async def test_what_is_admitted_once_waits_no_more(reads: Reads) -> None:
     await reads.start("a", SIZE, SIZE, 2 * SIZE)
-    assert (reads.admitted, reads.rested, reads.room._left) == (["a"], ["a"], SIZE)
+    assert (reads.admitted, reads.rested, reads.room._left) == (["a"], ["a"], 3 * SIZE)
 
 
 @pytest.mark.parametrize("other", ["a", "b"])
 async def test_who_waits_for_too_long_comes_back_later(reads: Reads, other: str) -> None:
-    await reads.start("a", 2 * SIZE)
+    await reads.start("a", 4 * SIZE)
     async with reads.read(other, 0.0) as large:
         with pytest.raises(ClientFullError):
             await large.admit(SIZE)
@@ -90,7 +90,7 @@ async def test_who_waits_for_too_long_comes_back_later(reads: Reads, other: str)
 
 
 async def test_more_than_all_room_is_loaded_alone(monkeypatch: pytest.MonkeyPatch, reads: Reads) -> None:
-    monkeypatch.setattr("gateway.http.large_read.LOADED", 2 * SIZE)
+    monkeypatch.setattr("gateway.http.large_read.LOADED", 4 * SIZE)
     await reads.start("a", 100 * SIZE)
     await reads.start("b", SIZE)
     assert reads.admitted == ["a"]
