@@ -2,21 +2,19 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 from wire.appends import Appended
 from wire.errors import LeaseLostError, StoreUnavailableError, WireError
+from wire.joint_tasks import run_together
 from wire.messages import Chat
 from wire.sessions import ClaimedJob, Lease, Sessions, TurnEnd
 from worker.turns.ended_answers import EndedAnswer, EndedAnswers, Ending
 from worker.turns.recent_events import LOST_SECONDS, RecentEvents
 from worker.turns.turn import Turn
-
-# Of the tokens that are reported together, how many at a time.
-_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -117,9 +115,9 @@ class LeaseTable:
         of_tokens = defaultdict[str, list[EndedAnswer]](list)
         for ended in self._ended.since(last_beat - self._lost_seconds):
             of_tokens[ended.token].append(ended)
-        await _run_all(partial(self._reassert_ended, answers) for answers in of_tokens.values())
+        await run_together(partial(self._reassert_ended, answers) for answers in of_tokens.values())
         lost = await self._reassert_turns()
-        await _run_all(partial(self._reassert_idle, idle) for idle in list(self._idle.values()))
+        await run_together(partial(self._reassert_idle, idle) for idle in list(self._idle.values()))
         async with self.taking:
             for lease in await self._sessions.read_leases(self._worker):
                 if lease.token not in self._served and lease.token not in self._idle:
@@ -140,7 +138,7 @@ class LeaseTable:
     async def _reassert_turns(self) -> list[str]:
         """Report the turns that run, and return the answers of those that can't continue."""
         appends: list[asyncio.Future[Appended]] = []
-        await _run_all(partial(self._reassert_turn, turn, appends) for turn in list(self._turns.values()))
+        await run_together(partial(self._reassert_turn, turn, appends) for turn in list(self._turns.values()))
         # What fails here the answer's next append finds missing, which is followed by another report.
         await asyncio.gather(*appends, return_exceptions=True)
         return [answer for answer, turn in self._turns.items() if turn.lost]
@@ -173,22 +171,6 @@ class LeaseTable:
         except WireError:
             return False
         return True
-
-
-async def _run_all(works: Iterable[Callable[[], Awaitable[None]]]) -> None:
-    """Run all of them, some at a time. The first one that fails ends the others, and is raised."""
-    places = asyncio.Semaphore(_AT_ONCE)
-
-    async def run(work: Callable[[], Awaitable[None]]) -> None:
-        async with places:
-            await work()
-
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            for work in works:
-                tasks.create_task(run(work))
-    except ExceptionGroup as group:
-        raise group.exceptions[0] from None
 
 
 def _now() -> float:

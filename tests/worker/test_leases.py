@@ -246,12 +246,14 @@ async def test_a_token_whose_end_could_not_be_written_is_free_once_redis_is_back
 
 async def test_an_idle_token_that_went_elsewhere_is_dropped(client: Client) -> None:
     provider, token = ScriptedProvider(), new_token()
-    async with serving(client.store, provider, lease_ttl=1.0, idle_release=0.5):
+    async with serving(client.store, provider, lease_ttl=1.0, idle_release=600.0) as worker:
         await client.text(await client.ask("one", token))
+        leases = worker._dispatcher.leases
+        await until(lambda: token in leases._idle)
         await redis_client(client.store).hset(keys.token_key(token), mapping={"owner": "elsewhere", "fence": 77})
         await redis_client(client.store).delete(keys.run_key())
-        await until(lambda: "reassert" in client.store.calls)
-        await until(lambda: client.store.calls.count("beat") >= 4)
+        await until(lambda: token not in leases._idle)
+    assert "reassert" in client.store.calls
     assert "release" not in client.store.calls
     assert await client.owner(token) == "elsewhere"
 

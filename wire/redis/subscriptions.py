@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import secrets
 from collections import Counter
+from functools import partial
 from types import TracebackType
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ import structlog
 
 from wire import keys
 from wire.errors import StoreUnavailableError
+from wire.joint_tasks import run_together
 from wire.redis.connection import RedisConnection
 from wire.redis.memory import MemoryConnection
 from wire.redis.store import Store
@@ -214,8 +216,8 @@ class Subscriptions:
         while True:
             try:
                 await self._serve_connection()
-            except* StoreUnavailableError as errors:
-                _LOG.warning("pub/sub connection lost, connecting again", cause=str(errors.exceptions[0]))
+            except StoreUnavailableError as error:
+                _LOG.warning("pub/sub connection lost, connecting again", cause=str(error))
             await asyncio.sleep(_RECONNECT_PAUSE)
 
     async def _serve_connection(self) -> None:
@@ -225,9 +227,7 @@ class Subscriptions:
             self._last_message = self._loop.time()
             self._subscribed, self._left, self._new = set(), set(), {self._probe, *self._followers}
             self._leaving.clear()
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._write(connection))
-                tasks.create_task(self._watch(connection))
+            await run_together([partial(self._write, connection), partial(self._watch, connection)])
         finally:
             self._subscribed = set()
             for follower in itertools.chain.from_iterable(self._followers.values()):

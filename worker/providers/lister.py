@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+from functools import partial
 
 import structlog
 
 from wire.errors import StoreUnavailableError
+from wire.joint_tasks import run_together
 from wire.ledger import Ledger
 from worker.accounts.account import ServerAccount
 from worker.accounts.pool import AccountPool
@@ -38,12 +40,12 @@ class ModelLister:
 
     async def list_all(self) -> None:
         """Ask each server whose list is due. Raises StoreUnavailableError."""
-        async with asyncio.TaskGroup() as requests:
-            for account in self._pool.accounts:
-                if not isinstance(account, ServerAccount) or not account.lists_models:
-                    continue
-                if await self._ledger.claim_listing(account.name, self._pool.worker):
-                    requests.create_task(self._list(account))
+        servers = [account for account in self._pool.accounts if isinstance(account, ServerAccount)]
+        await run_together(partial(self._list_due, account) for account in servers if account.lists_models)
+
+    async def _list_due(self, account: ServerAccount) -> None:
+        if await self._ledger.claim_listing(account.name, self._pool.worker):
+            await self._list(account)
 
     async def _list(self, account: ServerAccount) -> None:
         provider = self._providers.chat_for(account)

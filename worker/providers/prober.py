@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+from functools import partial
 
 import structlog
 
 from wire.errors import StoreUnavailableError
+from wire.joint_tasks import run_together
 from wire.ledger import PICTURES, Ledger
 from worker.accounts.account import ServerAccount
 from worker.accounts.pool import AccountPool
@@ -46,11 +48,10 @@ class ServerProber:
         """Probe each dead server once. Raises StoreUnavailableError."""
         dead = {status.name for status in self._pool.own_statuses if status.state == "dead" and not status.paused}
         self._answering &= dead
-        async with asyncio.TaskGroup() as probes:
-            for name in sorted(dead):
-                account = self._pool.get(name.removesuffix(PICTURES))
-                if isinstance(account, ServerAccount):
-                    probes.create_task(self._probe(account, name))
+        accounts = ((name, self._pool.get(name.removesuffix(PICTURES))) for name in sorted(dead))
+        await run_together(
+            partial(self._probe, account, name) for name, account in accounts if isinstance(account, ServerAccount)
+        )
 
     async def _probe(self, account: ServerAccount, name: str) -> None:
         """Probe the server of the account that the ledger has under `name`."""

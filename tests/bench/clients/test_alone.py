@@ -36,6 +36,6 @@ async def asks_alone(emulator: Emulator | None) -> bool:
     pipe = asyncio.subprocess.PIPE
     command = [sys.executable, "-m", *baselines.alone(emulator).client]
     run = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=pipe, stdout=pipe)
-    output, _ = await asyncio.wait_for(run.communicate(msgspec.json.encode(PLAN)), 20)
+    output, _ = await run.communicate(msgspec.json.encode(PLAN))
     full, ebbing, outcome = output.decode().splitlines()
     return (full, ebbing) == (FULL, EBBING) and is_whole(msgspec.json.decode(outcome, type=LoadOutcome))

@@ -1,13 +1,15 @@
 """Servers that were put out of use come back by themselves."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.support.conditions import until
 from tests.support.redis_client import redis_client
 from tests.support.wire.ledger_clock import advance
 from tests.support.worker import openai_server
-from tests.support.worker.harness import HookedStore, pool_on, settings_with
+from tests.support.worker.harness import Away, HookedStore, pool_on, settings_with
 from tests.support.worker.openai_server import OpenAIServer
 from wire.ledger import AccountSlot, Ledger
 from worker.accounts.account import CookieAccount
@@ -118,3 +120,26 @@ async def test_a_ledger_that_lost_its_data_knows_a_dead_server_again(ward: Ward)
     assert not await ward.turn(SUCCESS)
     await advance(ward.store, 15.1)
     assert await ward.turn(SUCCESS)
+
+
+async def test_redis_that_is_away_only_delays_a_trial(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    away, schedule = Away(2), Ledger.schedule_trial
+
+    async def schedule_later(ledger: Ledger, name: str, seconds: float) -> None:
+        await away()
+        await schedule(ledger, name, seconds)
+
+    monkeypatch.setattr(Ledger, "schedule_trial", schedule_later)
+    await ward.pool.refresh()
+    ward.server.play = MODELS
+    prober = ServerProber(ward.pool, ProviderRegistry(settings_with()), Ledger(ward.store), every=0.01)
+    running = asyncio.create_task(prober.run())
+
+    async def is_tried() -> bool:
+        return running.done() or await ward.turn(SUCCESS)
+
+    await until(is_tried)
+    assert not running.done()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert away.met == 2
