@@ -41,8 +41,10 @@ class Book:
         self.store = store
         self.ledger = Ledger(store)
 
-    async def announce(self, name: str, print_: str = "cookie", last: AccountStatus | None = None, **more: Any) -> bool:
-        return await self.ledger.announce(AccountRecord(name, print_, **more), last or AccountStatus(name))
+    async def announce(
+        self, name: str, print_: str = "cookie", last: AccountStatus | None = None, *, worker: str = "w", **more: Any
+    ) -> bool:
+        return await self.ledger.announce(AccountRecord(name, print_, **more), last or AccountStatus(name), worker)
 
     async def reserve(self, job: str, *names: str, worker: str = "w", hold: float = HOLD) -> str | NoCapacity:
         ranks = dict.fromkeys(names or ("a", "b"), 0)
@@ -582,13 +584,82 @@ async def test_no_order_of_events_exceeds_the_bound_or_asks_a_cooling_account(
 
 
 async def test_a_worker_that_has_not_seen_the_new_cookie_yet_changes_nothing(book: Book) -> None:
-    await book.announce("a", "new cookie")
+    await book.announce("a", worker="old")
+    await book.announce("a", "new cookie", worker="new")
     await book.reserve("1", "a")
     await book.end("1", "a", "quarantined", print_="new cookie")
-    await book.announce("a", "cookie")
+    assert not await book.announce("a", "cookie", worker="old")
     assert (await book.standing("a")).state == "quarantined"
-    await book.announce("a", "a third cookie")
+    assert await book.announce("a", "a third cookie", worker="old")
     assert (await book.standing("a")).state == "ready"
+
+
+async def test_a_worker_that_had_a_cookie_for_a_moment_goes_back_at_once(book: Book) -> None:
+    """As with a file that was half-written, and is whole again."""
+    offer = Offer(("m",))
+    await book.announce("a", "cookie", offer=offer)
+    for _ in range(2):
+        await book.announce("a", "half", offer=Offer(()))
+        await advance(book.store, 9)
+    assert await book.announce("a", "cookie", offer=offer)
+    table = await book.ledger.read_models()
+    assert (table.find("m"), table.is_away(["m"])) == (("m",), False)
+    await book.reserve("1", "a")
+    assert await book.end("1", "a", "quarantined") == "quarantined"
+
+
+async def test_whoever_has_seen_the_new_cookie_goes_back_and_who_lags_behind_does_not(book: Book) -> None:
+    for worker in ("first", "second"):
+        await book.announce("a", "new", worker=worker)
+    assert await book.announce("a", "cookie", worker="second")
+    await book.reserve("1", "a")
+    await book.end("1", "a", "quarantined")
+    assert not await book.announce("a", "new", worker="first")
+    assert not await book.announce("a", "cookie", worker="first")
+    assert (await book.standing("a")).state == "quarantined"
+    # What it has seen of an earlier exchange doesn't count for the next one.
+    assert await book.announce("a", "new", worker="first")
+    assert not await book.announce("a", "cookie", worker="second")
+
+
+async def test_an_old_cookie_returns_once_no_worker_has_the_new_one_any_more(book: Book) -> None:
+    """As with a worker that starts anew, with the file from before. Until then it is another one's old file."""
+    await book.announce("a", "new", worker="ended")
+    await advance(book.store, 9)
+    assert not await book.announce("a", "cookie", worker="begun")
+    await book.announce("a", "new", worker="ended")
+    await advance(book.store, 9)
+    assert not await book.announce("a", "cookie", worker="begun")
+    await advance(book.store, 2)
+    assert await book.announce("a", "cookie", worker="begun")
+    # Should the new one's worker only have been silent, it isn't kept out.
+    assert await book.announce("a", "new", worker="ended")
+    assert not await book.announce("a", "cookie", worker="begun")
+
+
+COOKIES = ("one", "two", "three")
+
+
+@given(st.lists(st.tuples(st.sampled_from("uvw"), st.sampled_from(COOKIES)), max_size=30), st.sampled_from(COOKIES))
+@settings(max_examples=60)
+@pytest.mark.anyio
+async def test_whatever_workers_announce_one_that_they_agree_on_counts_at_once(
+    steps: list[tuple[str, str]], last: str
+) -> None:
+    """Who hasn't announced the current cookie never brings the one before it back."""
+    store = Store("memory://")
+    book = Book(store)
+    current, replaced, seen_by = "", "", set[str]()
+    for worker, cookie in (*steps, *((worker, last) for worker in "uvw")):
+        lags = cookie == replaced and worker not in seen_by
+        changes = await book.announce("a", cookie, worker=worker) or not current
+        assert changes == (cookie != current and not lags)
+        if changes:
+            current, replaced, seen_by = cookie, current, set()
+        if cookie == current:
+            seen_by.add(worker)
+    assert current == last
+    await store.close()
 
 
 async def refuse(book: Book, job: str, reason: str = "account.blocked", print_: str = "cookie") -> AccountChange:

@@ -6,15 +6,20 @@
 -- ledger knows nothing.
 -- Returns 1 if the cookie was replaced, else 0.
 local args = cjson.decode(ARGV[2])
-local name, print, last = args.account, args.fingerprint, args.last
--- For so many ms a worker may not have seen a new cookie yet: its announcement of the old one changes nothing.
-local UNSEEN = 60000
+local name, print, worker, last = args.account, args.fingerprint, args.worker, args.last
+-- For so many ms a worker may not have seen a new cookie yet: its announcement of the old one changes nothing. Who has
+-- announced the new one has seen it, and goes back at once; so does anybody once nobody has announced it for SILENCE ms.
+local UNSEEN, SILENCE = 60000, 10000
 -- How many of a day's questions are counted with an account that has no limit a day.
 local COUNTED = 10000
 local now = now_ms()
-local fields = redis.call('HMGET', KEYS[1], 'fingerprint', 'replaced', 'replaced_at', 'state')
-local known = fields[1]
-if fields[2] == print and known ~= print and now - tonumber(fields[3]) < UNSEEN then return 0 end
+local fields = redis.call('HMGET', KEYS[1], 'fingerprint', 'replaced', 'replaced_at', 'state', 'seen_by')
+local known, seen_by = fields[1], fields[5] or ''
+local recent = fields[2] and now - tonumber(fields[3]) < UNSEEN
+local has_seen = fields[5] and (' ' .. seen_by .. ' '):find(' ' .. worker .. ' ', 1, true)
+local returns = recent and fields[2] == print and known ~= print and not has_seen
+if returns and now - tonumber(redis.call('ZSCORE', key('accounts'), name) or '0') < SILENCE then return 0 end
+if recent and known == print and not has_seen then redis.call('HSET', KEYS[1], 'seen_by', seen_by .. ' ' .. worker) end
 redis.call('HSET', KEYS[1], 'fingerprint', print, 'weight', args.weight, 'turns', args.turns, 'daily', args.daily)
 redis.call('HSET', KEYS[1], 'expires', args.expires, 'provider', args.provider)
 redis.call('PEXPIRE', KEYS[1], args.ttl)
@@ -45,7 +50,8 @@ if not known then
   for turn = 1, math.min(last.turns_today, math.max(args.daily, COUNTED)) do count_as_asked(name, 'before:' .. turn, now) end
   if changed then log_event('kind', 'account', 'before', '', standing(name)) end
 elseif known ~= print then
-  redis.call('HSET', KEYS[1], 'replaced', known, 'replaced_at', now)
+  -- An old cookie that returned because the new one's worker was silent doesn't keep that one out.
+  redis.call('HSET', KEYS[1], 'replaced', returns and '' or known, 'replaced_at', now, 'seen_by', worker)
   enter(KEYS[1], 'ready')
   redis.call('HSET', KEYS[1], 'until', 0, 'reason', '', 'failures', 0)
   redis.call('HDEL', KEYS[1], 'trial')

@@ -70,6 +70,8 @@ class AccountPool:
         # The last change of each account (AccountStatus.since) that was logged, and the state after it.
         self._logged: dict[str, tuple[int, DisplayState]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        # An announcement from before a change that arrived after it would bring the old cookie back.
+        self._announcing = asyncio.Lock()
         # Called when there is room again, after there was none.
         self.on_room: Callable[[], None] = lambda: None
         self._room = AccountRoom(self._count_room, self._notify_room)
@@ -147,11 +149,12 @@ class AccountPool:
 
     async def announce(self) -> None:
         """Write the accounts and their last known status to the ledger. StoreUnavailableError."""
-        for account in list(self._accounts.values()):
-            for entry in self._entries(account):
-                last = self.statuses.get(entry, AccountStatus(entry))
-                if await self._ledger.announce(self._record(account, entry), last, self.worker):
-                    _LOG.info("account has a new cookie, ready again", account=entry)
+        async with self._announcing:
+            for account in list(self._accounts.values()):
+                for entry in self._entries(account):
+                    last = self.statuses.get(entry, AccountStatus(entry))
+                    if await self._ledger.announce(self._record(account, entry), last, self.worker):
+                        _LOG.info("account has a new cookie, ready again", account=entry)
 
     def _entries(self, account: Account) -> list[str]:
         """Return the account's names in the ledger."""

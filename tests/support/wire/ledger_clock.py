@@ -9,7 +9,7 @@ from wire import keys
 from wire.redis.store import Store
 
 _TIMES = ("until", "succeeded", "failed", "used", "trial", "refused_since", "refused_last", "offered", "disputed")
-_TIMES_OF_FIRST = ("first_since", "first_looked")
+_FURTHER_TIMES = ("first_since", "first_looked", "replaced_at")
 
 
 async def advance(store: Store, seconds: float) -> None:
@@ -17,7 +17,7 @@ async def advance(store: Store, seconds: float) -> None:
     redis: Any = redis_client(store)
     back = -int(seconds * 1000)
     for name in [name.decode() for name in await redis.zrange(keys.accounts_key(), 0, -1)]:
-        for field in (*_TIMES, *_TIMES_OF_FIRST):
+        for field in (*_TIMES, *_FURTHER_TIMES):
             if int(await redis.hget(keys.account_key(name), field) or 0):
                 await redis.hincrby(keys.account_key(name), field, back)
         await redis.zincrby(keys.accounts_key(), back, name)

@@ -162,6 +162,33 @@ async def test_a_new_cookie_shows_in_the_log_of_every_worker(store: HookedStore,
     assert changes(others) == [("a", "dead", "ready", "")]
 
 
+async def test_a_key_that_comes_back_counts_at_once(store: HookedStore, pool: AccountPool) -> None:
+    await pool.replace([CookieAccount("a", {"_U": "half"}), ACCOUNTS[1]])
+    await pool.replace(ACCOUNTS)
+    reservation = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
+    await reservation.release(Penalty("quarantined", "account.captcha"), sent=True)
+    await pool.refresh()
+    assert pool.statuses["a"].state == "quarantined"
+
+
+async def test_an_announcement_from_before_a_change_never_follows_it(store: HookedStore, pool: AccountPool) -> None:
+    held = Held()
+    store.before["announce"] = held
+    before = asyncio.create_task(pool.announce())
+    await held.waiting.wait()
+    del store.before["announce"]
+    change = asyncio.create_task(pool.replace([CookieAccount("a", {"_U": "new"}), ACCOUNTS[1]]))
+    await until(lambda: pool.get("a") is not ACCOUNTS[0])
+    for _ in range(10):  # calls enough for the change to be announced, if it didn't wait
+        await pool.refresh()
+    held.go.set()
+    await asyncio.gather(before, change)
+    reservation = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
+    await reservation.release(Penalty("quarantined", "account.captcha"), sent=True)
+    await pool.refresh()
+    assert pool.statuses["a"].state == "quarantined"
+
+
 async def test_what_a_worker_finds_when_it_starts_is_no_change(store: HookedStore, pool: AccountPool) -> None:
     reservation = await pool.reserve(place("one"), ReservationRequest(["a"]), soon())
     await reservation.release(Penalty("quarantined", "account.captcha"), sent=True)
