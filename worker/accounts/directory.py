@@ -137,11 +137,14 @@ class DirectoryContents:
     def _accounts(self, now: float, own: Sequence[Account]) -> tuple[dict[str, Account], list[str]]:
         """Return the accounts by their source, and what is wrong with the others."""
         accounts: dict[str, Account] = {f"{account.name} of the environment": account for account in own}
+        sources = _Sources()
+        for source, account in accounts.items():
+            sources.add(source, account)
         problems = [self.fault] if self.fault else []
         for export in self.exports:
             try:
                 account = export.account_at(now)
-                _refuse_double(account, accounts)
+                sources.add_new(export.file, account)
             except CookieFileError as error:
                 problems.append(f"{export.file} {error}")
             else:
@@ -152,7 +155,7 @@ class DirectoryContents:
                 problems.append(f"{source}: {lookup.fault}")
                 continue
             try:
-                _refuse_double(lookup.account, accounts)
+                sources.add_new(source, lookup.account)
             except CookieFileError as error:
                 problems.append(f"{source}: it {error}")
             else:
@@ -238,12 +241,25 @@ def _read(path: Path) -> tuple[bytes, bool]:
     return data, bool(mode & (stat.S_IRWXG | stat.S_IRWXO))
 
 
-def _refuse_double(account: Account, others: Mapping[str, Account]) -> None:
-    for source, other in others.items():
-        if other.fingerprint == account.fingerprint:
-            raise CookieFileError(f"is the same account as {source}")
-        if other.name == account.name:
-            raise CookieFileError(f"would have the same name as {source}: rename it")
+class _Sources:
+    """Where accounts come from, by their fingerprints and by their names."""
+
+    def __init__(self) -> None:
+        self._of_fingerprint: dict[str, str] = {}
+        self._of_name: dict[str, str] = {}
+
+    def add(self, source: str, account: Account) -> None:
+        """Add an account, which may be a double."""
+        self._of_fingerprint.setdefault(account.fingerprint, source)
+        self._of_name.setdefault(account.name, source)
+
+    def add_new(self, source: str, account: Account) -> None:
+        """Add an account. CookieFileError if it is the same as an earlier one, or has the same name."""
+        if other := self._of_fingerprint.get(account.fingerprint):
+            raise CookieFileError(f"is the same account as {other}")
+        if other := self._of_name.get(account.name):
+            raise CookieFileError(f"would have the same name as {other}: rename it")
+        self.add(source, account)
 
 
 def _expiry(file: str, account: Account, now: float) -> str:

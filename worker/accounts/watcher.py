@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
@@ -39,6 +39,16 @@ class WatchTimings:
 TIMINGS = WatchTimings()
 
 
+@dataclass(frozen=True)
+class DirectoryReading:
+    """The folder's files as they were read, and the state that they define until `next_change`, in Unix seconds."""
+
+    signature: DirectorySignature = frozenset()
+    contents: DirectoryContents = field(default_factory=DirectoryContents)
+    state: DirectoryState = field(default_factory=DirectoryState)
+    next_change: float = 0.0
+
+
 class DirectoryWatcher:
     """COOKIES_DIR, its last reported state, and `own`, the accounts that come from elsewhere.
 
@@ -59,20 +69,18 @@ class DirectoryWatcher:
         self._own = own
         self._server_providers = server_providers
         self._clock = clock
-        self._signature: DirectorySignature = frozenset()
-        self._contents = DirectoryContents()
-        self._reported: DirectoryState | None = None
-        self._next_change = 0.0
+        self._reported: DirectoryReading | None = None
         self._logged: set[str] = set()
 
     @property
     def aliases(self) -> Aliases:
         """The aliases of its last reported state."""
-        return self._reported.aliases if self._reported else Aliases()
+        return self._reported.state.aliases if self._reported else Aliases()
 
     def load(self) -> DirectoryState:
         """Read the folder and return its state now."""
-        return self._take(*self._read())
+        self._reported = self._read()
+        return self._reported.state
 
     def log_problems(self, contents: DirectoryState, *further: str) -> None:
         """Log what is wrong with the folder, and what is `further`, except for what was logged the last time."""
@@ -88,45 +96,45 @@ class DirectoryWatcher:
         The folder is watched only while a caller waits for the next state. Close the generator (aclosing) to end it.
         """
         if self._reported is None:
-            yield self._take(*await asyncio.to_thread(self._read))
+            self._reported = await asyncio.to_thread(self._read)
+            yield self._reported.state
         async with aclosing(_wait_for_events(self.path, self._timings.look_every)) as events:
             async for _ in events:
-                reported, contents = self._reported, self._contents
+                reported = self._reported
                 signature = await asyncio.to_thread(directory_signature, self.path)
-                if signature != self._signature:
-                    signature, contents = await self._settle(signature)
-                elif self._clock() < self._next_change:
-                    continue
-                state = self._take(signature, contents)
-                if state != reported:
-                    yield state
+                if signature != reported.signature:
+                    self._reported = await self._settle(signature)
+                elif self._clock() >= reported.next_change:
+                    self._reported = await asyncio.to_thread(self._evaluate, signature, reported.contents)
+                if self._reported.state != reported.state:
+                    yield self._reported.state
 
-    def _take(self, signature: DirectorySignature, contents: DirectoryContents) -> DirectoryState:
-        self._signature, self._contents, self._reported = signature, contents, self._state(contents)
-        self._next_change = contents.next_change(self._clock())
-        return self._reported
-
-    def _state(self, contents: DirectoryContents) -> DirectoryState:
-        return contents.state_at(self._clock(), self._reported or DirectoryState(), self._own)
-
-    def _read(self) -> tuple[DirectorySignature, DirectoryContents]:
+    def _read(self) -> DirectoryReading:
         """Read the files, with a signature from before: the next one shows what is written meanwhile."""
         signature = directory_signature(self.path)
-        return signature, read_folder(self.path, self._server_providers)
+        return self._evaluate(signature, read_folder(self.path, self._server_providers))
 
-    async def _settle(self, signature: DirectorySignature) -> tuple[DirectorySignature, DirectoryContents]:
+    def _evaluate(self, signature: DirectorySignature, contents: DirectoryContents) -> DirectoryReading:
+        """Return what the files define now. A folder of thousands takes long: in a thread, where others wait."""
+        now, before = self._clock(), self._reported.state if self._reported else DirectoryState()
+        return DirectoryReading(
+            signature, contents, contents.state_at(now, before, self._own), contents.next_change(now)
+        )
+
+    async def _settle(self, signature: DirectorySignature) -> DirectoryReading:
         """Return the folder once nothing in it changes or looks unfinished any more, or after its patience."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timings.patience
         while True:
             await asyncio.sleep(self._timings.quiet)
-            before, (signature, contents) = signature, await asyncio.to_thread(self._read)
-            if loop.time() >= deadline or (signature == before and not self._is_unfinished(contents)):
-                return signature, contents
+            reading = await asyncio.to_thread(self._read)
+            if loop.time() >= deadline or (reading.signature == signature and not self._is_unfinished(reading.state)):
+                return reading
+            signature = reading.signature
 
-    def _is_unfinished(self, contents: DirectoryContents) -> bool:
+    def _is_unfinished(self, after: DirectoryState) -> bool:
         """Return whether an account is gone or a fault is new: the rest of a file may follow soon."""
-        before, after = self._reported or DirectoryState(), self._state(contents)
+        before = self._reported.state if self._reported else DirectoryState()
         lost = {account.name for account in before.accounts} - {account.name for account in after.accounts}
         return bool(lost or set(after.problems) - set(before.problems))
 

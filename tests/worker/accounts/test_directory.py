@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+import worker.accounts.account
 from wire.needs import ABILITIES
 from worker.accounts.account import CookieAccount, ServerAccount
 from worker.accounts.config import Aliases
@@ -90,6 +91,31 @@ def test_two_files_never_share_a_name(tmp_path: Path) -> None:
     contents = load_accounts(tmp_path, NOW)
     assert names(contents) == ["a"]
     assert contents.problems == ("a.txt would have the same name as a.json: rename it",)
+
+
+def test_an_account_is_compared_with_all_others_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A digest for each pair took seconds where there are thousands of exports."""
+    digests: list[str] = []
+
+    def digest(secret: str) -> str:
+        digests.append(secret)
+        return secret
+
+    monkeypatch.setattr(worker.accounts.account, "_digest", digest)
+    for number in range(40):
+        write(tmp_path, f"{number:02}", f"_U=value-{number // 2}")
+    contents = load_accounts(tmp_path, NOW)
+    assert (len(contents.accounts), len(contents.problems)) == (20, 20)
+    assert contents.problems[-1] == "39 is the same account as 38"
+    assert len(digests) <= 2 * 40
+
+
+def test_an_export_of_the_environments_account_is_refused_by_its_name(tmp_path: Path) -> None:
+    own = ServerAccount("openai", "http://127.0.0.1:1/v1", "m")
+    write(tmp_path, "openai", "_U=one")
+    contents = read_folder(tmp_path).state_at(NOW, DirectoryState(), [own])
+    assert contents.accounts == (own,)
+    assert contents.problems == ("openai would have the same name as openai of the environment: rename it",)
 
 
 def test_a_missing_folder_is_one_sentence(tmp_path: Path) -> None:

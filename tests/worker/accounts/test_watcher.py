@@ -2,6 +2,7 @@ import asyncio
 import logging
 import os
 import shutil
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from dataclasses import replace
 from pathlib import Path
@@ -200,6 +201,29 @@ async def test_an_expiry_is_reported_when_its_time_comes(tmp_path: Path) -> None
     assert await next_state(changes) == DirectoryState(
         problems=("alice has an expired _U cookie: sign in again and export anew",)
     )
+    await changes.aclose()
+
+
+async def test_what_the_files_define_is_found_out_in_a_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there are thousands of files the worker's answers would wait for it."""
+    threads: list[threading.Thread] = []
+    state_at = DirectoryContents.state_at
+
+    def record(contents: DirectoryContents, *args: Any) -> DirectoryState:
+        threads.append(threading.current_thread())
+        return state_at(contents, *args)
+
+    monkeypatch.setattr(DirectoryContents, "state_at", record)
+    now = [NOW - 2 * 24 * 3600]
+    export(tmp_path, "alice", cookie("_U", "one", expirationDate=NOW))
+    changes = DirectoryWatcher(tmp_path, lambda: now[0], timings=QUICK).changes()
+    assert names(await next_state(changes)) == ["alice"]
+    write(tmp_path, "bob", "_U=two")
+    assert names(await next_state(changes)) == ["alice", "bob"]
+    now[0] = NOW
+    assert names(await next_state(changes)) == ["bob"]
+    assert len(threads) >= 3
+    assert threading.current_thread() not in threads
     await changes.aclose()
 
 
