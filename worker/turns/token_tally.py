@@ -4,8 +4,8 @@ from collections import Counter
 
 from wire.messages import Usage
 
-# How many names of models, accounts and keys are distinguished.
-_MOST_NAMES = 500
+# How many accounts and keys are distinguished, and models of each account: a server may have very many names.
+_MOST_NAMES, _MOST_MODELS = 500, 150
 _KEY = "key:"
 _OTHER = "other"
 
@@ -20,25 +20,30 @@ class TokenTally:
     def __init__(self) -> None:
         self.kinds: Counter[tuple[str, str, str]] = Counter()
         self.totals: Counter[str] = Counter()
+        self._accounts: set[str] = set()
+        self._clients: set[str] = set()
+        self._models: dict[str, set[str]] = {}
 
     def add(self, usage: Usage, *, account: str, model: str, client: str) -> None:
         """Count an answer's tokens; those of a client without an API key have no name."""
+        account = _distinguish(account, self._accounts, _MOST_NAMES)
+        model = _distinguish(model, self._models.setdefault(account, set()), _MOST_MODELS)
         for kind, tokens in _kinds(usage).items():
             if tokens:
-                self.kinds[self._known_kind(account, model, kind)] += tokens
-        names = [f"model:{model}", f"account:{account}", *([client] if client.startswith(_KEY) else [])]
+                self.kinds[account, model, kind] += tokens
+        names = [f"model:{model}", f"account:{account}"]
+        if client.startswith(_KEY):
+            names.append(_KEY + _distinguish(client.removeprefix(_KEY), self._clients, _MOST_NAMES))
         for name in names:
-            self.totals[self._known_total(f"tokens:{name}")] += usage.prompt + usage.completion
+            self.totals[f"tokens:{name}"] += usage.prompt + usage.completion
 
-    def _known_kind(self, account: str, model: str, kind: str) -> tuple[str, str, str]:
-        name = account, model, kind
-        return name if name in self.kinds or len(self.kinds) < _MOST_NAMES else (account, _OTHER, kind)
 
-    def _known_total(self, name: str) -> str:
-        if name in self.totals or len(self.totals) < _MOST_NAMES:
-            return name
-        _, of, _ = name.split(":", 2)
-        return f"tokens:{of}:{_OTHER}"
+def _distinguish(name: str, known: set[str], most: int) -> str:
+    """Return the name, or `other` where `most` others are known already."""
+    if name not in known and len(known) >= most:
+        return _OTHER
+    known.add(name)
+    return name
 
 
 def _kinds(usage: Usage) -> dict[str, int]:

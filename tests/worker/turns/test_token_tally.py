@@ -25,9 +25,21 @@ def test_a_client_without_a_key_has_no_name() -> None:
 def test_only_so_many_names_are_distinguished() -> None:
     counts = TokenTally()
     for number in range(1000):
-        counts.add(Usage(1, 1), account="a", model=f"m:{number}", client="")
-    assert len(counts.kinds) <= 502
-    assert len(counts.totals) <= 502
+        counts.add(Usage(1, 1), account=f"a{number}", model="m", client=f"key:{number}")
+    assert len(counts.kinds) <= 2 * 501
+    assert len(counts.totals) <= 2 * 501 + 1
     assert sum(counts.kinds.values()) == 2000
-    assert counts.totals["tokens:account:a"] == 2000
-    assert counts.totals["tokens:model:other"] > 0
+    assert counts.totals["tokens:model:m"] == 2000
+    assert counts.totals["tokens:account:other"] == counts.totals["tokens:key:other"] == 1000
+
+
+def test_a_server_with_very_many_models_leaves_the_others_their_names() -> None:
+    counts = TokenTally()
+    for number in range(1000):
+        counts.add(Usage(1, 1), account="a", model=f"m:{number}", client="")
+    assert len(counts.kinds) <= 302
+    assert counts.kinds["a", "other", "input"] > 0
+    assert (counts.totals["tokens:account:a"], counts.totals["tokens:model:m:0"]) == (2000, 2)
+    counts.add(Usage(1, 1), account="b", model="n", client="key:ann")
+    assert counts.kinds["b", "n", "input"] == 1
+    assert (counts.totals["tokens:model:n"], counts.totals["tokens:key:ann"]) == (2, 2)
