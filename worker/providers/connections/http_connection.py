@@ -13,8 +13,17 @@ import httpx
 _MOST_WAITING = 256 * 1024
 _MOST_AROUND = 100 * 1024
 _AROUND_A_BYTE = 64
-# How many parts that wait are read one by one.
+# How many parts that wait are read one by one, and as how many further bytes each counts.
 _MANY_PARTS = 64
+_PART = 64
+# Ends of lines that are parsed at once, about, before whatever else the worker does has its turn; and as few bytes as
+# are always. Each chunk has two, however small it is.
+_LINES = 500
+_SLICE = 4096
+_EVENT_END = b"\n\n"
+# Bytes that make up for a part of a body, and how many may be missing: a million parts of one byte.
+_LEAST_PART = 16
+_MOST_MISSING = 16 * 1024 * 1024
 # How many headers a response may have, with those of what comes before it.
 _MOST_HEADERS = 256
 # Bytes of a rest that nobody reads.
@@ -28,7 +37,8 @@ class ReusedConnectionClosedError(httpx.RemoteProtocolError):
 class HttpConnection(asyncio.Protocol):
     """One connection: a request, its response, then perhaps the next request. `on_change` is called between those.
 
-    What arrives is parsed at once, and waits here until it is read; a server that sends faster than that is slowed.
+    What arrives is parsed at once, unless it may be thousands of chunks, and waits here until it is read; a server that
+    sends faster than that is slowed.
     """
 
     def __init__(self) -> None:
@@ -41,7 +51,9 @@ class HttpConnection(asyncio.Protocol):
         self._has_begun = False
         self._around = self._header_count = 0
         self._parts: deque[bytes] = deque()
-        self._waiting = 0
+        self._waiting = self._missing = 0
+        # What has arrived and isn't parsed yet.
+        self._unparsed, self._slice = b"", _SLICE
         # The rest of a response is dropped, and more than a response has arrived.
         self._drops = self._is_spoilt = False
         self._ends_at_close = self._may_persist = False
@@ -78,7 +90,7 @@ class HttpConnection(asyncio.Protocol):
         )
         self._has_begun = self._has_head = self.is_complete = False
         self._ends_at_close = self._may_persist = self._drops = False
-        self._around = self.status = self._waiting = self._header_count = 0
+        self._around = self.status = self._waiting = self._missing = self._header_count = 0
         self.headers = {}
         self._parts.clear()
         if self.is_open:
@@ -107,7 +119,7 @@ class HttpConnection(asyncio.Protocol):
         else:
             part = self._parts.popleft()
         self._waiting -= len(part)
-        if self._is_paused and not self._parts:
+        if not self._parts:
             self._resume()
         return part
 
@@ -116,11 +128,11 @@ class HttpConnection(asyncio.Protocol):
         self._drops = True
         self._parts.clear()
         self._waiting = 0
-        if self._is_paused:
-            self._resume()
+        self._resume()
 
     def close(self) -> None:
         """Hang up at once."""
+        self._unparsed = b""
         if self._transport is not None:
             self._transport.abort()
 
@@ -135,6 +147,31 @@ class HttpConnection(asyncio.Protocol):
             self.close()
             return
         self._has_begun = True
+        if self._unparsed:
+            self._unparsed += data
+        elif len(data) > _SLICE and (lines := data.count(b"\n")) > _LINES:
+            self._unparsed, self._slice = data, max(_SLICE, len(data) * _LINES // lines)
+            self._parse_slice()
+        else:
+            self._parse(data)
+
+    def _parse_slice(self) -> None:
+        """Parse some of what has arrived, and the rest after whatever else the worker does."""
+        data = self._unparsed[: self._slice]
+        # What is cut in the middle of an event takes longer to read.
+        if len(data) < len(self._unparsed) and (end := data.rfind(_EVENT_END)) >= 0:
+            data = data[: end + len(_EVENT_END)]
+        self._unparsed = self._unparsed[len(data) :]
+        if not self._has_much:
+            self._resume()
+        if data:
+            self._parse(data)
+        if self._unparsed:
+            self._pause()
+            asyncio.get_running_loop().call_soon(self._parse_slice)
+
+    def _parse(self, data: bytes) -> None:
+        assert self._parser is not None
         self._around += len(data)
         try:
             self._parser.feed_data(data)
@@ -145,19 +182,24 @@ class HttpConnection(asyncio.Protocol):
             if not self.is_complete:
                 self._fail(httpx.RemoteProtocolError("no HTTP"))
         if self.is_complete:
+            self._is_spoilt = self._is_spoilt or bool(self._unparsed)
+            self._unparsed = b""
             self._responses += 1
             self._may_persist = self._may_persist and not self._is_spoilt
             self.on_change()
         elif self._around > _MOST_AROUND:
             self._fail(httpx.RemoteProtocolError("a head, or something around chunks, without an end"))
-        if self._waiting > _MOST_WAITING and not self._is_paused and self.is_open:
-            assert self._transport is not None
-            self._is_paused = True
-            self._transport.pause_reading()
+        elif self._missing > _MOST_MISSING:
+            self._fail(httpx.RemoteProtocolError("a body of very many tiny parts"))
+        if self._has_much:
+            self._pause()
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that nothing more arrives; asyncio calls this."""
+        while self._unparsed:
+            data, self._unparsed = self._unparsed, b""
+            self._parse(data)
         self._is_lost = True
         if self._ends_at_close and self._has_head and exc is None:
             self.is_complete = True
@@ -200,6 +242,7 @@ class HttpConnection(asyncio.Protocol):
         if self.is_complete:
             return
         self._around = max(0, self._around - _AROUND_A_BYTE * len(body))
+        self._missing = max(0, self._missing + _LEAST_PART - len(body))
         self._waiting += len(body)
         if not self._drops:
             self._parts.append(body)
@@ -210,7 +253,20 @@ class HttpConnection(asyncio.Protocol):
         """Note the response's end; the parser calls this."""
         self.is_complete = self.is_complete or self._has_head
 
+    @property
+    def _has_much(self) -> bool:
+        return self._waiting + _PART * len(self._parts) > _MOST_WAITING
+
+    def _pause(self) -> None:
+        if not self._is_paused and self.is_open:
+            assert self._transport is not None
+            self._is_paused = True
+            self._transport.pause_reading()
+
     def _resume(self) -> None:
+        """Let more arrive, once what has arrived is parsed."""
+        if not self._is_paused or self._unparsed:
+            return
         self._is_paused = False
         if self.is_open:
             assert self._transport is not None

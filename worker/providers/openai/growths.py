@@ -1,6 +1,8 @@
 """Read an answer from a server's response, and yield it as it grows."""
 
 import asyncio
+import itertools
+import re
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 
@@ -15,12 +17,17 @@ from worker.providers.openai.reader import CompletionReader, GrowingAnswer
 
 # Seconds to wait for what may follow the reason of an end: the usage and the end itself.
 GRACE = 1.0
-# How many bytes are read at once, before whatever else the worker does has its turn.
+# How many bytes are read at once, before whatever else the worker does has its turn; how many ends of lines or of
+# documents are in these, and as how many bytes each counts: events of three bytes cost as much as those of hundreds.
 STEP = 4096
+MOST_MARKS = 100
+_MARK = 20
 # How many bytes a response may have beside its answer, and for each of the answer's: tokens of one character arrive in
 # some hundred bytes, and comments while a model thinks.
 MOST_BESIDE = 16 * 1024 * 1024
 _FRAME = 1000
+# How many lines, of events, comments or nothing, a response may have that bring nothing of its answer.
+MOST_IDLE = 65_536
 _EVENT_END = b"\n\n"
 
 
@@ -32,14 +39,15 @@ async def read_growths(
     Once the server has sent the answer's end, `grace` is for how many seconds the rest is waited for. UpstreamError.
     """
     reader, received = CompletionReader(answer, response.headers.get("content-type", "")), 0
-    async with aclosing(_chunks(response, answer, grace)) as chunks:
+    async with aclosing(_steps(response, answer, reader, grace)) as chunks:
         async for chunk in chunks:
             received += len(chunk)
             if (size := reader.held + len(chunk)) > LARGE:
                 failure = await run_sized(size, reader.feed, chunk)
             else:
                 failure = reader.feed(chunk)
-            if failure is None and received > MOST_BESIDE + _FRAME * answer.size:
+            is_endless = received > MOST_BESIDE + _FRAME * answer.size or reader.idle > MOST_IDLE
+            if failure is None and is_endless:
                 failure = UpstreamError(Reason.TRANSPORT_TOO_BIG, "a response without an end")
             pieces = answer.take()
             if failure is None or pieces:
@@ -52,7 +60,9 @@ async def read_growths(
         raise failure
 
 
-async def _chunks(response: RawResponse, answer: GrowingAnswer, grace: float) -> AsyncGenerator[bytes, None]:
+async def _steps(
+    response: RawResponse, answer: GrowingAnswer, reader: CompletionReader, grace: float
+) -> AsyncGenerator[bytes, None]:
     """Yield the bytes of the response, in steps. Once the answer has ended, a cut and silence are the response's end.
 
     Some servers send a finish_reason with each piece of text: each piece gets the grace anew.
@@ -70,24 +80,33 @@ async def _chunks(response: RawResponse, answer: GrowingAnswer, grace: float) ->
             if not answer.ended:
                 raise
             return
-        for step in _cut(chunk):
+        for step, weight in _cut(chunk, reader):
             # A fast server leaves no moment of waiting, in which others would have their turn.
             if read >= STEP // 2:
                 await asyncio.sleep(0)
                 read = 0
-            read += len(step)
+            read += weight
             yield step
 
 
-def _cut(chunk: bytes) -> Iterator[bytes]:
-    """Yield a chunk in steps, which end where an event does if they can."""
+def _cut(chunk: bytes, reader: CompletionReader) -> Iterator[tuple[bytes, int]]:
+    """Yield a chunk in steps, which end where an event does if they can, and as how many bytes each counts."""
     start = 0
-    while len(chunk) - start > STEP:
-        end = chunk.rfind(_EVENT_END, start, start + STEP)
-        end = start + STEP if end < 0 else end + len(_EVENT_END)
-        yield chunk[start:end]
-        start = end
-    yield chunk[start:] if start else chunk
+    while start < len(chunk):
+        step, marks = chunk[start : start + STEP], reader.marks
+        count = sum(map(step.count, marks))
+        if count > MOST_MARKS:
+            step, count = step[: _find_mark(step, marks)], MOST_MARKS
+        if start + len(step) < len(chunk) and (end := step.rfind(_EVENT_END)) >= 0:
+            step = step[: end + len(_EVENT_END)]
+        yield step, len(step) + _MARK * count
+        start += len(step)
+
+
+def _find_mark(step: bytes, marks: tuple[bytes, ...]) -> int:
+    """Return the end of the last mark that a step may have."""
+    found = re.finditer(b"[" + re.escape(b"".join(marks)) + b"]", step)
+    return next(itertools.islice(found, MOST_MARKS - 1, None)).end()
 
 
 async def _next_before(chunks: AsyncGenerator[bytes, None], deadline: float) -> bytes:

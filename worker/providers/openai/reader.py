@@ -15,6 +15,13 @@ from worker.providers.value_budget import MOST_VALUES, ValueBudget
 _EVENTS = re.compile(rb":|(?:data|event|id|retry)[:\r\n]")
 _FIELDS = (b"data:", b"event:", b"id:", b"retry:")
 EVENT_STREAM = "text/event-stream"
+# What ends a line, and what may end a document: there are no more events, or documents, than of these.
+_LINE_ENDS = (b"\n", b"\r")
+_DOCUMENT_ENDS = (b"}", b"]")
+# How many lines an event has that brings nothing, and how many one may have that does: some servers send an id, a name,
+# a comment and the time to wait with each.
+_IDLE_EVENT = 2
+_EVENT = 6
 T = TypeVar("T")
 
 
@@ -62,6 +69,15 @@ class CompletionReader:
         self._head = b""
         self._parser: EventParser | DocumentParser | None = None
         self._values = ValueBudget()
+        # How many lines have arrived that brought nothing of the answer, beyond those that belong to what did.
+        self.idle = 0
+
+    @property
+    def marks(self) -> tuple[bytes, ...]:
+        """The bytes that are counted to know how much is to be read: each may cost as much as a whole event."""
+        if self._parser is None:
+            return _LINE_ENDS + _DOCUMENT_ENDS
+        return _LINE_ENDS if isinstance(self._parser, EventParser) else _DOCUMENT_ENDS
 
     @property
     def held(self) -> int:
@@ -77,10 +93,12 @@ class CompletionReader:
                 if self._parser is None:
                     # White space ahead of an answer says nothing, however much of it there is.
                     self._head = self._head.rstrip()
+                    self.idle += _count_lines(chunk)
                     return None
                 chunk, self._head = self._head.removeprefix(BOM), b""
             if isinstance(parser := self._parser, EventParser):
-                plain = parser.split_plain(chunk)
+                if (plain := parser.split_plain(chunk)) is None:
+                    self.idle += _count_lines(chunk)
                 events: Iterable[str | bytes] = parser.feed(chunk) if plain is None else plain
                 self._read(self._read_event, events)
             else:
@@ -135,15 +153,23 @@ class CompletionReader:
         if isinstance(data, bytes):
             if self._completion.read_common(data):
                 return
+            self.idle += _IDLE_EVENT
             data = data.decode(errors="replace")
         self._values.charge(data)
-        self._completion.read(data)
+        self._read_part(data)
 
     def _read_document(self, data: str) -> None:
         """Read one document, which may be the whole answer."""
         if not self._completion.done:
+            self.idle += _IDLE_EVENT
             self._values.charge(data, MOST_VALUES)
-            self._completion.read(data)
+            self._read_part(data)
+
+    def _read_part(self, data: str) -> None:
+        size = self._completion.size
+        self._completion.read(data)
+        if self._completion.size > size:
+            self.idle = max(0, self.idle - _EVENT)
 
     def _end_events(self, parser: EventParser) -> None:
         """Read an event that ends with the response; half of one is a cut, and no event."""
@@ -153,3 +179,7 @@ class CompletionReader:
             except UpstreamError as error:
                 if error.reason != Reason.UPSTREAM_PROTOCOL:
                     raise
+
+
+def _count_lines(chunk: bytes) -> int:
+    return max(chunk.count(end) for end in _LINE_ENDS)

@@ -24,6 +24,9 @@ BOM = b"\xef\xbb\xbf"
 # How nearly all events begin and end: whole, on one line, with an object, and perhaps with a name that doesn't count.
 _PLAIN_NAME = re.compile(rb"event: (?!error\n)[a-z._]+\n(?=data: )")
 _PLAIN_START, _PLAIN_END = b"data: {", b"}\n\n"
+# Checks JSON without making objects of it: those are made when the event is read.
+_quick = msgspec.json.Decoder(msgspec.Raw)
+_forgiving = json.JSONDecoder(strict=False)
 
 
 class EventParser:
@@ -133,7 +136,13 @@ class EventParser:
 
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text, strict=False)
+        _quick.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        pass
+    else:
+        return True
+    try:
+        _forgiving.decode(text)
     except (ValueError, RecursionError):
         return False
     return True

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from tests.support.conditions import SOON, until
 from tests.support.worker.silent_transport import SilentTransport
+from worker.providers.connections import http_connection
 from worker.providers.connections.http_connection import HttpConnection, ReusedConnectionClosedError
+from worker.providers.connections.server_response import ServerResponse
 
 pytestmark = pytest.mark.anyio
 
@@ -197,10 +199,90 @@ async def test_chunks_with_far_more_around_them_than_in_them_are_cut_off() -> No
 
 async def test_thousands_of_parts_that_wait_are_read_as_one() -> None:
     connection, _ = connect()
-    connection.data_received(OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 10_000)
+    connection.data_received(OK + b"Transfer-Encoding: chunked\r\n\r\n")
+    for _ in range(100):
+        connection.data_received(b"1\r\nx\r\n" * 100)
     assert await connection.read() == b"x" * 10_000
     connection.data_received(b"1\r\na\r\n" * 2 + b"0\r\n\r\n")
     assert [await connection.read() for _ in range(3)] == [b"a", b"a", b""]
+
+
+END = b"0\r\n\r\n"
+TINY_CHUNKS = CHUNKED + b"1\r\nx\r\n" * 10_000
+
+
+@pytest.mark.parametrize("end", [END, END + b"rubbish", END + MEASURED * 500])
+async def test_thousands_of_chunks_at_once_leave_others_their_turn(end: bytes) -> None:
+    connection, transport = connect()
+    changes: list[bool] = []
+    connection.on_change = lambda: changes.append(connection.is_reusable)
+    connection.data_received(TINY_CHUNKS + end)
+    body, most = b"", 0
+    while part := await connection.read():
+        assert transport.is_paused or connection.is_complete
+        body, most = body + part, max(most, len(part))
+        await asyncio.sleep(0)
+    assert body == b"x" * 10_000
+    assert 0 < most <= 2000
+    assert connection.is_reusable is (end == END)
+    assert changes[0] is (end == END)
+
+
+async def test_what_arrives_behind_thousands_of_chunks_is_read_behind_them() -> None:
+    connection, _ = connect()
+    connection.data_received(TINY_CHUNKS)
+    connection.data_received(b"1\r\ny\r\n0\r\n\r\n")
+    assert await read(connection) == b"x" * 10_000 + b"y"
+
+
+async def test_thousands_of_chunks_are_read_also_if_the_connection_ends() -> None:
+    connection, transport = connect()
+    connection.data_received(TINY_CHUNKS + b"0\r\n\r\n")
+    transport.lose()
+    assert await read(connection) == b"x" * 10_000
+
+
+async def test_one_that_is_hung_up_parses_no_more() -> None:
+    connection, transport = connect()
+    connection.data_received(TINY_CHUNKS + b"0\r\n\r\n")
+    connection.close()
+    await until(lambda: transport.is_lost)
+    assert isinstance(await failure(connection), httpx.RemoteProtocolError)
+    assert not connection.is_complete
+
+
+async def test_events_in_many_chunks_are_cut_at_their_ends() -> None:
+    connection, _ = connect()
+    event = b"data: " + b"x" * 300 + b"\n\n"
+    connection.data_received(CHUNKED + b"134\r\n%s\r\n" % event * 500 + b"0\r\n\r\n")
+    parts = [part async for part in ServerResponse(connection).aiter_raw()]
+    assert b"".join(parts) == event * 500
+    assert all(part.endswith(b"\n\n") for part in parts)
+
+
+async def test_many_tiny_parts_that_nobody_reads_slow_their_server() -> None:
+    connection, transport = connect()
+    connection.data_received(CHUNKED)
+    for _ in range(4000):
+        connection.data_received(b"1\r\nx\r\n")
+    assert not transport.is_paused
+    for _ in range(200):
+        connection.data_received(b"1\r\nx\r\n")
+    assert transport.is_paused
+    assert await connection.read() == b"x" * 4200
+    assert not transport.is_paused
+
+
+@pytest.mark.parametrize(("size", "endless"), [(1, True), (2, True), (16, False)])
+async def test_a_body_of_tiny_parts_without_an_end_is_cut_off(
+    size: int, endless: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_connection, "_MOST_MISSING", 20_000)
+    connection, transport = connect()
+    connection.data_received(CHUNKED)
+    for _ in range(2000):
+        connection.data_received(b"%x\r\n%s\r\n" % (size, b"x" * size))
+    assert transport.is_closing() is endless
 
 
 async def test_a_server_that_is_faster_than_its_reader_is_slowed() -> None:

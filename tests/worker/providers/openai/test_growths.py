@@ -15,7 +15,7 @@ from wire.threads import LARGE
 from worker.errors import UpstreamError
 from worker.providers import Growth
 from worker.providers.openai import growths as growths_module
-from worker.providers.openai.growths import read_growths
+from worker.providers.openai.growths import MOST_IDLE, MOST_MARKS, read_growths
 from worker.providers.openai.stream import CompletionStream
 
 pytestmark = pytest.mark.anyio
@@ -55,7 +55,8 @@ class EndlessResponse:
 
 
 @pytest.mark.parametrize("part", [b":\n\n" * 20_000, b":\n\n" * 200])
-async def test_reading_what_has_arrived_leaves_others_their_turn(part: bytes) -> None:
+async def test_reading_what_has_arrived_leaves_others_their_turn(part: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growths_module, "MOST_IDLE", 1_000_000)
     turns = 0
 
     async def take_turns() -> None:
@@ -80,6 +81,64 @@ async def test_a_response_that_brings_no_answer_for_ever_is_cut_off(
     with pytest.raises(UpstreamError) as caught:
         [growth async for growth in read_growths(EndlessResponse(b"", part * 1000), CompletionStream())]
     assert caught.value.reason == Reason.TRANSPORT_TOO_BIG
+
+
+class CountedStream(CompletionStream):
+    """An answer that counts what is read, all together and since `count` was last set to 0."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = self.total = 0
+
+    def read(self, data: str) -> None:
+        self.count, self.total = self.count + 1, self.total + 1
+        super().read(data)
+
+
+TINY = [
+    ("text/event-stream", b"data: {}\n\n", b"{}\n"),
+    ("text/event-stream", b"data: {}\n\n", b"data: {}\n\n"),
+    ("text/event-stream", b"data: {}\n\n", b"data:{}\r\n\r\n"),
+    ("application/json", b"{}", b"{}"),
+    ("application/json", b" ", b"{}\n"),
+]
+
+
+@pytest.mark.parametrize(("label", "start", "event"), TINY)
+@pytest.mark.parametrize("times", [10, 10_000])
+async def test_tiny_events_leave_others_their_turn_and_are_so_many_at_most(
+    label: str, start: bytes, event: bytes, times: int
+) -> None:
+    answer, response, most = CountedStream(), EndlessResponse(start, event * times), 0
+    response.headers["content-type"] = label
+
+    async def take_turns() -> None:
+        nonlocal most
+        while True:
+            most, answer.count = max(most, answer.count), 0
+            await asyncio.sleep(0)
+
+    others = asyncio.ensure_future(take_turns())
+    with pytest.raises(UpstreamError) as caught:
+        [growth async for growth in read_growths(response, answer)]
+    others.cancel()
+    assert caught.value.reason == Reason.TRANSPORT_TOO_BIG
+    assert 0 < most <= 2 * MOST_MARKS
+    assert MOST_IDLE // 2 <= answer.total <= MOST_IDLE + MOST_MARKS
+
+
+@pytest.mark.parametrize(
+    "start", [b"", b"id: 1\nevent: result\n:status\nretry: 1\n", b"id: 1\r\nevent: result\r\n:status\r\nretry: 1\r\n"]
+)
+async def test_lines_of_events_that_bring_text_are_not_limited(start: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growths_module, "MOST_IDLE", 150)
+    growths = await read(b"".join(start + events(chunk("a")) for _ in range(500)) + whole("b"))
+    assert "".join(piece.text for growth in growths for piece in growth.pieces) == "a" * 500 + "b"
+
+
+async def test_comments_and_empty_events_may_come_each_second_for_an_hour() -> None:
+    growths = await read((b": ping\n\n" + events({"choices": []})) * 3600 + whole("b"))
+    assert growths[-1].pieces == (Piece(0, "text", "b"),)
 
 
 async def test_an_answer_in_large_frames_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:

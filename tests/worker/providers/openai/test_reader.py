@@ -143,6 +143,30 @@ def test_endless_white_space_ahead_of_an_answer_is_not_kept(start: bytes) -> Non
     assert completion.text == "hello"
 
 
+@pytest.mark.parametrize(
+    ("body", "idle"),
+    [
+        (b": hi\n\n" * 9, 18),
+        (b"\r" * 9 + b": hi\n", 9),
+        (events(chunk("a")) + b"{}\n" * 9 + b"\n", 6),
+        (json.dumps(chunk("a")).encode() + b"{}" * 9, 18),
+        (json.dumps(chunk("a"), indent=0).encode(), 0),
+        (events(chunk("a"), *[chunk("b")] * 50), 0),
+    ],
+)
+def test_lines_and_documents_that_bring_nothing_are_counted(body: bytes, idle: int) -> None:
+    reader = CompletionReader(CompletionStream())
+    assert reader.feed(body) is None
+    assert reader.idle == idle
+
+
+def test_events_that_are_read_quickly_count_if_they_bring_nothing() -> None:
+    reader = CompletionReader(CompletionStream())
+    for body in (events(chunk("a")), events(*[chunk("b")] * 9), b"data: {}\n\n" * 9):
+        assert reader.feed(body) is None
+    assert reader.idle == 18
+
+
 def test_what_comes_after_the_end_is_not_read() -> None:
     assert read([whole("a"), events(chunk("b")), b"data: {\n\n"]) == ("a", None)
 

@@ -138,6 +138,24 @@ def test_lines_that_end_like_an_object_are_looked_at_in_vain_only_so_often(
     assert sum(looked) < MOST_IN_VAIN + MAX_EVENT
 
 
+JSON_LIKE = st.lists(st.sampled_from([*'{}[]",: \n\\u0-1.eE\x01', "d8", "true", "NaN", '"a":1']), max_size=9).map(
+    "".join
+)
+
+
+@given(JSON_LIKE.map('{{"a":{}}}'.format) | JSON_LIKE)
+@example('{"a":NaN}')
+@example('{"a":"\n"}')
+@example('{"a":"\\ud800"}')
+def test_an_object_is_whole_if_it_can_be_read(text: str) -> None:
+    try:
+        json.loads(text, strict=False)
+        whole = True
+    except ValueError:
+        whole = False
+    assert sse._is_json(text) is whole
+
+
 def test_an_event_after_one_that_was_looked_at_in_vain_ends_where_the_next_begins() -> None:
     events = EventParser()
     assert len(list(events.feed(b"data: [\n" + b"data: {}\n" * 5000 + b"\n"))) == 1
