@@ -228,6 +228,16 @@ async def test_thousands_of_chunks_at_once_leave_others_their_turn(end: bytes) -
     assert changes[0] is (end == END)
 
 
+async def test_a_second_response_behind_thousands_of_chunks_is_never_read() -> None:
+    """The first one ends just where a part that is parsed at once does."""
+    connection, _ = connect()
+    whole = TINY_CHUNKS + END
+    whole = whole.replace(b"X: 1", b"X: 1" + b"1" * (-len(whole) % http_connection._SLICE), 1)
+    connection.data_received(whole + MEASURED * 10)
+    assert await read(connection) == b"x" * 10_000
+    assert not connection.is_reusable
+
+
 async def test_what_arrives_behind_thousands_of_chunks_is_read_behind_them() -> None:
     connection, _ = connect()
     connection.data_received(TINY_CHUNKS)
