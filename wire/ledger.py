@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from itertools import chain
 from typing import Literal, cast
 
@@ -88,7 +89,7 @@ class AccountRecord:
 
 
 class NoCapacity(msgspec.Struct, frozen=True):
-    """The reply when no account has room. `busy`: the end of a turn makes some.
+    """The reply when no account has room. `busy`: the end of a turn makes some; `shared`: there is some for others.
 
     `returns`: in how many ms the first one returns, -1 if none does by itself; `reason`: why that one is away.
     """
@@ -96,6 +97,7 @@ class NoCapacity(msgspec.Struct, frozen=True):
     busy: bool
     returns: int
     reason: str
+    shared: bool = False
 
 
 class AccountChange(msgspec.Struct, frozen=True):
@@ -133,24 +135,27 @@ class ReserveReply(msgspec.Struct, frozen=True):
     busy: bool = False
     returns: int = -1
     reason: str = ""
+    shared: bool = False
     room: int | None = None
 
     @property
     def outcome(self) -> str | NoCapacity:
         """The account's name, or why there is none."""
-        return NoCapacity(self.busy, self.returns, self.reason) if self.account is None else self.account
+        return NoCapacity(self.busy, self.returns, self.reason, self.shared) if self.account is None else self.account
 
 
 @dataclass(frozen=True)
 class AccountSlot:
-    """A turn in flight: one attempt of one job, by one worker."""
+    """A turn in flight: one attempt of one job, by one worker, for a client ('' where it doesn't count)."""
 
     answer: str
     attempt: int
     worker: str
+    client: str = ""
 
     def __str__(self) -> str:
-        return f"{self.answer}:{self.attempt}:{self.worker}"
+        whose = blake2b(self.client.encode(), digest_size=6).hexdigest() if self.client else ""
+        return f"{self.answer}:{self.attempt}:{whose}:{self.worker}"
 
 
 class Ledger:
@@ -197,6 +202,7 @@ class Ledger:
         preferred: str = "",
         patient: bool = False,
         client: str = "",
+        weight: int = 1,
         avoids: bool = False,
         waited: float = 0.0,
         counted: Collection[str] = (),
@@ -208,7 +214,8 @@ class Ledger:
         return of `others` counts too. The `preferred` one is taken if it has room and doesn't run more than its share
         of the turns; `patient`: while it has none there is none elsewhere either. An account where questions of the
         `client` have failed lately comes after all others, whatever its rank; `avoids`: it isn't taken at all. The
-        turn has looked for `waited` seconds; one that came a second later doesn't overtake it. The room at the
+        turn has looked for `waited` seconds; one that came a second later doesn't overtake it. The slot's client, of
+        this `weight`, gets none while it has its share of the choices, whose room is for others. The room at the
         `counted` accounts is returned too, up to `enough`.
         """
         reply = await self._store.run(
@@ -223,6 +230,7 @@ class Ledger:
                 preferred=preferred if preferred in ranks else "",
                 patient=patient,
                 client=client,
+                weight=weight,
                 avoids=avoids,
                 waited=int(waited * 1000),
                 counted=sorted(counted),

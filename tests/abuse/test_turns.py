@@ -108,3 +108,18 @@ async def test_long_turns_of_one_client_leave_a_quarter_of_the_places_to_others(
                 assert [exchange.code for exchange in exchanges] == [200]
         assert crowd.running("big") == 48
         assert Counter(crowd.order())["big"] == 48
+
+
+async def test_turns_of_one_client_leave_room_at_the_accounts_of_several_workers(tmp_path: Path) -> None:
+    """Each worker alone would give it three quarters of what the others have left."""
+    async with crowd_at(tmp_path, workers=3, settings={"ACCOUNT_TURNS": "4"}) as crowd:
+        await crowd.join("big")
+        crowd.ask("big", HELD, count=90)
+        places = 4 * crowd.accounts
+        await until(lambda: crowd.running("big") >= places * 3 // 4, "three quarters are taken")
+        for name in SIX:
+            await crowd.join(name)
+        for _ in range(5):
+            for exchanges in await asyncio.gather(*map(crowd.answers, SIX)):
+                assert [exchange.code for exchange in exchanges] == [200]
+        assert crowd.running("big") == places * 3 // 4

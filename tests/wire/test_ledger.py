@@ -1,6 +1,7 @@
 """The account ledger: one truth for all workers."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 from unittest.mock import ANY
@@ -1007,3 +1008,66 @@ async def test_without_a_daily_limit_ten_thousand_questions_are_counted(book: Bo
     assert [(await book.standing(name)).turns_today for name in ("a", "b")] == [10_100, 10_000]
     oldest = await book.store.execute("ZRANGE", keys.spent_key("b"), 0, 0)
     assert oldest == [b"9999:1:w"]
+
+
+class Sharing:
+    """Clients whose turns two workers run at the accounts `a` and `b`."""
+
+    def __init__(self, book: Book) -> None:
+        self.book = book
+        self.slots: dict[str, AccountSlot] = {}
+
+    async def reserve(self, client: str, *names: str, weight: int = 1, waited: float = 0.0, job: str = "") -> str:
+        """Return the account that a client's turn gets, else 'shared' or 'busy'."""
+        job = job or f"job{len(self.slots)}"
+        slot = self.slots[job] = AccountSlot(job, 1, f"w{len(self.slots) % 2}", client)
+        ranks = dict.fromkeys(names or ("a", "b"), 0)
+        reply = await self.book.ledger.reserve(slot, ranks, HOLD, client=client, weight=weight, waited=waited)
+        return reply.account or ("shared" if reply.shared else "busy")
+
+    async def end(self, job: str, name: str) -> None:
+        await self.book.ledger.record(name, self.slots.pop(job), "cookie", "ok", sent=True, pause=0)
+
+
+@pytest.fixture
+async def sharing(book: Book) -> Sharing:
+    for name in ("a", "b"):
+        await book.announce(name, turns=4)
+    return Sharing(book)
+
+
+async def test_a_client_leaves_a_quarter_of_the_places_to_others_whoever_runs_its_turns(sharing: Sharing) -> None:
+    places = [await sharing.reserve("big") for _ in range(8)]
+    assert Counter(places) == {"a": 3, "b": 3, "shared": 2}
+    assert await sharing.reserve("small") in ("a", "b")
+    assert await sharing.reserve("big") == "shared"
+    assert await sharing.reserve("other") in ("a", "b")
+    assert await sharing.reserve("big") == "busy"
+
+
+async def test_a_share_is_of_the_accounts_that_a_turn_may_have(sharing: Sharing) -> None:
+    """Free places of other models are of no use to it."""
+    assert [await sharing.reserve("big", "a") for _ in range(4)] == ["a", "a", "a", "shared"]
+    assert await sharing.reserve("small", "a") == "a"
+    assert await sharing.reserve("big") == "b"
+
+
+async def test_a_client_of_more_weight_gets_more_of_the_places(sharing: Sharing) -> None:
+    places = [await sharing.reserve("big", weight=2) for _ in range(8)]
+    assert places.count("shared") == 1
+
+
+async def test_turns_of_nobody_and_places_without_limit_are_not_shared_out(sharing: Sharing) -> None:
+    assert "shared" not in [await sharing.reserve("") for _ in range(8)]
+    await sharing.book.announce("c")
+    assert {await sharing.reserve("big", "b", "c") for _ in range(40)} == {"c"}
+
+
+async def test_who_has_its_share_is_overtaken_however_long_it_has_waited(sharing: Sharing) -> None:
+    for _ in range(3):
+        await sharing.reserve("big", "a")
+    assert await sharing.reserve("small", "a", job="small") == "a"
+    assert await sharing.reserve("big", "a", job="waits", waited=5.0) == "busy"
+    await sharing.end("small", "a")
+    assert await sharing.reserve("big", "a", job="waits", waited=5.1) == "shared"
+    assert await sharing.reserve("small", "a") == "a"

@@ -1,14 +1,16 @@
 -- Chooses the account with the most room for a turn, and takes a slot of it.
--- KEYS: the set of accounts. ARGV: prefix, then JSON: slot (job:attempt:worker), hold (ms), choices (pairs of an account and
+-- KEYS: the set of accounts. ARGV: prefix, then JSON: slot (job:attempt:whose:worker), hold (ms), choices (pairs of an account and
 -- its rank; the lowest that has room is taken), others (accounts whose return counts all the same), preferred (one of the
 -- choices, or ''; taken if it has room, unless it has more than its share of the turns), patient (it may be waited for),
--- client (whose turn it is, or '': an account where its questions have failed comes last), avoids (such an account isn't
+-- client (whose turn it is, or '': an account where its questions have failed comes last), weight (the client's), avoids (such an account isn't
 -- taken at all), waited (ms since the turn began to look). A turn that looks again and again, and has waited for longer than
 -- others by more than OVERTAKEN, gets the next place: else who hears first of the end of a turn would always be ahead of it.
 -- Of the accounts in counted, of which there may be more than the choices, the room is counted up to enough; without any
 -- choices that is all that is done.
+-- A client gets no place while it has three times as many turns at the choices, by its weight, as these have room for: those
+-- are for others, whichever worker runs the turns.
 -- Returns JSON: {"account"} or, if none has room, {"busy": a turn's end makes room, "returns": in how many ms the first one
--- returns by itself (-1: none does), "reason": why that one is away}; and "room": how many more turns the counted ones can
+-- returns by itself (-1: none does), "reason": why that one is away, "shared": the room is for other clients}; and "room": how many more turns the counted ones can
 -- take now, enough at most; none if all are away, so that no turn's end makes room: a turn needn't wait to be refused.
 local args = cjson.decode(ARGV[2])
 local slot = args.slot
@@ -31,6 +33,9 @@ local function wait_for(name)
   redis.call('HSET', key('account', name), 'first', slot, 'first_since', since, 'first_looked', now)
 end
 
+-- The turns in flight of each account that was weighed and may be asked.
+local flights = {}
+
 -- Returns an account's load, most weighty part first; or false, in how many ms it returns (-1: not by itself), whether a
 -- turn's end makes room, and why it is away.
 local function weigh(name)
@@ -43,6 +48,7 @@ local function weigh(name)
     back = tonumber(fields[11])
   end
   local flying = in_flight(name, now)
+  flights[name] = flying
   local blamed = fields[12] and args.client ~= ''
   local own = blamed and read_blame(name, args.client) or nil
   if away then
@@ -87,6 +93,37 @@ local function count_room()
   if full then return free end
 end
 
+-- Returns whose a slot is: a digest of its client; nil if it is nobody's.
+local function whose(taken)
+  return taken:match('^[^:]*:%d+:(%x+):')
+end
+
+-- Returns whether what room the choices have is for other clients than this turn's.
+local function has_enough()
+  local own, free, flying = whose(slot), 0, 0
+  for _, choice in ipairs(own and args.choices or {}) do
+    local load = burden(unpack(choice))
+    free, flying = free + (load and load.free or 0), flying + (flights[choice[1]] or 0)
+  end
+  local most = 3 * args.weight * free
+  if free == 0 or flying < most then return false end
+  local running = 0
+  for _, choice in ipairs(args.choices) do
+    for _, taken in ipairs(flights[choice[1]] and redis.call('ZRANGE', key('flight', choice[1]), 0, -1) or {}) do
+      if whose(taken) == own then running = running + 1 end
+    end
+  end
+  return running >= most
+end
+
+-- Lets others overtake this turn, which has waited for a place.
+local function stand_aside()
+  for _, choice in ipairs(args.choices) do
+    local account = key('account', choice[1])
+    if redis.call('HGET', account, 'first') == slot then redis.call('HDEL', account, 'first', 'first_since', 'first_looked') end
+  end
+end
+
 local best, least, returns, busy, reason = false, false, -1, false, ''
 local occupied = {}
 local function holds_slot(name)
@@ -99,10 +136,7 @@ local function take(name)
   redis.call('ZADD', key('flight', name), now + args.hold, slot)
   redis.call('PEXPIRE', key('flight', name), DAY)
   redis.call('HSET', key('account', name), 'used', now)
-  for _, choice in ipairs(args.waited > 0 and args.choices or {}) do
-    local account = key('account', choice[1])
-    if redis.call('HGET', account, 'first') == slot then redis.call('HDEL', account, 'first', 'first_since', 'first_looked') end
-  end
+  if args.waited > 0 then stand_aside() end
   local load = burden(name, 0)
   load.free = load.free - 1
   return cjson.encode({ account = name, room = count_room() })
@@ -125,6 +159,10 @@ end
 
 for _, choice in ipairs(args.choices) do
   if holds_slot(choice[1]) then return cjson.encode({ account = choice[1], room = count_room() }) end
+end
+if has_enough() then
+  stand_aside()
+  return cjson.encode({ busy = true, shared = true, returns = -1, reason = '', room = count_room() })
 end
 if args.preferred ~= '' then
   local load, _, room = burden(args.preferred, 0)

@@ -258,6 +258,7 @@ class AccountPool:
                     preferred=request.preferred,
                     patient=patient,
                     client=request.client,
+                    weight=request.weight,
                     avoids=request.avoids,
                     waited=asyncio.get_running_loop().time() - began,
                     counted=self.names(pictures=False),

@@ -26,9 +26,9 @@ class ReservationRequest:
     """A request for any of the accounts `names`, or for the first that returns within `wait` seconds.
 
     `preferred` is the one to take unless it is busy for long. `others` are those whose return would help as well; None
-    is all that there are. `client` is whose turn it is: those where its questions failed lately come last, and are no
-    choice if it `avoids` them. `own`: `names` is the account of the turn's conversation; while it is busy few turns
-    wait for it, and the others are refused at once (NoAccountError, busy).
+    is all that there are. `client` is whose turn it is, of what `weight`: those where its questions failed lately come
+    last, and are no choice if it `avoids` them. `own`: `names` is the account of the turn's conversation; while it is
+    busy few turns wait for it, and the others are refused at once (NoAccountError, busy).
     """
 
     names: Collection[str]
@@ -37,6 +37,7 @@ class ReservationRequest:
     preferred: str = ""
     others: Collection[str] | None = None
     client: str = ""
+    weight: int = 1
     avoids: bool = False
     own: bool = False
 

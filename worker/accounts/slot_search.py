@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
-from contextlib import nullcontext
+from contextlib import ExitStack
 
 from wire.ledger import PICTURES, NoCapacity
 from worker.accounts.reservation import NoAccountError, Reservation, ReservationRequest
 from worker.accounts.room import LOOK_AGAIN, AccountRoom
 from worker.accounts.wait_limit import WaitLimit
-from worker.accounts.waiting_lines import LinePlace, WaitingLines
+from worker.accounts.waiting_lines import WaitingLines
 
 # Seconds for which a preferred account is waited for that is busy.
 _PREFERENCE = 1.0
@@ -19,7 +19,8 @@ _LOOK_RETURN = 1.0
 _SHARE = 4
 _OWN_EACH = 1
 _RETURN_EACH = 2
-_BUSY = NoCapacity(busy=True, returns=-1, reason="")
+# What room there is belongs to turns of the client that came before, or to other clients.
+_BEHIND_OTHERS = NoCapacity(busy=True, returns=-1, reason="", shared=True)
 
 # Asks the ledger once; whether the preferred account is waited for.
 Attempt = Callable[[bool], Awaitable[Reservation | NoCapacity]]
@@ -82,7 +83,7 @@ class SlotSearch:
         """
         if self._now < self._until and self._turns.lines.has(self._accounts, self._request.client):
             self._preferred_until = self._now
-            return _BUSY
+            return _BEHIND_OTHERS
         if not self._turns.own.admits(self._request.client):
             self._preferred_until = self._now
         return await self._attempt(self._now < self._preferred_until)
@@ -92,7 +93,7 @@ class SlotSearch:
         returns = _seconds(reply)
         if reply.busy and self._now < self._until:
             if not (self._request.own or self._now < self._preferred_until):
-                return await self._wait_in_line()
+                return await self._wait_in_line(shared=reply.shared)
             if self._turns.own.admits(self._request.client):
                 return await self._wait_for_own()
             if not self._request.own:
@@ -102,32 +103,43 @@ class SlotSearch:
             return await self._wait_for_return(reply)
         raise NoAccountError(returns, reply.reason, busy=reply.busy)
 
-    async def _wait_in_line(self) -> Reservation | NoCapacity:
-        """Wait for whichever of the accounts gets free."""
-        turns = self._turns
-        aside = nullcontext() if turns.takes_any(self._accounts) else turns.room.stand_aside()
-        with aside, turns.room.wait(), turns.lines.join(self._accounts, self._request.client) as place:
-            return await self._ask_in_turn(place, self._until, patient=False)
+    async def _wait_in_line(self, *, shared: bool) -> Reservation | NoCapacity:
+        """Wait for whichever of the accounts gets free; `shared`: what is free now is for others."""
+        aside = shared or not self._turns.takes_any(self._accounts)
+        with self._turns.room.wait():
+            return await self._ask_in_turn(self._accounts, self._until, patient=False, aside=aside)
 
     async def _wait_for_own(self) -> Reservation | NoCapacity:
         """Wait for the account of the conversation, or for the preferred one."""
         accounts, until = self._accounts, self._until
         if not self._request.own:
             accounts, until = self._preferred, self._preferred_until
-        with (
-            self._turns.own.hold(self._request.client),
-            self._turns.room.stand_aside(),
-            self._turns.lines.join(accounts, self._request.client) as place,
-        ):
-            return await self._ask_in_turn(place, until, patient=True)
+        with self._turns.own.hold(self._request.client):
+            return await self._ask_in_turn(accounts, until, patient=True, aside=True)
 
-    async def _ask_in_turn(self, place: LinePlace, until: float, *, patient: bool) -> Reservation | NoCapacity:
-        """Ask whenever the place allows, up to `until`; return the first reply other than that all are busy."""
-        while True:
-            await place.wait(self._turns.pause, until)
-            reply = await self._attempt(patient and self._now < until)
-            if not (isinstance(reply, NoCapacity) and reply.busy) or self._now >= until:
-                return reply
+    async def _ask_in_turn(
+        self, accounts: frozenset[str], until: float, *, patient: bool, aside: bool
+    ) -> Reservation | NoCapacity:
+        """Ask in the line for `accounts`, up to `until`; return the first reply other than that all are busy.
+
+        `aside`: leave their room to others meanwhile, as where it is for other clients.
+        """
+        turns, client = self._turns, self._request.client
+        with ExitStack() as stack:
+            place = stack.enter_context(turns.lines.join(accounts, client))
+            if aside:
+                stack.enter_context(turns.room.stand_aside())
+            while True:
+                await place.wait(turns.pause, until)
+                reply = await self._attempt(patient and self._now < until)
+                if not (isinstance(reply, NoCapacity) and reply.busy) or self._now >= until:
+                    return reply
+                if not reply.shared:
+                    continue
+                turns.lines.let_others_ask(accounts, place)
+                if not aside:
+                    aside = True
+                    stack.enter_context(turns.room.stand_aside())
 
     def _may_return(self, returns: float | None) -> bool:
         """Return whether an account returns in time."""

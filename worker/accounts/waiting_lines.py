@@ -23,6 +23,10 @@ class LinePlace:
         """Make the turn the first of its line."""
         self._first.set()
 
+    def step_back(self) -> None:
+        """Make the turn wait until it is the first again."""
+        self._first.clear()
+
     def wake(self) -> None:
         """Make a turn that is the first ask at once."""
         self._woken.set()
@@ -64,6 +68,10 @@ class _Line:
         """Add a place behind its client's others; a client that comes goes to the end."""
         self._clients.setdefault(place.client, deque()).append(place)
 
+    def defer(self, client: str) -> None:
+        """Let a client come after all others."""
+        self._clients[client] = self._clients.pop(client)
+
     def remove(self, place: LinePlace) -> None:
         """Remove a place. If it was the first, its client's others come after all other clients'."""
         was_first, places = place is self.first, self._clients[place.client]
@@ -98,6 +106,14 @@ class WaitingLines:
             yield place
         finally:
             self._leave(accounts, place)
+
+    def let_others_ask(self, accounts: frozenset[str], place: LinePlace) -> None:
+        """Let the other clients that wait for these accounts ask before the client of `place`, which is the first."""
+        line = self._lines[accounts]
+        line.defer(place.client)
+        if line.first is not None and line.first is not place:
+            place.step_back()
+            line.first.move_up()
 
     def _leave(self, accounts: frozenset[str], place: LinePlace) -> None:
         line = self._lines[accounts]

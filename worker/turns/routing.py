@@ -310,6 +310,7 @@ class AttemptRouter:
             preferred or await self._find_preferred(names),
             self._others,
             client=self._job.asker,
+            weight=self._job.weight,
             avoids=avoids,
             own=own,
         )
@@ -324,7 +325,7 @@ class AttemptRouter:
 
     def _next_slot(self) -> AccountSlot:
         self._reservations += 1
-        return AccountSlot(self._job.answer, self._reservations, self._pool.worker)
+        return AccountSlot(self._job.answer, self._reservations, self._pool.worker, self._job.client)
 
     async def _leave_account(self, name: str) -> None:
         """Move to another account: a reset, unless that can be given the conversation's whole transcript."""

@@ -12,6 +12,7 @@ from tests.support.faults.clients import Clients, unique
 from tests.support.faults.cluster import Cluster, running
 from tests.support.faults.history import Exchange
 from wire import keys
+from wire.ledger import PICTURES
 
 # Longer than any test: what waits here ends because somebody ends it.
 _FOR_EVER = "600"
@@ -97,6 +98,12 @@ class Crowd:
             assert await self._clients[f"holder{number}"].stop(exchange, self.cluster.urls[0]) == 200
 
     @property
+    def accounts(self) -> int:
+        """How many accounts there are."""
+        names: Any = self.cluster.client.zrange(keys.accounts_key(), 0, -1)
+        return sum(not name.endswith(PICTURES.encode()) for name in names)
+
+    @property
     def queued(self) -> int:
         """How many questions wait for a worker."""
         return int(self.cluster.client.zcard(keys.queued_key()))
@@ -126,10 +133,10 @@ def _asker(turn: Mapping[str, Any]) -> str:
 
 @asynccontextmanager
 async def crowd_at(
-    folder: Path, *, servers: int = 4, settings: Mapping[str, str] | None = None
+    folder: Path, *, servers: int = 4, workers: int = 1, settings: Mapping[str, str] | None = None
 ) -> AsyncIterator[Crowd]:
-    """Run a gateway and a worker, at accounts of which so many are servers that speak the OpenAI API."""
+    """Run a gateway and workers, at accounts of which so many are servers that speak the OpenAI API."""
     limits = LIMITS | PATIENT | dict(settings or {})
-    with running(folder, gateways=1, workers=1, limits=limits, servers=servers) as cluster:
+    with running(folder, gateways=1, workers=workers, limits=limits, servers=servers) as cluster:
         async with AsyncExitStack() as stack:
             yield Crowd(cluster, stack)

@@ -18,6 +18,7 @@ from worker.accounts.slot_search import SlotSearch, WaitingTurns
 pytestmark = pytest.mark.anyio
 
 BUSY = NoCapacity(busy=True, returns=-1, reason="")
+SHARED = NoCapacity(busy=True, returns=-1, reason="", shared=True)
 
 
 def away(seconds: float) -> NoCapacity:
@@ -234,3 +235,30 @@ async def test_a_turn_that_may_not_wait_asks_whoever_waits(desk: Desk) -> None:
         await desk.search("spare", asks("x"), wait=0.0)
     assert refusal.value.busy
     assert [name for name, _ in desk.asked] == ["first", "spare"]
+
+
+async def test_who_has_its_share_leaves_the_room_and_the_next_look_to_others(desk: Desk) -> None:
+    desk.room.update(2)
+    desk.reply = SHARED
+    greedy = await desk.enter("greedy", asks("x"))
+    await desk.enter("greedy too", asks("x"))
+    assert desk.room.places == 2
+    desk.reply = BUSY
+    other = await desk.enter("other", asks("y"))
+    desk.replies.append(SHARED)
+    desk.turns.lines.wake("a")
+    await until(lambda: not desk.replies)
+    await desk.end_turn("a", other)
+    await desk.end_turn("b", greedy)
+    assert [name for name, _ in desk.asked][:4] == ["greedy", "other", "greedy", "other"]
+    desk.room.update(None)
+
+
+async def test_who_waits_and_then_has_its_share_leaves_the_room_too(desk: Desk) -> None:
+    desk.room.update(2)
+    await desk.enter("greedy", asks("x"))
+    assert desk.room.places == 1
+    desk.replies.append(SHARED)
+    desk.turns.lines.wake("a")
+    await until(lambda: desk.room.places == 2)
+    desk.room.update(None)

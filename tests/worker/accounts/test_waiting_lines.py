@@ -147,3 +147,22 @@ async def test_nobody_waits_for_longer_than_asked() -> None:
     with lines.join(ALL, "x") as first, lines.join(ALL, "x") as second:
         await second.wait(SOON, now)
         await first.wait(SOON, now + 0.01)
+
+
+async def test_a_client_lets_others_ask_before_it_and_has_its_turn_again() -> None:
+    lines, limit = WaitingLines(lambda: False), asyncio.get_running_loop().time() + SOON
+    with lines.join(ALL, "x") as first, lines.join(ALL, "x"), lines.join(ALL, "y") as other:
+        lines.let_others_ask(ALL, first)
+        lines.wake("b")
+        await other.wait(SOON, limit)
+        lines.let_others_ask(ALL, other)
+        lines.wake("b")
+        await first.wait(SOON, limit)
+
+
+async def test_a_client_that_waits_alone_asks_again_itself() -> None:
+    lines = WaitingLines(lambda: False)
+    with lines.join(ALL, "x") as place:
+        lines.let_others_ask(ALL, place)
+        lines.wake("a")
+        await place.wait(SOON, asyncio.get_running_loop().time() + SOON)
