@@ -30,10 +30,7 @@ class Clients:
     def identify(self, connection: HTTPConnection) -> Client:
         """Return the client of a request or socket. Raises HTTPException 401."""
         if self.keys is not None:
-            key = find_key(self.keys, read_api_key(connection))
-            if key is None:
-                raise HTTPException(401, headers={"www-authenticate": "Bearer"})
-            return Client(f"key:{key.name}", key.name, key.limit, key.models, key.weight, key.daily)
+            return holder_of(find_key(self.keys, read_api_key(connection)))
         address, peer = self.find_address(connection), _peer(connection)
         self._unnamed.note(address, connection.headers, trusted=is_trusted(peer, self.trusted))
         return Client(name_client(address))
@@ -55,6 +52,13 @@ class Clients:
         """Return the X-Attempt-ID of a trusted proxy, '' for none: it may send the same request to another gateway."""
         sent = connection.headers.get("x-attempt-id", "")
         return sent if _ATTEMPT.fullmatch(sent) and is_trusted(_peer(connection), self.trusted) else ""
+
+
+def holder_of(key: ApiKey | None) -> Client:
+    """Return the client that has a key. Raises HTTPException 401 for None, where there is no such line."""
+    if key is None:
+        raise HTTPException(401, headers={"www-authenticate": "Bearer"})
+    return Client(f"key:{key.name}", key.name, key.limit, key.models, key.weight, key.daily)
 
 
 def _peer(connection: HTTPConnection) -> str:

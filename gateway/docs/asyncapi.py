@@ -19,6 +19,7 @@ as `X-API-Key`, as the query `api_key`, or as a subprotocol `key.…`. Without a
 lacks get a 403, and names that ALLOWED_HOSTS lacks a 421."""
 _CLOSE_CODES = {
     "1000": "Sent by a client that is done. Closing stops no question that was sent upstream.",
+    "1008": "The API key isn't valid any more: its last message was refused with 401, and all answers have ended.",
     "1009": "A message is larger than MAX_MESSAGE.",
     "1012": "The gateway goes down: connect again, at any gateway.",
     "1013": "The client has too many large messages here that aren't whole, or wait: try again later.",

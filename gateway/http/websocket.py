@@ -14,25 +14,27 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from gateway.answering.drain import background
 from gateway.answering.timings import TIMINGS
 from gateway.auth.clients import Clients
+from gateway.auth.socket_client import SocketClient
 from gateway.errors import ClientGoneError
 from gateway.http.long_steps import ClientSteps
 from gateway.http.response_room import Admit
 from gateway.http.responses import error_response
 from gateway.http.streaming import server_receive, server_send
 from wire.errors import ClientFullError
-from wire.jobs import Client
 from wire.threads import LARGE
 
 # The bytes of memory that messages take which a client has sent ahead; what it sends beyond them waits at its end.
 AHEAD = 64 * 1024
 _SERVICE_RESTART = 1012
+# Closes a socket whose key is no longer valid.
+POLICY_VIOLATION = 1008
 T = TypeVar("T")
 
 
-async def identify_or_deny(clients: Clients, socket: WebSocket) -> Client | None:
+async def identify_or_deny(clients: Clients, socket: WebSocket) -> SocketClient | None:
     """Return the client of a socket that isn't accepted yet; None after the error was sent as an HTTP response."""
     try:
-        return clients.identify(socket)
+        return SocketClient(clients, socket)
     except HTTPException as error:
         await socket.send_denial_response(await error_response(socket, error))
         return None
@@ -123,6 +125,7 @@ class WebSocketConnection(Generic[T]):
         self._admit = admit
         self.steps = steps
         self._last_send_limit = last_send_limit
+        self._close_code = _SERVICE_RESTART
         self._sending = asyncio.Lock()
         self.gone = False
 
@@ -130,19 +133,20 @@ class WebSocketConnection(Generic[T]):
     async def messages(self) -> AsyncIterator[AsyncIterator[T]]:
         """Read the client's messages during the body; they end when it left or, after `seal`, with the last one.
 
-        A client that left ends the body without an error. One that is still connected gets a close frame: the gateway
-        restarts.
+        A client that left ends the body without an error. One that is still connected gets a close frame, with the code
+        of `seal`.
         """
         with contextlib.suppress(ClientGoneError):
             async with background(self._read()):
                 yield self._inbox.messages()
                 if not self.gone:
-                    await self._close(_SERVICE_RESTART)
+                    await self._close(self._close_code)
         # The callbacks' owner refers to this connection: both would stay until the next garbage collection.
         self._parse = self._refuse = self._on_close = None
 
-    def seal(self) -> None:
-        """Answer what has arrived, and drop what still comes: the gateway drains."""
+    def seal(self, code: int = _SERVICE_RESTART) -> None:
+        """Answer what has arrived, drop what still comes, and then close with `code`: by default the gateway drains."""
+        self._close_code = code
         self._inbox.seal()
 
     async def send(self, frame: bytes) -> None:

@@ -4,25 +4,27 @@ import contextlib
 from dataclasses import dataclass
 from functools import partial
 
+from starlette.exceptions import HTTPException
 from starlette.websockets import WebSocket
 
 from gateway.answering.drain import ActiveRequest
 from gateway.answering.relay import AnswerSubscription
 from gateway.answering.submit import Questions
 from gateway.auth.clients import Clients, key_subprotocol
+from gateway.auth.socket_client import SocketClient
 from gateway.errors import ClientGoneError, failure_of
 from gateway.http.error_metrics import ErrorMetrics
 from gateway.http.response_room import ResponseRoom
 from gateway.http.responses import encode_error
 from gateway.http.streaming import detach
-from gateway.http.websocket import WebSocketConnection, identify_or_deny
+from gateway.http.websocket import POLICY_VIOLATION, WebSocketConnection, identify_or_deny
 from gateway.legacy import envelope, params
 from gateway.legacy.frames import LegacyFrames
 from gateway.settings import GatewaySettings
 from telemetry import traces
 from wire.answer_reader import AnswerReader
 from wire.errors import AnswerLostError, StoreUnavailableError
-from wire.jobs import Client, new_token
+from wire.jobs import new_token
 from wire.messages import Chat, Failed, Final
 from wire.sessions import Sessions
 
@@ -35,7 +37,7 @@ class LegacySession:
         socket: WebSocket,
         questions: Questions,
         settings: GatewaySettings,
-        client: Client,
+        client: SocketClient,
         sending: ResponseRoom,
         *,
         streaming: bool,
@@ -50,7 +52,7 @@ class LegacySession:
             self._parse,
             self._refuse,
             self._abort,
-            sending.frames(client),
+            sending.frames(client.client),
             socket.state.steps,
             last_send_limit=self._relay.timings.last_send_limit,
         )
@@ -84,7 +86,12 @@ class LegacySession:
         return encode_error(self._error_metrics.record(error, self._english))
 
     async def _answer(self, question: params.QuestionParams | bytes) -> None:
-        """Answer with exactly one terminal frame, whatever happens."""
+        """Answer with exactly one terminal frame, whatever happens. A key that is gone asks nothing more."""
+        try:
+            self._client.refresh()
+        except HTTPException as error:
+            self._connection.seal(POLICY_VIOLATION)
+            question = self._refuse(error)
         if isinstance(question, bytes):
             await self._connection.send_last(question)
             return
@@ -104,7 +111,7 @@ class LegacySession:
             self.created = self._token
         token, create = question.token or self._token, question.token is None
         with traces.start_span("question", "server", bing_request=self._request_id):
-            _, subscription = self._questions.ask(work, self._client, token=token, create=create)
+            _, subscription = self._questions.ask(work, self._client.client, token=token, create=create)
             await self._send_answer(question, subscription)
 
     async def _send_answer(self, question: params.QuestionParams, subscription: AnswerSubscription) -> None:

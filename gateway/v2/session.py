@@ -5,6 +5,7 @@ import contextlib
 from dataclasses import dataclass
 
 import msgspec
+from starlette.exceptions import HTTPException
 from starlette.websockets import WebSocket
 
 from gateway.answering.drain import background
@@ -13,19 +14,19 @@ from gateway.answering.models import Models
 from gateway.answering.relay import AnswerSubscription
 from gateway.answering.submit import Questions
 from gateway.auth.name_owner import find_owner
+from gateway.auth.socket_client import SocketClient
 from gateway.errors import ClientGoneError, DrainingError, SocketFullError
 from gateway.http.answer_reads import AnswerReads
 from gateway.http.error_metrics import ErrorMetrics
 from gateway.http.fields import parse_object
 from gateway.http.streaming import detach
-from gateway.http.websocket import WebSocketConnection, identify_or_deny
+from gateway.http.websocket import POLICY_VIOLATION, WebSocketConnection, identify_or_deny
 from gateway.settings import GatewaySettings
 from gateway.v2 import messages
 from gateway.v2.frames import V2Frames, render_refusal
 from telemetry import traces
 from wire.answer_reader import AnswerEvent, AnswerReader
 from wire.errors import AnswerLostError, AnswerNotFoundError, StoreUnavailableError
-from wire.jobs import Client
 from wire.messages import TERMINAL, Chat, Prompted
 from wire.model_table import ModelTable
 from wire.prompt import Message, Prompt, Text
@@ -49,7 +50,7 @@ class V2Session:
         questions: Questions,
         model_reader: SharedRead[ModelTable],
         settings: GatewaySettings,
-        client: Client,
+        client: SocketClient,
         reads: AnswerReads,
         origin: str = "",
     ) -> None:
@@ -65,19 +66,21 @@ class V2Session:
             self._parse,
             self._refuse,
             self._cancel,
-            reads.sending.frames(client),
+            reads.sending.frames(client.client),
             socket.state.steps,
             last_send_limit=self._relay.timings.last_send_limit,
         )
-        self._client = client
+        self._socket_client = client
+        self._client = client.client
+        self._key_removed = False
         self._reads = reads
-        self._owner = find_owner(socket, client)
+        self._owner = find_owner(socket, client.client)
         self._question_limit = settings.question_limit
         # The tasks, with the answers that they follow.
         self._followed: dict[asyncio.Task[None], str] = {}
 
     async def run(self) -> None:
-        """Serve the client until it leaves, or until the gateway drains and its answers have ended."""
+        """Serve the client until it leaves; or its key is gone or the gateway drains, and its answers have ended."""
         try:
             with self._relay.active_requests.track_socket(self._settle):
                 async with self._connection.messages() as messages:
@@ -90,8 +93,15 @@ class V2Session:
             await asyncio.gather(*self._followed, return_exceptions=True)
 
     def _settle(self) -> None:
-        """Read no more messages once the gateway drains and all answers of this socket have ended."""
-        if self._relay.active_requests.draining and not self._followed:
+        """Read no more messages once the gateway drains, or the key is gone, and all answers of this socket have ended.
+
+        Nobody could read them elsewhere with a key that is gone.
+        """
+        if self._followed:
+            return
+        if self._key_removed:
+            self._connection.seal(POLICY_VIOLATION)
+        elif self._relay.active_requests.draining:
             self._connection.seal()
 
     def _cancel(self) -> None:
@@ -116,6 +126,7 @@ class V2Session:
         """Handle one message; its errors are sent under the id that the client gave it."""
         id_, request = held
         try:
+            self._check_key()
             match request:
                 case messages.AskMessage() as ask:
                     await self._ask(id_, ask)
@@ -129,6 +140,16 @@ class V2Session:
             raise
         except Exception as error:  # noqa: BLE001 - the socket survives every error
             await self._connection.send_last(self._render_refusal(id_, error))
+
+    def _check_key(self) -> None:
+        """Take the limits that the client's key has now. Raises HTTPException 401 once its line is gone."""
+        try:
+            self._client = self._socket_client.refresh()
+        except HTTPException:
+            self._key_removed = True
+            self._settle()
+            raise
+        self._key_removed = False
 
     def _render_refusal(self, id_: str | None, error: Exception) -> bytes:
         return render_refusal(id_, self._error_metrics.record(error, self._english))

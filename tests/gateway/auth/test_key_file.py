@@ -1,36 +1,22 @@
 """Keys that are added and removed while a gateway runs."""
 
 import asyncio
-import hashlib
 import os
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 import gateway.auth.key_file
-from gateway.answering.timings import TIMINGS, Timings
+from gateway.answering.timings import TIMINGS
 from gateway.auth.key_file import KeyFile, follow_keys
 from tests.support.conditions import until
 from tests.support.gateway.console_client import BEARER
-from tests.support.gateway.harness import RunningGateway, running, settings
+from tests.support.gateway.harness import running, settings
+from tests.support.gateway.key_file import QUICK, asking, line, write
 from wire.redis.store import Store
 
 pytestmark = pytest.mark.anyio
-
-ASK = {"style": "balanced", "question": "hi"}
-QUICK = Timings(keys_look_every=0.02)
-
-
-def line(name: str) -> str:
-    """The line of a key that is its name."""
-    return f"{name} {hashlib.sha256(name.encode()).hexdigest()}\n"
-
-
-def write(path: Path, *names: str) -> Path:
-    path.write_text("".join(map(line, names)))
-    return path
 
 
 def names(keys: KeyFile) -> list[str]:
@@ -41,14 +27,6 @@ async def refresh(keys: KeyFile) -> None:
     """Look at the file twice, as it takes to see that it has settled."""
     await keys.refresh()
     await keys.refresh()
-
-
-def asking(gateway: RunningGateway, key: str, status: int) -> Callable[[], Awaitable[bool]]:
-    async def answers() -> bool:
-        response = await gateway.client.get("/api", params=ASK, headers={"x-api-key": key})
-        return response.status_code == status
-
-    return answers
 
 
 def test_three_looks_come_to_less_than_two_seconds() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import tracemalloc
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from starlette.types import Message
@@ -35,6 +36,7 @@ from tests.support.gateway.harness import (
     running,
     settings,
 )
+from tests.support.gateway.key_file import QUICK, asking, write
 from tests.support.redis_client import redis_client
 from wire import keys
 from wire.answers import Answers
@@ -502,3 +504,27 @@ async def test_a_message_whose_turn_does_not_come_is_refused(
         monkeypatch.setattr(ClientSteps, "wait", wait)
         await socket.send("{}")
         assert json.loads(await socket.recv())["code"] == 429
+
+
+@pytest.mark.parametrize("path", ["/ws", "/ws_stream"])
+async def test_a_removed_key_asks_nothing_more_and_its_socket_closes_with_1008(
+    store: Store, tmp_path: Path, path: str
+) -> None:
+    """The answer that runs comes to its end; what was sent ahead is refused, and so is what can't be read."""
+    file = write(tmp_path / "keys", "alice", "bob")
+    async with running(store, settings(api_keys_file=file), timings=QUICK) as gateway:
+        with closing_gate() as gate:
+            gateway.worker.scripts["slow"] = [gate, Delta("a"), Final("whole")]
+            async with gateway.socket(path, additional_headers={"x-api-key": "alice"}) as socket:
+                for message in (ask("slow"), ask("ahead"), "{"):
+                    await socket.send(message)
+                await taken_in(socket)
+                await until(lambda: bool(gateway.worker.asked))
+                write(file, "bob")
+                await until(asking(gateway, "alice", 401))
+                gate.set()
+                assert (await received(socket))[-1]["data"]["answer"] == "whole"
+                for _ in range(2):
+                    assert json.loads(await socket.recv()) == {"code": 401, "message": "API key 缺失或无效"}
+                assert await read_close_code(socket) == 1008
+    assert [work.question for _, work in gateway.worker.asked if isinstance(work, Chat)] == ["slow"]

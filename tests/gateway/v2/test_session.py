@@ -25,6 +25,7 @@ from tests.support.gateway.harness import (
     running,
     settings,
 )
+from tests.support.gateway.key_file import QUICK, asking, write
 from tests.support.redis_client import redis_client
 from wire import keys
 from wire.answers import Answers
@@ -778,3 +779,53 @@ async def test_a_message_whose_turn_does_not_come_is_refused(
         await ask(socket)
         frame = await hear(socket)
         assert (frame["type"], frame["code"]) == ("failed", 429)
+
+
+@pytest.mark.parametrize("store_url", ["memory://"])
+async def test_a_removed_key_asks_nothing_more_and_its_answers_end_before_1008(store: Store, tmp_path: Path) -> None:
+    file = write(tmp_path / "keys", "alice", "bob")
+    async with running(store, settings(api_keys_file=file), timings=QUICK) as gateway:
+        with closing_gate() as gate:
+            gateway.worker.scripts["slow"] = [Delta("a"), gate, Final("ab")]
+            async with speaking(gateway, "key.alice") as busy, speaking(gateway, "key.alice") as idle:
+                await ask(busy, "slow", "slow")
+                answer = (await hear(busy))["answer"]
+                assert (await hear(busy))["text"] == "a"
+                write(file, "bob")
+                await until(asking(gateway, "alice", 401))
+                for kind in ("ask", "resume", "stop"):
+                    await say(busy, kind, id=kind, answer=answer, style="balanced", question="hi")
+                    frame = await hear(busy)
+                    assert frame["id"] == kind
+                    assert refusal(frame) == (401, "request.unauthorized", None)
+                await ask(idle)
+                assert refusal(await hear(idle)) == (401, "request.unauthorized", None)
+                assert await read_close_code(idle) == 1008
+                gate.set()
+                end = await hear(busy)
+                assert (end["id"], end["type"], end["text"], end["stopped"]) == ("slow", "final", "ab", False)
+                assert await read_close_code(busy) == 1008
+    assert len(gateway.worker.asked) == 1
+
+
+@pytest.mark.parametrize("store_url", ["memory://"])
+async def test_a_key_that_came_back_in_time_asks_on(store: Store, tmp_path: Path) -> None:
+    file = write(tmp_path / "keys", "alice", "bob")
+    async with running(store, settings(api_keys_file=file), timings=QUICK) as gateway:
+        with closing_gate() as gate:
+            gateway.worker.scripts["slow"] = [Delta("a"), gate, Final("ab")]
+            async with speaking(gateway, "key.alice") as socket:
+                await ask(socket, "slow", "slow")
+                assert [(await hear(socket))["type"] for _ in range(2)] == ["accepted", "delta"]
+                write(file, "bob")
+                await until(asking(gateway, "alice", 401))
+                await ask(socket)
+                assert refusal(await hear(socket)) == (401, "request.unauthorized", None)
+                write(file, "alice", "bob")
+                await until(asking(gateway, "alice", 200))
+                await ask(socket)
+                assert (await whole(socket))[-1]["type"] == "final"
+                gate.set()
+                assert (await hear(socket))["text"] == "ab"
+                await ask(socket)
+                assert (await whole(socket))[-1]["type"] == "final"
