@@ -75,6 +75,8 @@ class Actions:
         """
         admin = self.admins.authenticate(request)
         body = await BodyReader(_MAX_BODY, self.timings.body_limit).read(request)
+        # The body may have taken a minute, in which the key was removed.
+        self.admins.authenticate(request)
         account = _parse_export(body, request.headers.get("content-type", ""))
         export = account.export.encode("utf-8", "replace")
         if not 0 < len(export) <= _MAX_EXPORT:

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
 from gateway.auth.addresses import Networks, client_address
-from gateway.auth.api_keys import ApiKey, find_key
+from gateway.auth.api_keys import ApiKey, find_again, find_key
 
 # An address that sent 10 wrong keys within 60 s has to wait; the last 1000 addresses are remembered.
 _MAX_FAILURES = 10
@@ -28,7 +28,15 @@ class Admins:
         self._failed: OrderedDict[str, deque[float]] = OrderedDict()
 
     def authenticate(self, connection: HTTPConnection) -> str:
-        """Return the admin's name, by the key in `Authorization: Bearer`. HTTPException 401.
+        """Return the admin's name, as `identify` does. HTTPException 401, 429."""
+        return self.identify(connection).name
+
+    def is_valid(self, key: ApiKey) -> bool:
+        """Return whether the file still lists a key that identified its admin before."""
+        return find_again(self._keys, key.name, key.hash) is not None
+
+    def identify(self, connection: HTTPConnection) -> ApiKey:
+        """Return the entry of the admin whose key is in `Authorization: Bearer`. HTTPException 401.
 
         429 instead for an address that has sent too many wrong keys. A right one counts there too: keys are too long
         to be guessed, and others may send from the admin's address.
@@ -36,7 +44,7 @@ class Admins:
         scheme, _, sent = connection.headers.get("authorization", "").partition(" ")
         key = find_key(self._keys, sent.strip() if scheme.lower() == "bearer" else "")
         if key is not None:
-            return key.name
+            return key
         peer = connection.client.host if connection.client else "unknown"
         address = client_address(peer, connection.headers.getlist("x-forwarded-for"), self._trusted)
         self._check_failures(address)

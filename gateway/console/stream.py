@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.answering.drain import ActiveRequests
 from gateway.answering.timings import TIMINGS
+from gateway.auth.api_keys import ApiKey
 from gateway.console.admins import Admins
 from gateway.console.poller import ConsoleSnapshot, MinuteCounts, Poller
 from gateway.http import sse
@@ -82,21 +83,25 @@ class ConsoleStream:
 
         HTTPException 401, 429.
         """
-        admin = self.admins.authenticate(request)
+        key = self.admins.identify(request)
         if request.method == "HEAD":
             return Response(headers=sse.HEADERS)
         if self.poller.subscribers >= _MAX_CONSOLES:
             raise HTTPException(429, headers={"retry-after": "10"})
-        return ConsoleStreamResponse(self.poller, self.active_requests, admin, self.send_limit)
+        return ConsoleStreamResponse(self.poller, self.active_requests, self.admins, key, self.send_limit)
 
 
 @dataclass(frozen=True)
 class ConsoleStreamResponse:
-    """The response. It ends with the client or with the gateway's drain, after which the page connects again."""
+    """The response. It ends with the client, with its key, or with the gateway's drain.
+
+    Then the page connects again, and is refused where its key is gone.
+    """
 
     poller: Poller
     active_requests: ActiveRequests
-    admin: str
+    admins: Admins
+    key: ApiKey
     send_limit: float = TIMINGS.console_send_limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -120,11 +125,13 @@ class ConsoleStreamResponse:
             await response(scope, receive, send)
 
     async def _events(self, changed: asyncio.Event, drained: asyncio.Event) -> AsyncIterator[bytes]:
-        """Yield chunks of events until the drain."""
-        yield encode_event("hello", {"admin": self.admin, "version": VERSION, "buckets": FIRST_TEXT_BUCKETS})
+        """Yield chunks of events until the drain, or until the file no longer lists the key."""
+        yield encode_event("hello", {"admin": self.key.name, "version": VERSION, "buckets": FIRST_TEXT_BUCKETS})
         sent, loop = SentState(), asyncio.get_running_loop()
         while not drained.is_set():
             await changed.wait()
             changed.clear()
+            if not self.admins.is_valid(self.key):
+                return
             if events := b"".join(sent.render_changes(self.poller.snapshot, loop.time())):
                 yield events

@@ -1,6 +1,7 @@
 """What an operator can do, and that it is logged without any secret."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from telemetry.answer_digest import digest_answer
 from tests.support.conditions import until
 from tests.support.gateway.console_client import BEARER, console
 from tests.support.gateway.harness import RunningGateway
+from tests.support.gateway.key_file import QUICK, write
+from tests.support.gateway.slow_body import slow_body
 from tests.support.redis_client import redis_client
 from tests.support.wire.scenario import Scenario
 from wire.answers import Answers
@@ -75,6 +78,23 @@ async def test_nothing_is_done_without_a_key(store: Store, tmp_path: Path, path:
         assert (await gateway.client.get(f"/console/{path}", headers=BEARER)).status_code == 405
     assert not (await standing(ledger, "a")).paused
     assert await ledger.take_export() is None
+
+
+async def test_a_key_that_is_removed_before_the_body_has_come_does_nothing(store: Store, tmp_path: Path) -> None:
+    body = json.dumps({"name": "alice", "export": EXPORT}).encode()
+    headers = f"Authorization: {BEARER['authorization']}", "Content-Type: application/json"
+    async with (
+        console(store, tmp_path, timings=QUICK) as gateway,
+        slow_body(gateway, "/console/accounts", body, *headers) as request,
+    ):
+        write(tmp_path / "admins", "pete")
+
+        async def is_refused() -> bool:
+            return (await gateway.client.head("/console/live", headers=BEARER)).status_code == 401
+
+        await until(is_refused)
+        assert b" 401 " in await request.finish()
+    assert await Ledger(store).take_export() is None
 
 
 async def test_a_pasted_export_lies_there_for_a_worker_and_in_no_log(store: Store, tmp_path: Path) -> None:

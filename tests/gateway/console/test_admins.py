@@ -41,6 +41,19 @@ def test_a_key_identifies_its_admin(admins: Admins) -> None:
     assert admins.authenticate(request("bearer pete")) == "pete"
 
 
+def test_a_key_is_valid_while_it_is_listed_under_its_name() -> None:
+    olivia, pete = KEYS
+    keys = [olivia, pete]
+    admins = Admins(keys, PROXIES)
+    assert admins.identify(request("Bearer olivia")) == olivia
+    keys[:] = [ApiKey("olivia", olivia.hash, 7)]
+    assert admins.is_valid(olivia)
+    assert not admins.is_valid(pete)
+    for other in (ApiKey("pete", olivia.hash), ApiKey("olivia", pete.hash)):
+        keys[:] = [other]
+        assert not admins.is_valid(olivia)
+
+
 @pytest.mark.parametrize("sent", [None, "", "Bearer", "Bearer ", "Bearer nobody", "Basic olivia", "olivia"])
 def test_anything_else_is_refused_and_no_key_is_taken_from_the_query(admins: Admins, sent: str | None) -> None:
     refusal = refused(admins, request(sent))

@@ -13,11 +13,15 @@ import uvicorn
 from sse_starlette.sse import AppStatus
 
 from gateway.answering.timings import Timings
+from gateway.auth.api_keys import read_keys
+from gateway.console.admins import Admins
 from gateway.console.poller import ConsoleSnapshot, Poller
 from gateway.console.stream import ConsoleStreamResponse, SentState
 from telemetry.answer_digest import digest_answer
+from tests.support.conditions import until
 from tests.support.gateway import console_client
 from tests.support.gateway.console_client import BEARER, KEY, looking, sees
+from tests.support.gateway.key_file import QUICK, write
 from tests.support.wire.scenario import Scenario
 from wire.audit_log import AuditEvent, AuditLog
 from wire.ledger import AccountRecord, AccountSlot, AccountStatus, Ledger
@@ -158,11 +162,37 @@ async def test_a_console_that_does_not_read_is_let_go(store: Store, tmp_path: Pa
             if message["type"] == "http.response.body":
                 await asyncio.Event().wait()
 
-        response = ConsoleStreamResponse(poller, gateway_.active_requests, "olivia", send_limit=0.05)
+        keys = read_keys(tmp_path / "admins", "ADMIN_KEYS_FILE")
+        response = ConsoleStreamResponse(poller, gateway_.active_requests, Admins(keys, ()), keys[0], send_limit=0.05)
         async with asyncio.timeout(5):
             await response({"type": "http", "method": "GET"}, receive, send)
         assert sent == ["http.response.start", "http.response.body"]
         assert poller.subscribers == 0
+
+
+async def test_it_ends_once_its_key_is_removed(store: Store, tmp_path: Path) -> None:
+    async with (
+        console_client.console(store, tmp_path, timings=QUICK) as gateway_,
+        gateway_.client.stream("GET", "/console/live", headers=BEARER) as response,
+    ):
+        chunks, sent = response.aiter_text(), ""
+        while "event: state" not in sent:
+            sent += await anext(chunks)
+        write(tmp_path / "admins", "pete")
+
+        async def is_refused() -> bool:
+            return (await gateway_.client.head("/console/live", headers=BEARER)).status_code == 401
+
+        await until(is_refused)
+        await AuditLog(store).record("planted")
+        async with asyncio.timeout(5):
+            rest = "".join([chunk async for chunk in chunks])
+        assert "planted" not in rest
+        bearer = {"authorization": "Bearer pete"}
+        async with gateway_.client.stream("GET", "/console/live", headers=bearer) as response:
+            chunks = response.aiter_text()
+            while "planted" not in sent:
+                sent += await anext(chunks)
 
 
 def test_an_unchanged_state_is_sent_again_after_ten_seconds() -> None:
