@@ -140,6 +140,9 @@ class BodyReader:
                 body = await self._receive(request)
             else:
                 body = await self._receive_large(request, expected, self.room, stack)
+            if self.clients.keys is not None:
+                # A body may take minutes, in which the key was removed. An address isn't noted twice.
+                self.clients.identify(request)
             parsed = await run_sized(len(body), parse, body)
             del body
             yield parsed

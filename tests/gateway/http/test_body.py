@@ -1,9 +1,11 @@
 """A request's body, within its limits; what its endpoints make of these is in their own tests."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import pytest
 from starlette.exceptions import HTTPException
@@ -17,7 +19,11 @@ from gateway.errors import BodyEncodingError, DrainingError
 from gateway.http.body import MOST_WAITING, BodyReader, BodyRoom, linger
 from gateway.http.long_steps import LongSteps
 from tests.support.conditions import until
+from tests.support.gateway.harness import running, settings
+from tests.support.gateway.key_file import ASK, QUICK, asking, write
+from tests.support.gateway.slow_body import slow_body
 from wire.errors import ClientFullError
+from wire.redis.store import Store
 from wire.threads import LARGE
 
 pytestmark = pytest.mark.anyio
@@ -241,3 +247,16 @@ async def test_a_clients_next_large_body_waits_until_the_one_before_is_done_with
         assert ("its next" not in begun) is others_wait
         done.set()
     assert len(begun) == 3
+
+
+async def test_a_key_that_is_removed_before_the_body_has_come_asks_nothing(store: Store, tmp_path: Path) -> None:
+    file, body = write(tmp_path / "keys", "alice", "bob"), json.dumps(ASK).encode()
+    async with running(store, settings(api_keys_file=file), timings=QUICK) as gateway:
+        headers = "X-API-Key: alice", "Content-Type: application/json"
+        async with slow_body(gateway, "/api", body, *headers) as listed:
+            assert b" 200 " in await listed.finish()
+        async with slow_body(gateway, "/api", body, *headers) as removed:
+            write(file, "bob")
+            await until(asking(gateway, "alice", 401))
+            assert b" 401 " in await removed.finish()
+    assert len(gateway.worker.asked) == 1
