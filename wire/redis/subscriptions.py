@@ -115,18 +115,18 @@ class Subscription:
 class Subscriptions:
     """The process's pub/sub connection. An async context manager that owns its reader and its writer.
 
-    Followers never touch the connection, so that a follower's cancellation can't break it for all others.
+    Followers never wait for the connection, so that a follower's cancellation can't break it for all others.
     """
 
     def __init__(self, store: Store, *, silence: float = SILENCE) -> None:
         self._store = store
         self._check_interval = silence / _CHECKS / _SHARES
         self._followers: dict[str, tuple[Subscription, ...]] = {}
-        # The channels that the connection subscribed to, and of these the ones that nobody follows any more; `_new` are
-        # those that it is still to subscribe to. `_changed` wakes its writer.
+        self._connection: RedisConnection | MemoryConnection | None = None
+        # The channels that the connection subscribed to, and of these the ones that nobody follows any more. `_changed`
+        # wakes who unsubscribes from these.
         self._subscribed: set[str] = set()
         self._left: set[str] = set()
-        self._new: set[str] = set()
         # Of channels of a shard's own pub/sub, how often it has yet to confirm that they were left.
         self._leaving = Counter[str]()
         self._changed = asyncio.Event()
@@ -168,9 +168,8 @@ class Subscriptions:
         if channel in self._subscribed:
             subscription.mark_subscribed()
             self._left.discard(channel)
-        else:
-            self._new.add(channel)
-            self._changed.set()
+        elif self._connection is not None:
+            self._subscribe(self._connection, channel)
         self._followers[channel] = (*self._followers.get(channel, ()), subscription)
         self._added += 1
         self._shares[self._added % _SHARES].add(subscription)
@@ -187,9 +186,7 @@ class Subscriptions:
             self._followers[channel] = left
             return
         del self._followers[channel]
-        if channel in self._new:
-            self._new.remove(channel)
-        else:
+        if channel in self._subscribed:
             self._left.add(channel)
         if not ended or len(self._left) >= _LEFT_TOGETHER:
             self._changed.set()
@@ -225,26 +222,30 @@ class Subscriptions:
         connection = await self._store.connect_pubsub(self._on_message)
         try:
             self._last_message = self._loop.time()
-            self._subscribed, self._left, self._new = set(), set(), {self._probe, *self._followers}
+            self._left = set()
             self._leaving.clear()
-            await run_together([partial(self._write, connection), partial(self._watch, connection)])
+            self._subscribe(connection, self._probe, *self._followers)
+            self._connection = connection
+            await run_together([partial(self._unsubscribe, connection), partial(self._watch, connection)])
         finally:
-            self._subscribed = set()
+            self._connection, self._subscribed = None, set()
             for follower in itertools.chain.from_iterable(self._followers.values()):
                 follower.mark_late()
             await connection.close()
 
-    async def _write(self, connection: RedisConnection | MemoryConnection) -> None:
-        """Subscribe to the channels that are followed, and soon to no others."""
-        subscribe, unsubscribe = self._store.subscribe_commands
+    def _subscribe(self, connection: RedisConnection | MemoryConnection, *channels: str) -> None:
+        """Subscribe at once: before the job that the caller submits next, however long a round of the loop takes."""
+        subscribe, _ = self._store.subscribe_commands
+        self._subscribed.update(channels)
+        connection.send(subscribe, *channels)
+
+    async def _unsubscribe(self, connection: RedisConnection | MemoryConnection) -> None:
+        """Unsubscribe, soon, from the channels that nobody follows any more."""
+        _, unsubscribe = self._store.subscribe_commands
         while True:
             self._changed.clear()
-            new, old = self._new, self._left
-            self._new, self._left = set(), set()
-            self._subscribed |= new
+            old, self._left = self._left, set()
             self._subscribed -= old
-            if new:
-                connection.send(subscribe, *new)
             if old:
                 if unsubscribe == _LEAVE_SHARD:
                     self._leaving.update(old)

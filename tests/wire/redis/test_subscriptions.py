@@ -1,6 +1,7 @@
 """One connection for all followers: it hints, says when it may have missed something, and looks after itself."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -99,6 +100,20 @@ async def test_the_first_word_is_a_gap_once_subscribed(store: Store, before: boo
         assert await second.next() is GAP
         await redis_client(store).publish(channel, b"2 b")
         assert [await subscription.next(), await second.next()] == [(2, b"b"), (2, b"b")]
+
+
+async def test_an_early_follower_misses_nothing_that_a_command_causes_at_once(valkey_store: Store) -> None:
+    """However long a round of the loop takes: a worker may have answered before the next one."""
+    loop = asyncio.get_running_loop()
+    async with Subscriptions(valkey_store, silence=PATIENT) as subscriptions:
+        await gap(subscriptions.add(keys.channel("s0-a")))
+        await valkey_store.publish(keys.channel("s0-b"), b"0 early")
+        # The second round from now begins with something that takes long.
+        loop.call_soon(loop.call_soon, time.sleep, 0.2)
+        subscription = subscriptions.add(keys.channel("s0-b"), early=True)
+        await valkey_store.publish(keys.channel("s0-b"), b"1 b")
+        async with asyncio.timeout(4):
+            assert await subscription.next() == (1, b"b")
 
 
 async def test_a_channel_left_and_joined_again_starts_with_a_gap(store: Store) -> None:
