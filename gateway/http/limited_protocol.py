@@ -96,14 +96,17 @@ class LimitedProtocol(SlicedProtocol):
         self._read_ahead(len(data))
         if self._pending > LARGEST_HEADERS and not self.transport.is_closing():
             self._refuse_pending()
-        elif self._in_head and self._is_long():
-            self._refuse_head(414)
         elif self._in_head and self._is_refused():
-            self._refuse_head(431)
+            self._refuse_head(414 if self._is_long() else 431)
         elif self._in_body:
             self._open_connections.bodies.renew(self)
         elif self._in_head or self._pending:
             self._open_connections.heads.begin(self)
+
+    def end_read(self) -> None:
+        """Refuse an address that is too long: not before, since headers behind it say in which language."""
+        if self._in_head and not self._cut and self._is_long():
+            self._refuse_head(414)
 
     def _read_ahead(self, size: int) -> None:
         """Read on, though uvicorn doesn't, while little waits; `size` bytes have arrived."""

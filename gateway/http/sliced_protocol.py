@@ -53,6 +53,7 @@ class SlicedProtocol(HttpToolsProtocol):
             self._hold(self._held + data)
         elif len(data) <= SLICE and not self._turns.is_measured(self._reader, len(data)):
             self.parse(data)
+            self.end_read()
         else:
             self._read(data)
 
@@ -67,6 +68,9 @@ class SlicedProtocol(HttpToolsProtocol):
         """Parse a slice of what has arrived."""
         super().data_received(data)
 
+    def end_read(self) -> None:
+        """Do what waits until all that has arrived is parsed."""
+
     def _read(self, data: bytes) -> None:
         """Parse up to a long step, and let the rest wait."""
         is_measured, took, place = bool(self._reader), 0.0, 0
@@ -78,7 +82,9 @@ class SlicedProtocol(HttpToolsProtocol):
                 took = self._turns.steps.clock() - began
         if is_measured:
             self._turns.steps.spend(self._reader, took)
-        if place < len(data) and self._is_open():
+        if place >= len(data):
+            self.end_read()
+        elif self._is_open():
             self._hold(data[place:])
 
     def _is_open(self) -> bool:

@@ -1,6 +1,5 @@
 """Heads of requests that are too large, and what a connection holds of them."""
 
-import asyncio
 import json
 import tracemalloc
 from collections.abc import Iterable
@@ -58,7 +57,7 @@ async def test_of_20_mb_of_headers_hardly_anything_is_held(headers: object) -> N
     protocol, transport = connected()
     assert callable(headers)
     assert await held_after(protocol, START % b"/", headers()) < MEGABYTE
-    await asyncio.sleep(0)
+    await until(lambda: transport.written)
     assert transport.written.startswith(b"HTTP/1.1 431 ")
     assert b"\r\nconnection: close\r\n" in transport.written
     assert transport.closed
@@ -67,9 +66,17 @@ async def test_of_20_mb_of_headers_hardly_anything_is_held(headers: object) -> N
 async def test_an_address_of_20_mb_is_not_held_and_gets_414() -> None:
     protocol, transport = connected()
     assert await held_after(protocol, b"GET /?", [CHUNK] * 80) < MEGABYTE
-    await asyncio.sleep(0)
+    await until(lambda: transport.written)
     assert transport.written.startswith(b"HTTP/1.1 414 ")
     assert b"\r\nconnection: close\r\n" in transport.written
+
+
+async def test_headers_behind_a_long_address_are_read_as_far_as_they_have_come() -> None:
+    protocol, transport = connected()
+    protocol.data_received(b"GET /?%b HTTP/1.1\r\nAccept-Language: en\r\n\r\n" % (b"x" * 90_000))
+    await until(lambda: transport.written)
+    assert transport.written.startswith(b"HTTP/1.1 414 ")
+    assert (b"accept-language", b"en") in protocol.scope["headers"]
 
 
 @pytest.mark.parametrize("trailers", [large_headers, small_headers, one_header])
@@ -92,8 +99,8 @@ async def test_a_large_body_between_two_requests_is_no_head() -> None:
     for _ in range(2):
         protocol.data_received(b"POST / HTTP/1.1\r\nHost: g\r\nContent-Length: %d\r\n\r\n" % len(body))
         protocol.data_received(body)
-        await asyncio.sleep(0)
-    assert transport.written.count(b"HTTP/1.1 200 ") == 2
+        await until(lambda: not protocol.is_holding)
+    await until(lambda: transport.written.count(b"HTTP/1.1 200 ") == 2)
     assert not transport.closed
 
 
@@ -104,7 +111,7 @@ async def test_many_small_headers_in_many_pieces_are_no_large_one() -> None:
     )
     for place in range(0, len(head), 100):
         protocol.data_received(head[place : place + 100])
-    await asyncio.sleep(0)
+    await until(lambda: transport.written)
     assert transport.written.startswith(b"HTTP/1.1 200 ")
 
 
@@ -218,7 +225,7 @@ async def test_a_path_that_is_too_long_is_refused_before_it_is_decoded(
 async def test_bytes_that_should_be_escaped_are_so_in_the_first_line() -> None:
     protocol, transport = connected()
     protocol.data_received("GET /ä?q=日 HTTP/1.1\r\nHost: g\r\n\r\n".encode())
-    await asyncio.sleep(0)
+    await until(lambda: transport.written)
     assert protocol.scope["raw_path"] == b"/%C3%A4"
     assert protocol.scope["query_string"] == b"q=%E6%97%A5"
     assert transport.written.startswith(b"HTTP/1.1 200 ")
