@@ -233,6 +233,11 @@ class HttpProtocol(LimitedProtocol):
         if response.on_disconnect is not None:
             response.on_disconnect()
 
+    def on_headers_complete(self) -> None:
+        """See uvicorn: a head has arrived whole, perhaps in the slice in which the request before it ended."""
+        self._in_first_line = False
+        super().on_headers_complete()
+
     def on_message_complete(self) -> None:
         """See uvicorn: a request has arrived whole."""
         super().on_message_complete()

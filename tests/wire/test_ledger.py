@@ -1071,3 +1071,23 @@ async def test_who_has_its_share_is_overtaken_however_long_it_has_waited(sharing
     await sharing.end("small", "a")
     assert await sharing.reserve("big", "a", job="waits", waited=5.1) == "shared"
     assert await sharing.reserve("small", "a") == "a"
+
+
+@pytest.mark.parametrize("ranks", [{"a": 0, "b": 0}, {"a": 0, "b": 1}, {"a": 1, "b": 0}])
+async def test_a_client_of_two_accounts_leaves_places_at_each(sharing: Sharing, ranks: dict[str, int]) -> None:
+    """Others may have a model that only the smaller one has, whichever of them is asked first."""
+    await sharing.book.announce("b", turns=16, weight=9.0)
+    ledger, slots = sharing.book.ledger, [AccountSlot(f"job{number}", 1, "w", "big") for number in range(20)]
+    replies = [await ledger.reserve(slot, ranks, HOLD, client="big") for slot in slots]
+    assert Counter(reply.account for reply in replies) == {"a": 3, "b": 12, None: 5}
+    assert all(reply.shared for reply in replies if reply.account is None)
+    assert await sharing.reserve("small", "a") == "a"
+    assert await sharing.reserve("big", "a") == "busy"
+
+
+async def test_a_preferred_account_is_left_to_others_too(sharing: Sharing) -> None:
+    await sharing.book.announce("b", turns=64)
+    crowd = [AccountSlot(f"job{number}", 1, "w", "big") for number in range(8)]
+    for slot in crowd:
+        await sharing.book.ledger.reserve(slot, {"a": 0, "b": 0}, HOLD, client="big", preferred="a", patient=False)
+    assert await sharing.reserve("small", "a") == "a"

@@ -7,8 +7,8 @@
 -- others by more than OVERTAKEN, gets the next place: else who hears first of the end of a turn would always be ahead of it.
 -- Of the accounts in counted, of which there may be more than the choices, the room is counted up to enough; without any
 -- choices that is all that is done.
--- A client gets no place while it has three times as many turns at the choices, by its weight, as these have room for: those
--- are for others, whichever worker runs the turns.
+-- A client gets no place of an account, or of all choices, while it has three times as many turns there, by its weight, as
+-- there is room for: that is for others, whichever worker runs the turns.
 -- Returns JSON: {"account"} or, if none has room, {"busy": a turn's end makes room, "returns": in how many ms the first one
 -- returns by itself (-1: none does), "reason": why that one is away, "shared": the room is for other clients}; and "room": how many more turns the counted ones can
 -- take now, enough at most; none if all are away, so that no turn's end makes room: a turn needn't wait to be refused.
@@ -98,30 +98,40 @@ local function whose(taken)
   return taken:match('^[^:]*:%d+:(%x+):')
 end
 
--- Returns whether what room the choices have is for other clients than this turn's.
-local function has_enough()
-  local own, free, flying = whose(slot), 0, 0
-  for _, choice in ipairs(own and args.choices or {}) do
-    local load = burden(unpack(choice))
-    free, flying = free + (load and load.free or 0), flying + (flights[choice[1]] or 0)
+local mine = whose(slot)
+
+-- Returns whether what room these accounts have together is for other clients than this turn's.
+local function is_for_others(names)
+  local free, flying = 0, 0
+  for _, name in ipairs(mine and names or {}) do
+    local load = weighed[name][1]
+    free, flying = free + (load and load.free or 0), flying + (flights[name] or 0)
   end
   local most = 3 * args.weight * free
   if free == 0 or flying < most then return false end
   local running = 0
-  for _, choice in ipairs(args.choices) do
-    for _, taken in ipairs(flights[choice[1]] and redis.call('ZRANGE', key('flight', choice[1]), 0, -1) or {}) do
-      if whose(taken) == own then running = running + 1 end
+  for _, name in ipairs(names) do
+    for _, taken in ipairs(flights[name] and redis.call('ZRANGE', key('flight', name), 0, -1) or {}) do
+      if whose(taken) == mine then running = running + 1 end
     end
   end
   return running >= most
 end
 
--- Lets others overtake this turn, which has waited for a place.
-local function stand_aside()
-  for _, choice in ipairs(args.choices) do
-    local account = key('account', choice[1])
-    if redis.call('HGET', account, 'first') == slot then redis.call('HDEL', account, 'first', 'first_since', 'first_looked') end
-  end
+-- Lets others overtake this turn, which has waited for a place of an account.
+local function stand_aside(name)
+  local account = key('account', name)
+  if redis.call('HGET', account, 'first') == slot then redis.call('HDEL', account, 'first', 'first_since', 'first_looked') end
+end
+
+-- As `burden`; an account whose room is for other clients has none for this turn.
+local shared = false
+local function find_room(name, rank)
+  local load, back, room, why = burden(name, rank)
+  if not (load and is_for_others({ name })) then return load, back, room, why end
+  shared = true
+  stand_aside(name)
+  return false, -1, false
 end
 
 local best, least, returns, busy, reason = false, false, -1, false, ''
@@ -136,7 +146,7 @@ local function take(name)
   redis.call('ZADD', key('flight', name), now + args.hold, slot)
   redis.call('PEXPIRE', key('flight', name), DAY)
   redis.call('HSET', key('account', name), 'used', now)
-  if args.waited > 0 then stand_aside() end
+  for _, choice in ipairs(args.waited > 0 and args.choices or {}) do stand_aside(choice[1]) end
   local load = burden(name, 0)
   load.free = load.free - 1
   return cjson.encode({ account = name, room = count_room() })
@@ -160,12 +170,17 @@ end
 for _, choice in ipairs(args.choices) do
   if holds_slot(choice[1]) then return cjson.encode({ account = choice[1], room = count_room() }) end
 end
-if has_enough() then
-  stand_aside()
+local names = {}
+for at, choice in ipairs(args.choices) do
+  burden(unpack(choice))
+  names[at] = choice[1]
+end
+if is_for_others(names) then
+  for _, name in ipairs(names) do stand_aside(name) end
   return cjson.encode({ busy = true, shared = true, returns = -1, reason = '', room = count_room() })
 end
 if args.preferred ~= '' then
-  local load, _, room = burden(args.preferred, 0)
+  local load, _, room = find_room(args.preferred, 0)
   if (load and load[1] == 0 or room) and has_share(args.preferred) then
     if load then return take(args.preferred) end
     if args.patient then return cjson.encode({ busy = true, returns = -1, reason = '', room = count_room() }) end
@@ -173,7 +188,7 @@ if args.preferred ~= '' then
 end
 for _, choice in ipairs(args.choices) do
   local name, rank = unpack(choice)
-  local load, back, room, why = burden(name, rank)
+  local load, back, room, why = find_room(name, rank)
   if load and args.avoids and load[1] > 0 then load, back, room = false, -1, false end
   if load and (not least or lighter(load, least)) then best, least = name, load end
   take_note(load, back, why)
@@ -187,6 +202,6 @@ for _, name in ipairs(args.others) do
 end
 if not best then
   for _, name in ipairs(occupied) do wait_for(name) end
-  return cjson.encode({ busy = busy, returns = returns, reason = reason, room = count_room() })
+  return cjson.encode({ busy = busy or shared, shared = shared, returns = returns, reason = reason, room = count_room() })
 end
 return take(best)

@@ -12,7 +12,7 @@ from gateway.http.open_connections import OpenConnections
 from gateway.http.sliced_protocol import SLICE
 from gateway.http.streaming import HttpProtocol, is_idle
 from tests.support.conditions import until
-from tests.support.gateway.connection import HANDSHAKE, ServerTransport, connected
+from tests.support.gateway.connection import HANDSHAKE, ServerTransport, connected, echo
 
 pytestmark = pytest.mark.anyio
 
@@ -136,3 +136,16 @@ async def test_nothing_is_parsed_behind_a_refusal(sent: bytes, monkeypatch: pyte
     await asyncio.sleep(0)
     assert slices == [SLICE]
     assert not protocol.is_holding
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 3])
+@pytest.mark.parametrize("first", [100, SLICE - 40, SLICE, SLICE + 1])
+async def test_bodies_of_pipelined_requests_come_as_they_were_sent(ahead: int, first: int) -> None:
+    """Wherever a slice ends: only an address has bytes that become escapes."""
+    bodies = [bytes(range(128, 256)) * (size // 128) for size in (first, 3 * SLICE, 20, 2 * SLICE)]
+    protocol, transport = connected(app=echo)
+    protocol.data_received(GET * ahead + b"".join(POST % len(body) + body for body in bodies))
+    await until(lambda: transport.written.count(b"HTTP/1.1 200 ") == ahead + len(bodies))
+    place = 0
+    for body in bodies:
+        place = transport.written.index(b"\r\n\r\n/ " + body, place) + len(body)

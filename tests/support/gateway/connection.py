@@ -3,7 +3,7 @@
 import asyncio
 
 import uvicorn
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from gateway.http.open_connections import OpenConnections
@@ -66,13 +66,24 @@ async def answer_head(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request with its address and its body."""
+    body, more = scope["raw_path"] + b" ", True
+    while more:
+        message = await receive()
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
+    await send({"type": "http.response.body", "body": body})
+
+
 def connected(
     open_connections: OpenConnections | None = None,
     sockets: type[asyncio.Protocol] = SocketProtocol,
     peer: str = "192.0.2.1",
+    app: ASGIApp = answer_head,
 ) -> tuple[HttpProtocol, ServerTransport]:
-    """Return a new connection of `peer` to a server that only looks at heads, whose sockets are of that class."""
-    config = uvicorn.Config(answer_head, ws=sockets, ws_max_size=2**20, log_config=None)
+    """Return a new connection of `peer` to a server of `app`, by default one that only looks at heads."""
+    config = uvicorn.Config(app, ws=sockets, ws_max_size=2**20, log_config=None)
     transport = ServerTransport(peer)
     protocol = HttpProtocol(open_connections or OpenConnections(1), config, ServerState(), {})
     transport.set_protocol(protocol)

@@ -26,8 +26,9 @@ _MARK = 20
 # some hundred bytes, and comments while a model thinks.
 MOST_BESIDE = 16 * 1024 * 1024
 _FRAME = 1000
-# How many lines, of events, comments or nothing, a response may have that bring nothing of its answer.
-MOST_IDLE = 65_536
+# How many lines, of events, comments or nothing, a response may have that bring nothing of its answer: a server that
+# hides what its model thinks may send a hundred thousand events without text.
+MOST_IDLE = 262_144
 _EVENT_END = b"\n\n"
 
 

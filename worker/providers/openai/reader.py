@@ -18,8 +18,8 @@ EVENT_STREAM = "text/event-stream"
 # What ends a line, and what may end a document: there are no more events, or documents, than of these.
 _LINE_ENDS = (b"\n", b"\r")
 _DOCUMENT_ENDS = (b"}", b"]")
-# How many lines an event has that brings nothing, and how many one may have that does: some servers send an id, a name,
-# a comment and the time to wait with each.
+# How many lines an event has that brings nothing, and how many one may have beside its data that does: some servers send
+# an id, a name, a comment and the time to wait with each.
 _IDLE_EVENT = 2
 _EVENT = 6
 T = TypeVar("T")
@@ -169,7 +169,7 @@ class CompletionReader:
         size = self._completion.size
         self._completion.read(data)
         if self._completion.size > size:
-            self.idle = max(0, self.idle - _EVENT)
+            self.idle = max(0, self.idle - _EVENT - data.count("\n"))
 
     def _end_events(self, parser: EventParser) -> None:
         """Read an event that ends with the response; half of one is a cut, and no event."""

@@ -206,3 +206,11 @@ def test_an_event_of_very_many_values_is_no_answer_and_a_document_of_many_is(
 def test_the_values_of_all_events_together_are_bounded(event: Any) -> None:
     assert failure(CompletionStream(), events(event)) is None
     assert failure(CompletionStream(), *[events(event)] * 50) == "transport.toobig"
+
+
+def test_lines_of_an_event_that_brings_text_do_not_count_as_idle() -> None:
+    reader = CompletionReader(CompletionStream())
+    lines = json.dumps(chunk("a"), indent=1).splitlines()
+    for _ in range(100):
+        assert reader.feed("".join(f"data: {line}\n" for line in [*lines, ""]).encode()) is None
+    assert reader.idle < 2 * len(lines)
