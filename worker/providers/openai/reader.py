@@ -18,8 +18,8 @@ EVENT_STREAM = "text/event-stream"
 # What ends a line, and what may end a document: there are no more events, or documents, than of these.
 _LINE_ENDS = (b"\n", b"\r")
 _DOCUMENT_ENDS = (b"}", b"]")
-# How many lines an event has that brings nothing, and how many one may have beside its data that does: some servers send
-# an id, a name, a comment and the time to wait with each.
+# How many lines an event has that brings nothing, and how many one may have beside its data that does: some servers
+# send an id, a name, a comment and the time to wait with each.
 _IDLE_EVENT = 2
 _EVENT = 6
 T = TypeVar("T")
