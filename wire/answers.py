@@ -155,9 +155,9 @@ class Answers:
 
         AnswerNotFoundError, StoreUnavailableError.
         """
-        (token, state, written), size = await asyncio.gather(self._job(answer, holder), self._measure(answer))
+        token, state, written, grown = await self._job(answer, holder)
         if admit is not None:
-            await admit(size)
+            await admit(await self._measure(answer, state, grown))
         seq, text, end, provider, model = 0, "", None, "", ""
         blocks: list[Block] = []
         while entries := await self.read(answer, seq):
@@ -205,27 +205,21 @@ class Answers:
             raise AnswerNotFoundError
         return describe(decode_work(work))
 
-    async def _job(self, answer: str, holder: str) -> tuple[str, bytes, bytes]:
-        """Return the answer's token, state and last seq.
+    async def _job(self, answer: str, holder: str) -> tuple[str, bytes, bytes, int]:
+        """Return the answer's token, state and last seq, and for how many bytes it has counted while it grew.
 
         AnswerNotFoundError for anybody but its holder, and for a call, whose result isn't there to be asked for again.
         """
-        names = ("token", "state", "seq", "holder", "about")
-        token, state, seq, owner, about = await self._store.execute("HMGET", keys.job_key(answer), *names)
+        names = ("token", "state", "seq", "grown", "holder", "about")
+        token, state, seq, grown, owner, about = await self._store.execute("HMGET", keys.job_key(answer), *names)
         if token is None or (owner or b"").decode() != holder or (about and is_call(about)):
             raise AnswerNotFoundError
-        return token.decode(), state, seq
+        return token.decode(), state, seq, int(grown or 0)
 
-    async def _measure(self, answer: str) -> int:
+    async def _measure(self, answer: str, state: bytes, grown: int) -> int:
         """Return about how many bytes an answer has: roughly those that count for it."""
-        grown, counted = await asyncio.gather(
-            self._store.execute("HMGET", keys.job_key(answer), "state", "grown"),
-            self._store.execute("HGET", keys.sizes_key(), answer),
-        )
-        state, size = grown
-        if state in ENDED_STATES and counted is not None:
-            return int(counted.split(b" ", 1)[0])
-        return int(size or 0)
+        counted = await self._store.execute("HGET", keys.sizes_key(), answer) if state in ENDED_STATES else None
+        return grown if counted is None else int(counted.split(b" ", 1)[0])
 
     async def _last(self, answer: str) -> int | None:
         """Return the terminal event's seq, None while there is none."""
