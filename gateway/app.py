@@ -112,7 +112,8 @@ def create_app(
 
     Connections share `steps`. Raises ValueError, with one sentence, when a file that the settings name is invalid.
     """
-    answers, jobs, sessions = BoundedAnswers(store), Jobs(store, settings), Sessions(store, settings)
+    steps = steps or LongSteps()
+    answers, jobs, sessions = BoundedAnswers(store, turns=steps), Jobs(store, settings), Sessions(store, settings)
     first_text = first_text_histogram()
     presence = WorkerPresence(
         sessions.list_available_workers, patience=timings.worker_patience, look_every=timings.worker_look_every
@@ -155,7 +156,7 @@ def create_app(
             *console.routes(admins, store, active_requests, jobs, timings=timings),
             WebSocketRoute(ANY_PATH, _no_such_socket),
         ],
-        middleware=_inner_middleware(settings, clients, active_requests, refuse, steps or LongSteps()),
+        middleware=_inner_middleware(settings, clients, active_requests, refuse, steps),
         exception_handlers=dict.fromkeys({*errors.HANDLED, *openai_errors.HANDLED}, refuse),
         lifespan=lifespan,
     )

@@ -4,14 +4,16 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from wire import keys
 from wire.messages import TERMINAL, Event, Failed, Final, decode_event
 from wire.redis.subscriptions import GAP, Hint, Subscription, Subscriptions
 
-# How many events one read of the log returns at most, which bounds the cost of a late reader.
-BATCH = 500
+# How many events one read of the log returns at most, and about how many bytes: the cost of one step of a late reader.
+BATCH, BATCH_BYTES = 500, 128 * 1024
+# How many the first read returns, and how many times as many the next one does at most.
+FIRST, _GROWTH = 32, 4
 
 
 @dataclass(slots=True)
@@ -23,11 +25,18 @@ class AnswerEvent:
     more: bool = field(default=False, compare=False)
 
 
+class LogBatch(NamedTuple):
+    """Events of a log, and how many the next read should return, as far as these show how long they are."""
+
+    events: list[AnswerEvent]
+    following: int
+
+
 class EventLog(Protocol):
     """What a reader needs of the answers: their events in Redis, and a count of their ends."""
 
-    async def catch_up(self, answer: str, seq: int, *, new: bool, ahead: bool) -> list[AnswerEvent] | None:
-        """Return the first events after `seq`, None when the answer ended at `seq`; `ahead`: it can't have."""
+    async def catch_up(self, answer: str, seq: int, count: int = FIRST, *, new: bool, ahead: bool) -> LogBatch | None:
+        """Return `count` events after `seq`, or all; None when the answer ended at `seq`; `ahead`: it can't have."""
         ...
 
     def record_end(self, answer: str, event: Final | Failed) -> None:
@@ -45,6 +54,7 @@ class AnswerReader:
         "_ahead",
         "_answer",
         "_behind",
+        "_count",
         "_early",
         "_first",
         "_log",
@@ -79,6 +89,7 @@ class AnswerReader:
         # Whether this reader has had the event `_seq`, which was not the end.
         self._ahead = False
         self._behind = False
+        self._count = FIRST
         self._over = False
 
     @property
@@ -128,11 +139,12 @@ class AnswerReader:
     async def _catch_up(self) -> None:
         # Until the log was read there is something to read, even if the wait for it is cancelled.
         self._behind = True
-        events = await self._log.catch_up(self._answer, self._seq, new=self._new, ahead=self._ahead)
+        batch = await self._log.catch_up(self._answer, self._seq, self._count, new=self._new, ahead=self._ahead)
         self._new = False
-        self._over = events is None
-        self._behind = events is not None and len(events) == BATCH
-        self._take(events or [])
+        self._over = batch is None
+        events, self._count = batch or LogBatch([], FIRST)
+        self._behind = bool(events) and events[-1].more
+        self._take(events)
 
     def _take(self, events: list[AnswerEvent]) -> None:
         if not events:
@@ -144,6 +156,11 @@ class AnswerReader:
             self._first = None
         events.reverse()
         self._pending = events
+
+
+def count_following(count: int, size: int) -> int:
+    """Return how many events to read behind `count` that have `size` bytes."""
+    return max(1, min(BATCH, count * _GROWTH, BATCH_BYTES * count // max(size, 1)))
 
 
 def _arrived(hint: Hint, subscription: Subscription) -> list[AnswerEvent]:

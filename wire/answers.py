@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal
@@ -11,9 +11,9 @@ import structlog
 
 from wire import keys
 from wire.about import About, decode_about, describe, is_call
-from wire.answer_reader import BATCH, AnswerEvent, AnswerReader
+from wire.answer_reader import BATCH, FIRST, AnswerEvent, AnswerReader, LogBatch, count_following
 from wire.blocks import Block
-from wire.errors import AnswerLostError, AnswerNotFoundError, StoreUnavailableError
+from wire.errors import AnswerLostError, AnswerNotFoundError, ClientFullError, StoreUnavailableError
 from wire.messages import (
     TERMINAL,
     Event,
@@ -120,35 +120,60 @@ class Answers:
         reason = {"reason": event.reason} if isinstance(event, Failed) else {}
         _LOG.info("answer ended", answer=answer, outcome=outcome, **reason)
 
-    async def catch_up(self, answer: str, seq: int, *, new: bool, ahead: bool) -> list[AnswerEvent] | None:
-        """Return the first events after `seq`; none while Redis is away, None when the answer ended at `seq`.
+    async def catch_up(self, answer: str, seq: int, count: int = FIRST, *, new: bool, ahead: bool) -> LogBatch | None:
+        """Return the first `count` events after `seq`; none for now if they can't be read, None if it ended at `seq`.
 
         For a `new` answer, of which nothing is known yet, the check whether it has ended is skipped. `ahead`: the event
         `seq` was another one than the end. Where Redis has lost events, the end may have got their seq; it is returned
         as the next one then.
         """
         try:
-            entries = await self.read(answer, seq)
-            if entries or new or (last := await self._last(answer)) is None:
-                return entries
+            batch = await self.read(answer, seq, count)
+            if batch.events or new or (last := await self._last(answer)) is None:
+                return batch
             # The end may have been written between the two reads.
-            entries = await self.read(answer, seq)
-            if not entries and ahead and seq >= last:
-                return [AnswerEvent(seq + 1, end.event) for end in await self.read(answer, last - 1)]
-        except StoreUnavailableError:
+            batch = await self.read(answer, seq, count)
+            if not batch.events and ahead and seq >= last:
+                lost = await self.read(answer, last - 1)
+                return LogBatch([AnswerEvent(seq + 1, end.event) for end in lost.events], FIRST)
+        except (StoreUnavailableError, ClientFullError):
             await asyncio.sleep(_AWAY_PAUSE)
-            return []
-        if not entries and seq < last:
+            return LogBatch([], FIRST)
+        if not batch.events and seq < last:
             raise AnswerLostError
-        return entries or None
+        return batch if batch.events else None
 
-    async def read(self, answer: str, after: int = 0) -> list[AnswerEvent]:
-        """Return the first events after `after` that the log contains, at most BATCH. StoreUnavailableError."""
-        rows = await self._store.execute("XRANGE", keys.log_key(answer), f"{after}-1", "+", "COUNT", BATCH)
-        events = [AnswerEvent(int(id_.split(b"-")[0]), decode_event(event), more=True) for id_, (_, event) in rows]
+    async def read(self, answer: str, after: int = 0, count: int = BATCH) -> LogBatch:
+        """Return the first `count` events after `after` that the log contains, or all. StoreUnavailableError."""
+        rows = await self._store.execute("XRANGE", keys.log_key(answer), f"{after}-1", "+", "COUNT", count + 1)
+        return self.decode(rows, count)
+
+    def decode(self, rows: Sequence[Any], count: int) -> LogBatch:
+        """Return the first `count` of the rows that a log has returned: others show only that there are more."""
+        events = [_decode(id_, event, more=True) for id_, (_, event) in rows[:count]]
+        if len(rows) > count:
+            return LogBatch(events, count_following(count, sum(len(event) for _, (_, event) in rows)))
         if events:
             events[-1].more = False
-        return events
+        return LogBatch(events, FIRST)
+
+    async def read_last(self, answer: str) -> AnswerEvent | None:
+        """Return the last event that the log contains. StoreUnavailableError."""
+        rows = await self._store.execute("XREVRANGE", keys.log_key(answer), "+", "-", "COUNT", 1)
+        return self.decode(rows, 1).events[0] if rows else None
+
+    async def read_end(self, answer: str, holder: str = "") -> AnswerEvent:
+        """Return the terminal event of the holder's answer, which has ended.
+
+        AnswerNotFoundError, AnswerLostError, StoreUnavailableError.
+        """
+        _, _, written = await self._job(answer, holder)
+        last = await self.read_last(answer)
+        if last is None or last.seq < int(written):
+            raise AnswerNotFoundError
+        if not isinstance(last.event, TERMINAL):
+            raise AnswerLostError
+        return last
 
     async def read_progress(self, answer: str, holder: str = "", admit: Admit | None = None) -> Progress:
         """Return the progress of the holder's answer, once `admit` lets so many bytes be read, and raises what it does.
@@ -160,7 +185,9 @@ class Answers:
             await admit(await self._measure(answer, state, grown))
         seq, text, end, provider, model = 0, "", None, "", ""
         blocks: list[Block] = []
-        while entries := await self.read(answer, seq):
+        batch = LogBatch([], FIRST)
+        while (batch := await self.read(answer, seq, batch.following)).events:
+            entries = batch.events
             for event in join_deltas(entry.event for entry in entries):
                 text = apply_event(text, event)
                 apply_to_blocks(blocks, event)
@@ -227,6 +254,10 @@ class Answers:
         if state is None:
             raise AnswerLostError
         return int(seq) if state in ENDED_STATES else None
+
+
+def _decode(id_: bytes, event: bytes, *, more: bool = False) -> AnswerEvent:
+    return AnswerEvent(int(id_.split(b"-")[0]), decode_event(event), more)
 
 
 def _state_of(end: Final | Failed) -> Outcome:

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.answering.bounded_answers import READER
 from gateway.auth.addresses import name_client
 from gateway.auth.clients import Clients
 from gateway.http.responses import Renderer
@@ -25,6 +26,8 @@ from wire.errors import ClientFullError
 
 # Seconds of the processor's time from which a step is a long one: an ordinary question's take a tenth.
 LONG = 0.004
+# So for an answer's reader that catches up, since it has many steps: what it does for one new delta takes a tenth.
+CATCH_UP = 0.001
 # How many requests of a client begin in one round of the loop; the others begin one in a round.
 _AT_ONCE = 4
 # Seconds for which a request waits for those before it, and after which its client may come back.
@@ -85,8 +88,8 @@ class LongSteps:
         self._spent[client] = spent
 
     @types.coroutine
-    def run(self, client: str, work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
-        """Run a client's work, and let it rest after each long step."""
+    def run(self, client: str, work: Coroutine[Any, Any, T], least: float = LONG) -> Generator[Any, Any, T]:
+        """Run a client's work, and let it rest after each step of at least so many seconds."""
         step: Step = partial(work.send, None)
         while True:
             began = self.clock()
@@ -96,7 +99,7 @@ class LongSteps:
                 result: T = end.value
                 return result
             finally:
-                if (took := self.clock() - began) >= LONG:
+                if (took := self.clock() - began) >= least:
                     self._rest(client, took)
             try:
                 yield awaited
@@ -128,9 +131,9 @@ class ClientSteps:
         """See LongSteps."""
         await self._steps.wait(self._client)
 
-    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+    async def run(self, work: Coroutine[Any, Any, T], least: float = LONG) -> T:
         """See LongSteps."""
-        return await self._steps.run(self._client, work)
+        return await self._steps.run(self._client, work, least)
 
     def call(self, work: Callable[[], T]) -> T:
         """Return what work returns that needs no wait; see `LongSteps.spend`."""
@@ -144,7 +147,8 @@ class ClientSteps:
 class LongStepsMiddleware:
     """Lets requests and handshakes wait for their client's turn, and then measures their steps.
 
-    Endpoints wait once more for `request.state.turn()` where a body has come; sockets have `state.steps` for messages.
+    Endpoints wait once more for `request.state.turn()` where a body has come. `state.steps` are for what follows:
+    messages on sockets, and streams that begin behind what there is of their answer.
     """
 
     def __init__(self, app: ASGIApp, steps: LongSteps, clients: Clients, render: Renderer) -> None:
@@ -159,10 +163,10 @@ class LongStepsMiddleware:
             await self._app(scope, receive, send)
             return
         client = self._identify(HTTPConnection(scope))
+        READER.set(client)
+        scope["state"]["steps"] = ClientSteps(self._steps, client)
         if scope["type"] == "http":
             scope["state"]["turn"] = partial(self._steps.wait, client)
-        else:
-            scope["state"]["steps"] = ClientSteps(self._steps, client)
         try:
             await self._steps.wait(client)
         except ClientFullError as error:

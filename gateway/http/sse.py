@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +17,7 @@ from gateway.answering.recalled import RecalledAnswer
 from gateway.answering.timings import TIMINGS, Timings
 from gateway.errors import ClientGoneError, DrainingError
 from gateway.http.error_metrics import ErrorMetrics
+from gateway.http.long_steps import CATCH_UP, ClientSteps
 from gateway.http.response_room import Admit
 from gateway.http.streaming import run_stream, server_send
 from wire.answer_reader import AnswerEvent, AnswerReader
@@ -123,6 +124,7 @@ class AnswerStream:
     headers wait for the first event for up to `first_event_wait` seconds. Everything up to the seq `after` is left out,
     and the preamble for a client that has `resumed`. `on_hang_up` is called if the client leaves before the end.
     What is large waits for its client in the room that `admit` gives; without room the stream ends, to be resumed.
+    One that may begin `behind` what there is of its answer already takes its client's turn while it catches up.
     """
 
     active_requests: ActiveRequests
@@ -137,12 +139,16 @@ class AnswerStream:
     resumed: bool = False
     timings: Timings = TIMINGS
     on_hang_up: Callable[[], None] | None = None
+    behind: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve ASGI."""
         body = server_send(scope, send)
         steps = self._stream(scope, receive, send, body)
-        await run_stream(scope, steps, partial(self._finish, body, scope["state"]["error_metrics"]))
+        finish = partial(self._finish, body, scope["state"]["error_metrics"])
+        if self.behind:
+            finish = partial(_catch_up, scope["state"]["steps"], finish)
+        await run_stream(scope, steps, finish)
 
     async def _finish(self, send: Send, metrics: ErrorMetrics, steps: AsyncGenerator[None, None]) -> None:
         try:
@@ -239,6 +245,15 @@ class AnswerStream:
             await _send_data(send, data)
             # The server takes more only once little of it is left.
             await _send_data(send, b"")
+
+
+async def _catch_up(
+    client: ClientSteps,
+    finish: Callable[[AsyncGenerator[None, None]], Coroutine[None, None, None]],
+    steps: AsyncGenerator[None, None],
+) -> None:
+    """Run a stream so that its client rests after what takes long. Its deltas don't, once it has caught up."""
+    await client.run(finish(steps), CATCH_UP)
 
 
 async def _send_data(send: Send, data: bytes) -> None:

@@ -70,7 +70,7 @@ async def resume_stream(
     answer, seq = last_event.answer, last_event.seq
     try:
         token = await relay.answers.read_token(answer, client.holder)
-        reached = await relay.answers.read(answer, seq - 1) if seq else []
+        reached = (await relay.answers.read(answer, seq - 1, 1)).events if seq else []
     except StoreUnavailableError:
         return _retry_later()
     if seq and (not reached or (reached[0].seq <= seq and isinstance(reached[0].event, TERMINAL))):
@@ -89,6 +89,7 @@ async def resume_stream(
         after=seq,
         resumed=_last_seq(request, answer) is not None,
         timings=relay.timings,
+        behind=True,
     )
 
 

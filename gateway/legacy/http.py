@@ -87,6 +87,7 @@ class LegacyApi:
             event_source,
             first_event_wait=0.0 if event_source else relay.timings.drop_in_first_event,
             timings=relay.timings,
+            behind=not submission.new,
         )
 
     async def _resume(self, request: Request, last_event: sse.EventId, client: Client) -> Response | sse.AnswerStream:

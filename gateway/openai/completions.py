@@ -70,4 +70,5 @@ def stream_response(
         resumed=resumed,
         timings=relay.timings,
         on_hang_up=question.on_hang_up,
+        behind=not question.submission.new,
     )

@@ -19,6 +19,7 @@ from gateway.errors import ClientGoneError, DrainingError, SocketFullError
 from gateway.http.answer_reads import AnswerReads
 from gateway.http.error_metrics import ErrorMetrics
 from gateway.http.fields import parse_object
+from gateway.http.long_steps import CATCH_UP
 from gateway.http.streaming import detach
 from gateway.http.websocket import POLICY_VIOLATION, WebSocketConnection, identify_or_deny
 from gateway.settings import GatewaySettings
@@ -198,7 +199,8 @@ class V2Session:
     ) -> None:
         """Confirm the answer, and start a task that follows it."""
         await self._connection.send_last(frames.render_accepted(token))
-        task = asyncio.create_task(self._relay_answer(frames, subscription, resumed=resumed))
+        relayed = self._relay_answer(frames, subscription, resumed=resumed)
+        task = asyncio.create_task(self._connection.steps.run(relayed, CATCH_UP) if resumed else relayed)
         self._followed[task] = frames.answer
         task.add_done_callback(self._remove)
 
@@ -261,10 +263,7 @@ class V2Session:
 
     async def _end(self, answer: str) -> AnswerEvent:
         """Return the terminal event of an answer that has ended. Raises AnswerNotFoundError, AnswerLostError."""
-        progress = await self._relay.answers.read_progress(answer, self._client.holder)
-        if progress.end is None:
-            raise AnswerLostError
-        return AnswerEvent(progress.seq, progress.end)
+        return await self._relay.answers.read_end(answer, self._client.holder)
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from tests.support.redis_client import redis_client
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.wire.scenario import Scenario, log
 from wire import keys
-from wire.answer_reader import AnswerEvent
+from wire.answer_reader import BATCH, BATCH_BYTES, FIRST, AnswerEvent, LogBatch
 from wire.answers import Answers
-from wire.errors import AnswerLostError, StoreUnavailableError
+from wire.errors import AnswerLostError, AnswerNotFoundError, StoreUnavailableError
 from wire.jobs import new_answer_id
 from wire.messages import Chat, Delta, Event, Final, encode
 from wire.redis.store import Store
@@ -81,6 +81,30 @@ async def test_whoever_comes_late_gets_exactly_the_rest(scenario: Scenario, answ
     assert await everything(answers, "s0-a", after) == whole(5, after)
 
 
+@pytest.mark.parametrize(("length", "most"), [(1, BATCH), (8000, BATCH_BYTES // 8000)])
+async def test_a_long_log_is_read_in_parts_of_few_bytes(
+    scenario: Scenario, answers: Answers, length: int, most: int
+) -> None:
+    for seq in range(1, 101):
+        await log(scenario.store, "s0-a", seq, Delta("x" * length))
+    first = await answers.read("s0-a", 0, FIRST)
+    assert [entry.seq for entry in first.events] == list(range(1, FIRST + 1))
+    assert all(entry.more for entry in first.events)
+    assert 1 < first.following <= most
+    rest = await answers.read("s0-a", FIRST, 100 - FIRST)
+    assert [entry.seq for entry in rest.events] == list(range(FIRST + 1, 101))
+    assert [entry.more for entry in rest.events[-2:]] == [True, False]
+
+
+async def test_the_end_alone_is_read_of_an_answer_that_has_ended(scenario: Scenario, answers: Answers) -> None:
+    await scenario.answered("s0-a", "token", 3)
+    assert await answers.read_end("s0-a") == whole(3)[-1]
+    with pytest.raises(AnswerNotFoundError):
+        await answers.read_end("s0-a", "another")
+    with pytest.raises(AnswerNotFoundError):
+        await answers.read_end("s0-b")
+
+
 async def test_the_first_event_is_reported_once(scenario: Scenario, answers: Answers) -> None:
     await scenario.answered("s0-a", "token", 3)
     first_events: list[Event] = []
@@ -122,7 +146,7 @@ async def test_what_came_while_a_reader_was_busy_is_marked_as_arrived(scenario: 
         await until(lambda: subscription._gap or (subscription._hints and subscription._hints[-1][0] == 4))
         read = [(entry.seq, entry.more) async for entry in entries]
     assert read == [(2, True), (3, True), (4, False)]
-    assert [entry.more for entry in await answers.read(task.answer)] == [True, True, True, False]
+    assert [entry.more for entry in (await answers.read(task.answer)).events] == [True, True, True, False]
 
 
 async def test_who_is_ahead_of_what_redis_has_kept_gets_the_end_all_the_same(
@@ -200,9 +224,9 @@ async def test_an_end_written_between_two_looks_is_not_missed(
     async with streaming(scenario, impatient) as (_, entries):
         read = impatient.read
 
-        async def late(answer: str, after: int = 0) -> list[AnswerEvent]:
-            found = await read(answer, after)
-            if not found:
+        async def late(answer: str, after: int = 0, count: int = BATCH) -> LogBatch:
+            found = await read(answer, after, count)
+            if not found.events:
                 monkeypatch.setattr(impatient, "read", read)
                 await log(scenario.store, answer, 2, Final("whole"))
                 await scenario.redis.hset(keys.job_key(answer), mapping={"seq": 2, "state": "DONE"})
@@ -342,7 +366,7 @@ async def test_redis_away_while_catching_up_is_outlived(
     await scenario.answered("s0-a", "token", 3)
     read = impatient.read
 
-    async def away(answer: str, after: int = 0) -> list[AnswerEvent]:
+    async def away(*_: object) -> LogBatch:
         monkeypatch.setattr(impatient, "read", read)
         raise StoreUnavailableError("away")
 

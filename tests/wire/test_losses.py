@@ -300,7 +300,7 @@ class LossMachine(RuleBasedStateMachine):
     async def _check(self, answers: Answers, answer: str) -> None:
         """One end; no gap and no repeat; and the whole answer, where its worker lives and has what Redis lost."""
         try:
-            events = await answers.read(answer)
+            events = (await answers.read(answer)).events
             following = await answers.catch_up(answer, len(self.seen[answer]), new=False, ahead=True)
         except AnswerLostError:
             assert answer in self.excused
@@ -311,7 +311,7 @@ class LossMachine(RuleBasedStateMachine):
             return
         assert terminal == [False] * (len(events) - 1) + [True], (answer, events)
         if not self._has_end(answer) and following:
-            assert isinstance(following[-1].event, TERMINAL)
+            assert isinstance(following.events[-1].event, TERMINAL)
         seqs = [event.seq for event in events]
         last: Event = events[-1].event
         if answer in self.excused or not self.keeps:

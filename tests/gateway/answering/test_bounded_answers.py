@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from gateway.answering.bounded_answers import BoundedAnswers
+from gateway.answering.bounded_answers import READER, BoundedAnswers
 from tests.support.conditions import until
 from tests.support.wire.scenario import Scenario
-from wire.errors import AnswerNotFoundError
+from wire.answer_reader import LogBatch
+from wire.errors import AnswerNotFoundError, ClientFullError
 from wire.redis.connection import Argument
 from wire.redis.store import Store
 
@@ -33,19 +34,86 @@ class HeldStore(Store):
         return await super().execute(*command)
 
 
+class CountedTurns:
+    """The turns of clients: who has waited, and what was spent; `busy` is refused."""
+
+    def __init__(self) -> None:
+        self.waited, self.spent = Counter[str](), Counter[str]()
+        self.busy = ""
+
+    async def wait(self, client: str) -> None:
+        """See ClientTurns."""
+        self.waited[client] += 1
+        if client == self.busy:
+            raise ClientFullError(1)
+
+    def spend(self, client: str, seconds: float) -> None:
+        """See ClientTurns."""
+        self.spent[client] += seconds > 0
+
+
+async def read(answers: BoundedAnswers, client: str, answer: str) -> LogBatch:
+    READER.set(client)
+    return await answers.read(answer)
+
+
 async def test_few_logs_are_read_at_once_and_each_once() -> None:
     store = HeldStore()
     answers = BoundedAnswers(store, most=MOST)
     for number in range(5):
         await Scenario(store).answered(f"a{number}", "token", 2)
-    reads = [asyncio.create_task(answers.read(f"a{number}")) for number in range(5) for _ in range(4)]
+    reads = [
+        asyncio.create_task(read(answers, f"client {number}", f"a{number}")) for number in range(5) for _ in range(4)
+    ]
     await until(lambda: store.waiting.total() == MOST)
     # Others could have begun before this one, which needs no place.
     with pytest.raises(AnswerNotFoundError):
         await answers.read_token("nobody's")
     assert sorted(store.waiting.values()) == [1] * MOST
     store.gate.set()
-    assert [len(events) for events in await asyncio.gather(*reads)] == [3] * 20
+    assert [len(batch.events) for batch in await asyncio.gather(*reads)] == [3] * 20
+    await store.close()
+
+
+async def test_a_client_leaves_as_many_places_as_it_takes() -> None:
+    store = HeldStore()
+    answers = BoundedAnswers(store, most=4)
+    reads = [asyncio.create_task(read(answers, "greedy", f"a{number}")) for number in range(20)]
+    await until(lambda: store.waiting.total() == 2)
+    reads += [asyncio.create_task(read(answers, "modest", f"b{number}")) for number in range(2)]
+    await until(lambda: store.waiting["bing:{s0}:log:b0"] == 1, "it waits behind none of the other's")
+    assert store.waiting.total() == 3
+    store.gate.set()
+    await asyncio.gather(*reads)
+    await store.close()
+
+
+async def test_a_read_takes_its_clients_turn_and_counts_as_its_step() -> None:
+    store, turns = Store("memory://"), CountedTurns()
+    answers = BoundedAnswers(store, turns=turns)
+    await Scenario(store).answered("s0-a", "token", 2)
+    assert len((await read(answers, "client", "s0-a")).events) == 3
+    assert (await answers.read_end("s0-a")).seq == 3
+    assert turns.waited == turns.spent == {"client": 2}
+    await read(answers, "", "s0-a")
+    assert turns.waited == turns.spent == {"client": 2}
+    await store.close()
+
+
+async def test_who_follows_waits_on_where_its_turn_takes_too_long() -> None:
+    store, turns = Store("memory://"), CountedTurns()
+    await Scenario(store).answered("s0-a", "token", 2)
+    turns.busy = "client"
+    async with BoundedAnswers(store, turns=turns, silence=0.05) as answers, answers.follow("s0-a") as events:
+        READER.set("client")
+        following = asyncio.create_task(anext(events))
+        await until(lambda: turns.waited["client"] > 1)
+        turns.busy = ""
+        assert (await following).seq == 1
+        turns.busy = "client"
+        with pytest.raises(ClientFullError):
+            await answers.read_progress("s0-a")
+    READER.set("")
     await store.close()
 
 
@@ -56,5 +124,5 @@ async def test_a_read_that_is_given_up_makes_place() -> None:
     await until(lambda: store.waiting.total() == 1)
     first.cancel()
     store.gate.set()
-    assert await second == []
+    assert (await second).events == []
     await store.close()

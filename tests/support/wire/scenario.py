@@ -144,7 +144,7 @@ class Scenario:
 
     async def events(self, answer: str) -> list[Event]:
         """Return the events in the answer's log, whose seqs must be 1, 2, 3 and so on."""
-        entries = await Answers(self.store).read(answer)
+        entries = (await Answers(self.store).read(answer)).events
         assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
         return [entry.event for entry in entries]
 

@@ -153,7 +153,7 @@ class Client:
 
     async def so_far(self, answer: str) -> list[Event]:
         """Return the events that an answer has now."""
-        return [entry.event for entry in await self.answers.read(answer)]
+        return [entry.event for entry in (await self.answers.read(answer)).events]
 
     async def has_ended(self, answer: str) -> bool:
         """Whether the answer has its terminal event."""
