@@ -18,6 +18,7 @@ from gateway.http.error_metrics import ErrorMetrics
 from gateway.http.response_room import ResponseRoom
 from gateway.legacy.frames import LegacyFrames
 from tests.support.conditions import until
+from tests.support.gateway.catching_up import catching_up
 from tests.support.gateway.harness import (
     RunningGateway,
     body_of,
@@ -28,6 +29,7 @@ from tests.support.gateway.harness import (
     running,
     settings,
 )
+from tests.support.gateway.openai_client import COMPLETIONS, MODEL, chat
 from tests.support.redis_client import redis_client
 from wire import keys
 from wire.answer_reader import AnswerEvent
@@ -248,6 +250,30 @@ async def test_a_stream_continues_where_it_stopped_and_asks_nothing(gateway: Run
     assert resumed.text == "".join(f"{event}\n\n" for event in response.text.split("\n\n")[1 + seq : -1])
     assert resumed.headers["x-answer-id"] == answer
     assert len(gateway.worker.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api_stream", ASK),
+        (COMPLETIONS, chat("hi", stream=True)),
+        ("/v1/responses", {"model": MODEL, "input": "hi", "stream": True}),
+    ],
+)
+async def test_a_stream_behind_its_answer_runs_as_its_clients_steps_a_new_one_not(
+    gateway: RunningGateway, path: str, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streams, key = catching_up(monkeypatch), {"idempotency-key": "0123456789abcdef"}
+    first = await gateway.client.post(path, json=body, headers=EVENTS | key)
+    answer = first.headers["x-answer-id"]
+    assert streams == []
+    repeated = await gateway.client.post(path, json=body, headers=EVENTS | key)
+    assert (repeated.headers["x-answer-id"], len(streams)) == (answer, 1)
+    resumed = await gateway.client.post(path, json=body, headers=EVENTS | {"last-event-id": f"{answer}.1"})
+    assert (resumed.headers["x-answer-id"], len(streams)) == (answer, 2)
+    assert (await gateway.client.get(f"/answers/{answer}/stream")).status_code == 200
+    assert len(streams) == 3
+    assert all(streams)
 
 
 async def test_a_stream_continues_while_the_answer_is_being_written(gateway: RunningGateway) -> None:

@@ -16,6 +16,7 @@ from websockets.typing import Subprotocol
 from gateway.answering.timings import Timings
 from gateway.http.long_steps import ClientSteps
 from tests.support.conditions import until
+from tests.support.gateway.catching_up import catching_up
 from tests.support.gateway.harness import (
     RunningGateway,
     Step,
@@ -28,6 +29,7 @@ from tests.support.gateway.harness import (
 from tests.support.gateway.key_file import QUICK, asking, write
 from tests.support.redis_client import redis_client
 from wire import keys
+from wire.answer_reader import LogBatch
 from wire.answers import Answers
 from wire.blocks import Block, Piece
 from wire.errors import ClientFullError
@@ -566,6 +568,37 @@ async def test_after_the_end_the_end_comes_again(gateway: RunningGateway, after:
     async with speaking(gateway) as socket:
         await say(socket, "resume", id="q", answer=answer, after=after)
         assert await whole(socket) == [frames[0], frames[-1]]
+
+
+@pytest.mark.parametrize(("kind", "after"), [("stop", 0), ("resume", 6), ("resume", 7)])
+async def test_of_an_answer_that_has_ended_its_end_alone_is_read(
+    gateway: RunningGateway, kind: str, after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer, frames = await answered(gateway)
+    read, decode = list[int](), Answers.decode
+
+    def counted(self: Answers, rows: Sequence[Any], count: int) -> LogBatch:
+        read.append(len(rows))
+        return decode(self, rows, count)
+
+    monkeypatch.setattr(Answers, "decode", counted)
+    async with speaking(gateway) as socket:
+        await say(socket, kind, id="q", answer=answer, **({"after": after} if after else {}))
+        assert (await whole(socket))[-1] == frames[-1]
+    assert sum(read) == 1
+
+
+async def test_what_is_resumed_runs_as_its_clients_steps_a_new_answer_not(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streams = catching_up(monkeypatch)
+    answer, frames = await answered(gateway)
+    assert streams == []
+    async with speaking(gateway) as socket:
+        await say(socket, "resume", id="q", answer=answer)
+        assert await whole(socket) == frames
+    assert len(streams) == 1
+    assert all(streams)
 
 
 async def test_a_running_answer_is_resumed(gateway: RunningGateway) -> None:
