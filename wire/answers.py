@@ -167,7 +167,7 @@ class Answers:
 
         AnswerNotFoundError, AnswerLostError, StoreUnavailableError.
         """
-        _, _, written = await self._job(answer, holder)
+        _, _, written, _ = await self._job(answer, holder)
         last = await self.read_last(answer)
         if last is None or last.seq < int(written):
             raise AnswerNotFoundError

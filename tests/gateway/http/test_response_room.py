@@ -347,7 +347,7 @@ async def test_unread_answers_on_sockets_of_one_client_are_no_more_than_its_shar
             connection = socket.socket()
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             connection.connect(("127.0.0.1", gateway.port))
-            sent: dict[str, Any] = {"max_queue": 1, "sock": connection, "max_size": None}
+            sent: dict[str, Any] = {"max_queue": 1, "sock": connection, "max_size": None, "close_timeout": 0.1}
             slow = await stack.enter_async_context(gateway.socket("/ws", **sent))
             slow.transport.pause_reading()
             await slow.send(question)
