@@ -3,6 +3,39 @@
 from collections.abc import Sequence
 
 
+class _Beginning:
+    """How much of the beginning of a sequence a text ends with, by the algorithm of Knuth, Morris and Pratt (1977).
+
+    So each character is looked at once, however long and uniform sequence and text are.
+    """
+
+    def __init__(self, sequence: str) -> None:
+        self._sequence = sequence
+        # By how much of it has matched: with how much the sequence begins again at the end of that.
+        self._shorter = [0, 0]
+        self.length = 0
+        for character in sequence[1:]:
+            self.length = self._extend(character)
+            self._shorter.append(self.length)
+        self.length = 0
+
+    def add(self, text: str) -> None:
+        """Add a text behind which the sequence isn't whole."""
+        most = len(self._sequence) - 1
+        if len(text) > most:
+            # What is before its last characters is no part of the beginning.
+            self.length = 0
+            text = text[len(text) - most :]
+        for character in text:
+            self.length = self._extend(character)
+
+    def _extend(self, character: str) -> int:
+        length = self.length
+        while length and character != self._sequence[length]:
+            length = self._shorter[length]
+        return length + (character == self._sequence[length])
+
+
 class StopSequences:
     """Passes text on up to the first stop sequence. Text that may be the beginning of one is held back.
 
@@ -11,6 +44,7 @@ class StopSequences:
 
     def __init__(self, sequences: Sequence[str]) -> None:
         self._sequences = sequences
+        self._beginnings = [_Beginning(sequence) for sequence in sequences]
         self._held = ""
         self.found = ""
         # Read several times with each piece of an answer.
@@ -28,7 +62,9 @@ class StopSequences:
             self.hit = True
             place, self.found = min(places, key=lambda found: (found[0], -len(found[1])))
             return self._release(place)
-        return self._release(len(self._held) - self._undecided())
+        for beginning in self._beginnings:
+            beginning.add(text)
+        return self._release(len(self._held) - max(beginning.length for beginning in self._beginnings))
 
     def flush(self) -> str:
         """Return the text that was held back, after the last text."""
@@ -41,11 +77,3 @@ class StopSequences:
     def _release(self, count: int) -> str:
         shown, self._held = self._held[:count], self._held[count:]
         return shown
-
-    def _undecided(self) -> int:
-        """Return how many characters at the end may be the beginning of a sequence."""
-        longest = min(max(map(len, self._sequences), default=1) - 1, len(self._held))
-        for count in range(longest, 0, -1):
-            if any(sequence.startswith(self._held[-count:]) for sequence in self._sequences):
-                return count
-        return 0

@@ -31,14 +31,19 @@ def test_text_ends_before_the_first_sequence_wherever_the_deltas_are_cut(
         assert shown == text[: min(places)]
 
 
-@given(LETTERS, st.text("ab", min_size=1, max_size=4))
-def test_only_what_may_begin_a_sequence_is_held_back(text: str, sequence: str) -> None:
-    stops = StopSequences([sequence])
-    shown = stops.add(text)
-    if not stops.hit:
-        held = text.removeprefix(shown)
-        assert sequence.startswith(held)
-        assert len(held) < len(sequence)
+@given(st.lists(LETTERS, max_size=4), st.lists(st.text("ab", min_size=1, max_size=6), min_size=1, max_size=3))
+@example(["aabaa", "a"], ["aabaab"])
+@example(["abab"], ["ababb", "b" * 6])
+def test_exactly_what_may_begin_a_sequence_is_held_back(pieces: list[str], sequences: list[str]) -> None:
+    stops, text, shown = StopSequences(sequences), "", ""
+    for piece in pieces:
+        text += piece
+        shown += stops.add(piece)
+        if stops.hit:
+            return
+        beginnings = (sequence[:count] for sequence in sequences for count in range(len(sequence)))
+        longest = max((beginning for beginning in beginnings if text.endswith(beginning)), key=len)
+        assert shown + longest == text
 
 
 def test_nothing_is_held_back_without_sequences() -> None:
