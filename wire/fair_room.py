@@ -2,9 +2,14 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+
+from wire.errors import ClientFullError
+
+# Seconds after which a client that took all of its room may come back.
+_COME_BACK = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,16 +46,39 @@ class FairRoom:
         finally:
             self._leave(client, claim)
 
+    @contextmanager
+    def take_now(self, client: str, size: int, limit: int) -> Iterator[None]:
+        """Hold so much without a wait, what a client takes first however little is left. ClientFullError."""
+        if self._taken[client] and not self._fits(client, size, limit):
+            raise ClientFullError(_COME_BACK)
+        self._add(client, size)
+        try:
+            yield
+        finally:
+            self._give_back(client, size)
+            self._admit()
+
+    def count_waiting(self, client: str) -> int:
+        """Return how many claims of a client wait."""
+        return len(self._lines.get(client, ()))
+
     def _leave(self, client: str, claim: _Claim) -> None:
         """Give back what a claim has, or forget that it waits."""
         if claim.admitted.cancelled():
             self._remove(client, claim)
         else:
-            self._sum -= claim.size
-            self._taken[client] -= claim.size
-            if not self._taken[client]:
-                del self._taken[client]
+            self._give_back(client, claim.size)
         self._admit()
+
+    def _add(self, client: str, size: int) -> None:
+        self._sum += size
+        self._taken[client] += size
+
+    def _give_back(self, client: str, size: int) -> None:
+        self._sum -= size
+        self._taken[client] -= size
+        if not self._taken[client]:
+            del self._taken[client]
 
     def _admit(self) -> None:
         """Admit who may have its room now."""
@@ -60,22 +88,21 @@ class FairRoom:
             if line:
                 # Its next turn comes behind those of all others.
                 self._lines[client] = line
-            self._sum += claim.size
-            self._taken[client] += claim.size
+            self._add(client, claim.size)
             claim.admitted.set_result(None)
 
     def _next(self) -> str | None:
         """Return the client that is next; None if nobody may be."""
         for client, line in self._lines.items():
-            if self._fits(client, line[0]):
+            if self._fits(client, line[0].size, line[0].limit):
                 return client
             if client not in self._taken:
                 return None
         return None
 
-    def _fits(self, client: str, claim: _Claim) -> bool:
-        left, own = claim.limit - self._sum, self._taken[client]
-        return not self._sum or (claim.size <= left and (not own or own + claim.size <= left))
+    def _fits(self, client: str, size: int, limit: int) -> bool:
+        left, own = limit - self._sum, self._taken[client]
+        return not self._sum or (size <= left and (not own or own + size <= left))
 
     def _remove(self, client: str, claim: _Claim) -> None:
         line = self._lines[client]

@@ -2,9 +2,8 @@
 
 import asyncio
 import contextlib
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 from weakref import WeakValueDictionary
@@ -18,11 +17,12 @@ from gateway.answering.timings import TIMINGS
 from gateway.auth.clients import Clients
 from gateway.errors import BodyEncodingError
 from wire.errors import ClientFullError
+from wire.fair_room import FairRoom
 from wire.threads import LARGE, run_sized
 
 # Bytes a second below which a large body is given up, whoever sends it.
 SLOWEST = 64 * 1024
-# How much of one client may wait for room: each time some is given back, all that waits is looked at.
+# How much of one client may wait for room: who waits holds a connection, and what its request has sent ahead.
 MOST_WAITING = 256
 # Seconds after which a client that took all of its room may come back.
 _COME_BACK = 1
@@ -40,35 +40,18 @@ class BodyRoom:
     """
 
     def __init__(self, size: int) -> None:
-        self._left = size
-        self._taken: Counter[str] = Counter()
-        self._given_back = asyncio.Event()
-        self._waiting: Counter[str] = Counter()
+        self._size = size
+        self._room = FairRoom()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    @asynccontextmanager
-    async def take(self, client: str, size: int) -> AsyncIterator[None]:
-        """Wait until there is so much room for a client, and hold it during the body.
+    def take(self, client: str, size: int) -> AbstractAsyncContextManager[None]:
+        """Return what waits until there is so much room for a client, and holds it during the body.
 
         ClientFullError if too much of this client waits: who hangs up is noticed only once it has its room.
         """
-        if not self._fits(client, size):
-            await self._wait(client, size)
-        with self._hold(client, size):
-            yield
-
-    async def _wait(self, client: str, size: int) -> None:
-        if self._waiting[client] >= MOST_WAITING:
+        if self._room.count_waiting(client) >= MOST_WAITING:
             raise ClientFullError(_COME_BACK)
-        self._waiting[client] += 1
-        try:
-            while not self._fits(client, size):
-                self._given_back.clear()
-                await self._given_back.wait()
-        finally:
-            self._waiting[client] -= 1
-            if not self._waiting[client]:
-                del self._waiting[client]
+        return self._room.take(client, size, self._size)
 
     def turn(self, client: str) -> asyncio.Lock:
         """Return the turn of a client's work on what it has room for: few threads work, and one of a client at most."""
@@ -78,26 +61,8 @@ class BodyRoom:
         return turn
 
     def take_now(self, client: str, size: int) -> AbstractContextManager[None]:
-        """Hold so much room for a client during the body. ClientFullError if what it has already leaves too little."""
-        if self._taken[client] and not self._fits(client, size):
-            raise ClientFullError(_COME_BACK)
-        return self._hold(client, size)
-
-    @contextmanager
-    def _hold(self, client: str, size: int) -> Iterator[None]:
-        self._taken[client] += size
-        self._left -= size
-        try:
-            yield
-        finally:
-            self._taken[client] -= size
-            self._left += size
-            if not self._taken[client]:
-                del self._taken[client]
-            self._given_back.set()
-
-    def _fits(self, client: str, size: int) -> bool:
-        return size <= self._left and (not self._taken[client] or self._taken[client] + size <= self._left)
+        """Return what holds so much room for a client. ClientFullError if what it has already leaves too little."""
+        return self._room.take_now(client, size, self._size)
 
 
 @dataclass(frozen=True)

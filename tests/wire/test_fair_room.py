@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wire.errors import ClientFullError
 from wire.fair_room import FairRoom
 
 pytestmark = pytest.mark.anyio
@@ -120,6 +122,22 @@ async def test_what_is_admitted_and_cancelled_at_once_is_given_back(room: Room) 
     await settle()
     await room.claim("c1", LIMIT)
     assert room.admitted == ["a1", "c1"]
+
+
+def take_now(room: Room, client: str, size: int) -> AbstractContextManager[None]:
+    return room.room.take_now(client, size, LIMIT)
+
+
+async def test_what_cannot_wait_is_refused_but_for_the_first_of_a_client(room: Room) -> None:
+    with take_now(room, "a", 4), pytest.raises(ClientFullError), take_now(room, "a", 1):
+        pass
+    with take_now(room, "a", LIMIT), take_now(room, "b", LIMIT):
+        await room.claim("c1", 1)
+        assert not room.admitted
+        assert (room.room.count_waiting("c"), room.room.count_waiting("a")) == (1, 0)
+    await settle()
+    assert room.admitted == ["c1"]
+    assert not room.room.count_waiting("c")
 
 
 STEPS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 2 * LIMIT), st.integers(0, 3)), max_size=30)

@@ -104,7 +104,7 @@ async def test_so_much_of_a_client_may_wait_for_room_and_others_wait_beside_it()
         waiting.append(asyncio.create_task(take("a")))
     ended = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(end) for end in ended if end] == [asyncio.CancelledError, ClientFullError]
-    assert not room._waiting
+    assert not room._room.count_waiting("a")
 
 
 async def test_of_a_client_one_large_body_is_parsed_at_a_time_beside_those_of_others() -> None:

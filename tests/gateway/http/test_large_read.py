@@ -57,25 +57,25 @@ async def reads() -> AsyncIterator[Reads]:
 async def test_of_eight_at_once_of_a_client_one_loads_beside_those_of_others(reads: Reads) -> None:
     for _ in range(8):
         await reads.start("a", SIZE)
-    assert (reads.admitted, reads.room._left) == (["a"], 3 * SIZE)
+    assert (reads.admitted, reads.room._room._sum) == (["a"], SIZE)
     await reads.start("b", 3 * SIZE)
     await reads.start("c", SIZE)
-    assert (reads.admitted, reads.room._left) == (["a", "b"], 0)
+    assert (reads.admitted, reads.room._room._sum) == (["a", "b"], 4 * SIZE)
     reads.gate.set()
     await asyncio.gather(*reads.tasks)
     assert sorted(reads.admitted) == sorted(reads.rested) == ["a"] * 8 + ["b", "c"]
-    assert reads.room._left == 4 * SIZE
+    assert not reads.room._room._sum
 
 
 async def test_little_waits_for_nothing(reads: Reads) -> None:
     await reads.start("a", SIZE)
     await reads.start("a", LARGE, LARGE)
-    assert (reads.admitted, reads.room._left) == (["a", "a"], 3 * SIZE)
+    assert (reads.admitted, reads.room._room._sum) == (["a", "a"], SIZE)
 
 
 async def test_what_is_admitted_once_waits_no_more(reads: Reads) -> None:
     await reads.start("a", SIZE, SIZE, 2 * SIZE)
-    assert (reads.admitted, reads.rested, reads.room._left) == (["a"], ["a"], 3 * SIZE)
+    assert (reads.admitted, reads.rested, reads.room._room._sum) == (["a"], ["a"], SIZE)
 
 
 @pytest.mark.parametrize("other", ["a", "b"])
@@ -84,7 +84,7 @@ async def test_who_waits_for_too_long_comes_back_later(reads: Reads, other: str)
     async with reads.read(other, 0.0) as large:
         with pytest.raises(ClientFullError):
             await large.admit(SIZE)
-    assert not reads.room._left
+    assert reads.room._room._sum == 4 * SIZE
     async with reads.read(other, 0.0) as large:
         await large.admit(LARGE)
 
