@@ -21,7 +21,7 @@ from emulator.settings import EmulatorSettings
 from gateway.answering.drain import ActiveRequests
 from gateway.server import serve
 from gateway.settings import GatewaySettings
-from telemetry import memory
+from telemetry import process
 from telemetry.logs import configure
 from telemetry.startup import load_settings
 from telemetry.traces import export_spans
@@ -154,7 +154,7 @@ def main() -> None:
     """Start with the settings of the environment; wrong settings end the start with one sentence."""
     gateway, worker = load_settings(GatewaySettings), load_settings(WorkerSettings)
     configure(gateway.log_format)
-    memory.set_up()
+    process.set_up()
     try:
         # It is cancelled by a signal in the middle of the start.
         with export_spans(gateway.otel_exporter_otlp_endpoint, "serve"), suppress(asyncio.CancelledError):

@@ -9,7 +9,7 @@ import uvloop
 from gateway.answering.drain import ActiveRequests
 from gateway.server import serve
 from gateway.settings import GatewaySettings
-from telemetry import memory
+from telemetry import process
 from telemetry.logs import configure
 from telemetry.startup import load_settings
 from telemetry.traces import export_spans
@@ -21,7 +21,7 @@ async def run(settings: GatewaySettings, store: Store) -> None:
     active_requests, loop = ActiveRequests(), asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, active_requests.drain)
     loop.add_signal_handler(signal.SIGINT, active_requests.abort)
-    memory.set_up()
+    process.set_up()
     try:
         await serve(settings, store, active_requests)
     finally:

@@ -10,7 +10,7 @@ import structlog
 import typer
 import uvloop
 
-from telemetry import memory
+from telemetry import process
 from telemetry.logs import configure
 from telemetry.startup import load_settings
 from telemetry.traces import export_spans
@@ -27,7 +27,7 @@ _LOG = structlog.get_logger()
 
 async def run(settings: WorkerSettings, store: Store) -> None:
     """Serve until SIGTERM or SIGINT, which drain. Raises ValueError, for users, for a wrong PROVIDER."""
-    memory.set_up()
+    process.set_up()
     for name in settings.providers:
         chat_provider(name)  # fails at once, not only when there are accounts
     ended = asyncio.Event()

@@ -29,6 +29,9 @@ _NONE_HERE = "The model's server makes no embeddings with it."
 _FLOAT_SIZE = 4
 # Fields and objects of a reply: 2,048 texts have three of each. Bytes of what is counted of its tokens.
 _MOST_FIELDS = 100_000
+# Numbers of one embedding that is turned into the other form, several times as many as any model's: what handles one
+# holds the interpreter's lock.
+_MOST_NUMBERS = 65_536
 _MAX_USAGE = 16 * 1024
 # What a refusal may name to the client, which sent it.
 _FIELDS = frozenset({"input", "model", "dimensions", "encoding_format"})
@@ -80,7 +83,9 @@ def parse_embeddings(content: bytes, in_base64: bool, secret: str = "") -> CallR
         reply = _reply.decode(content)
         if not reply.data:
             raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "no embeddings")
-        if any(_is_list(bytes(item.embedding)) == in_base64 for item in reply.data):
+        if turned := [given for item in reply.data if _is_list(given := bytes(item.embedding)) == in_base64]:
+            if max(map(_count_numbers, turned)) > _MOST_NUMBERS:
+                raise UpstreamError(Reason.TRANSPORT_TOO_BIG, "an embedding of very many numbers")
             content = _convert(content, in_base64)
     except (msgspec.DecodeError, ValueError, RecursionError, OverflowError) as error:
         raise _failure(content, secret) from error
@@ -139,6 +144,11 @@ def _to_numbers(given: bytes) -> bytes:
     numbers = array.array("f")
     numbers.frombytes(content)
     return msgspec.json.encode(_finite(_in_order(numbers)).tolist())
+
+
+def _count_numbers(given: bytes) -> int:
+    """Return about how many numbers an embedding has."""
+    return given.count(b",") + 1 if _is_list(given) else len(given) * 3 // 4 // _FLOAT_SIZE
 
 
 def _finite(numbers: "array.array[float]") -> "array.array[float]":

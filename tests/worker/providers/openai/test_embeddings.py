@@ -192,3 +192,17 @@ def test_the_values_of_a_reply_are_bounded() -> None:
     for odd in (reply(vector, x={str(number): 0 for number in range(100_000)}), reply(*[[]] * 100_000)):
         with pytest.raises(UpstreamError, match=r"transport\.toobig"):
             parse_embeddings(json.dumps(odd).encode(), in_base64=True)
+
+
+@pytest.mark.parametrize("in_base64", [True, False])
+def test_an_embedding_of_very_many_numbers_is_not_turned_into_the_other_form(in_base64: bool) -> None:
+    def sent(count: int) -> bytes:
+        vector = [0.0] * count
+        return json.dumps(reply([1.0], vector if in_base64 else encoded(vector))).encode()
+
+    most = 65_536
+    assert parse_embeddings(sent(most), in_base64).body
+    with pytest.raises(UpstreamError, match=r"transport\.toobig"):
+        parse_embeddings(sent(most + 1), in_base64)
+    passed = json.dumps(reply([0.0] * (most + 1))).encode()
+    assert parse_embeddings(passed, in_base64=False).body == passed
