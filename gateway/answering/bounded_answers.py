@@ -68,13 +68,15 @@ class BoundedAnswers(Answers):
 
     @asynccontextmanager
     async def _place(self, answer: str) -> AsyncIterator[None]:
-        """Wait for the turn of an answer, for a place and for the client's rest, and hold the first two."""
-        client, turn = READER.get(), self._turns.get(answer)
+        """Wait for the client's rest, for the turn of an answer and for a place, and hold the last two."""
+        client = READER.get()
+        # First of all: who rests has no place that others wait for.
+        if client and self._client_turns is not None:
+            await self._client_turns.wait(client)
+        turn = self._turns.get(answer)
         if turn is None:
             turn = self._turns[answer] = asyncio.Lock()
         async with turn, self._places.take(client, 1, self._most):
-            if client and self._client_turns is not None:
-                await self._client_turns.wait(client)
             yield
 
     def decode(self, rows: Sequence[Any], count: int) -> LogBatch:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.answering.bounded_answers import READER, BoundedAnswers
-from tests.support.conditions import until
+from tests.support.conditions import SOON, until
 from tests.support.wire.scenario import Scenario
 from wire.answer_reader import LogBatch
 from wire.errors import AnswerNotFoundError, ClientFullError
@@ -35,17 +35,19 @@ class HeldStore(Store):
 
 
 class CountedTurns:
-    """The turns of clients: who has waited, and what was spent; `busy` is refused."""
+    """The turns of clients: who has waited, and what was spent; `busy` is refused, `resting` waits."""
 
     def __init__(self) -> None:
         self.waited, self.spent = Counter[str](), Counter[str]()
-        self.busy = ""
+        self.busy, self.resting, self.rested = "", "", asyncio.Event()
 
     async def wait(self, client: str) -> None:
         """See ClientTurns."""
         self.waited[client] += 1
         if client == self.busy:
             raise ClientFullError(1)
+        if client == self.resting:
+            await self.rested.wait()
 
     def spend(self, client: str, seconds: float) -> None:
         """See ClientTurns."""
@@ -97,6 +99,19 @@ async def test_a_read_takes_its_clients_turn_and_counts_as_its_step() -> None:
     assert turns.waited == turns.spent == {"client": 2}
     await read(answers, "", "s0-a")
     assert turns.waited == turns.spent == {"client": 2}
+    await store.close()
+
+
+async def test_who_rests_has_no_place_that_another_waits_for() -> None:
+    store, turns = Store("memory://"), CountedTurns()
+    answers, turns.resting = BoundedAnswers(store, most=1, turns=turns), "tired"
+    await Scenario(store).answered("s0-a", "token", 2)
+    tired = asyncio.create_task(read(answers, "tired", "s0-a"))
+    await until(lambda: turns.waited["tired"] == 1)
+    async with asyncio.timeout(SOON):
+        assert len((await read(answers, "fresh", "s0-a")).events) == 3
+    turns.rested.set()
+    assert len((await tired).events) == 3
     await store.close()
 
 
