@@ -13,7 +13,7 @@ from wire.redis.subscriptions import GAP, Hint, Subscription, Subscriptions
 # How many events one read of the log returns at most, and about how many bytes: the cost of one step of a late reader.
 BATCH, BATCH_BYTES = 500, 128 * 1024
 # How many the first read returns, and how many times as many the next one does at most.
-FIRST, _GROWTH = 32, 4
+FIRST, _GROWTH = 8, 4
 
 
 @dataclass(slots=True)

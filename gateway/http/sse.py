@@ -5,7 +5,7 @@ import contextlib
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -33,8 +33,10 @@ HEADERS = {
 }
 _RAW_HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
 _RETRY_MS = 1000
-# The number of events that are sent in one chunk at most.
-_BATCH = 64
+# The events that are sent in one chunk at most, and the bytes from which no more are added.
+_BATCH, _BATCH_BYTES = 64, LARGE // 2
+# How many times as much memory the end of an answer takes: it is read, and at /v1/responses sent, as a whole again.
+_MADE = 8
 _EVENT_ID = re.compile(r"(s\d{1,4}-[0-9a-f]{32})\.(\d{1,9})", re.ASCII)
 
 
@@ -124,7 +126,8 @@ class AnswerStream:
     headers wait for the first event for up to `first_event_wait` seconds. Everything up to the seq `after` is left out,
     and the preamble for a client that has `resumed`. `on_hang_up` is called if the client leaves before the end.
     What is large waits for its client in the room that `admit` gives; without room the stream ends, to be resumed.
-    One that may begin `behind` what there is of its answer already takes its client's turn while it catches up.
+    One that may begin `behind` what there is of its answer already takes its client's turn while it catches up, and has
+    room for what is made of all that it has sent: a client may ask for one answer many times.
     """
 
     active_requests: ActiveRequests
@@ -140,6 +143,9 @@ class AnswerStream:
     timings: Timings = TIMINGS
     on_hang_up: Callable[[], None] | None = None
     behind: bool = False
+    # The room of a stream that is behind, and the bytes that it has sent beyond that.
+    _held: contextlib.ExitStack | None = field(default=None, init=False)
+    _beyond: int = field(default=0, init=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve ASGI."""
@@ -147,7 +153,8 @@ class AnswerStream:
         steps = self._stream(scope, receive, send, body)
         finish = partial(self._finish, body, scope["state"]["error_metrics"])
         if self.behind:
-            finish = partial(_catch_up, scope["state"]["steps"], finish)
+            self._held = contextlib.ExitStack()
+            finish = partial(_catch_up, scope["state"]["steps"], self._held, finish)
         await run_stream(scope, steps, finish)
 
     async def _finish(self, send: Send, metrics: ErrorMetrics, steps: AsyncGenerator[None, None]) -> None:
@@ -208,19 +215,29 @@ class AnswerStream:
         What arrived together is sent together, so a stream that is behind catches up.
         """
         waiting: list[bytes] = []
-        reached = self.after
+        reached, size = self.after, 0
         async for entry in events:
             frames = await self.presenter.render(entry.event)
             if frames and entry.seq > self.after:
                 reached = entry.seq
                 waiting.append(_join(frames, EventId(self.answer, reached) if self.event_source else None))
+                size += len(waiting[-1])
             if self.presenter.finished:
                 return b"".join(waiting)
-            if waiting and (not entry.more or len(waiting) >= _BATCH):
+            if waiting and (not entry.more or len(waiting) >= _BATCH or size >= _BATCH_BYTES):
+                if self._held is not None:
+                    self._hold(size, self._held)
                 await self._send_chunk(send, b"".join(waiting))
-                self.after = reached
+                self.after, size = reached, 0
                 waiting.clear()
         raise AnswerLostError
+
+    def _hold(self, size: int, held: contextlib.ExitStack) -> None:
+        """Take room for so many bytes more, once they are large together. ClientFullError."""
+        self._beyond += size
+        if self._beyond > LARGE:
+            held.enter_context(self.admit(_MADE * self._beyond))
+            self._beyond = 0
 
     async def _ping(self, send: Send) -> None:
         while True:
@@ -249,11 +266,16 @@ class AnswerStream:
 
 async def _catch_up(
     client: ClientSteps,
+    held: contextlib.ExitStack,
     finish: Callable[[AsyncGenerator[None, None]], Coroutine[None, None, None]],
     steps: AsyncGenerator[None, None],
 ) -> None:
-    """Run a stream so that its client rests after what takes long. Its deltas don't, once it has caught up."""
-    await client.run(finish(steps), CATCH_UP)
+    """Run a stream so that its client rests after what takes long, and give its room back.
+
+    It rests after no deltas, once it has caught up.
+    """
+    with held:
+        await client.run(finish(steps), CATCH_UP)
 
 
 async def _send_data(send: Send, data: bytes) -> None:

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import pytest
@@ -15,7 +15,8 @@ from gateway.answering.drain import ActiveRequests
 from gateway.answering.timings import Timings
 from gateway.http import sse
 from gateway.http.error_metrics import ErrorMetrics
-from gateway.http.response_room import ResponseRoom
+from gateway.http.long_steps import ClientSteps, LongSteps
+from gateway.http.response_room import Admit, ResponseRoom
 from gateway.legacy.frames import LegacyFrames
 from tests.support.conditions import until
 from tests.support.gateway.catching_up import catching_up
@@ -34,9 +35,11 @@ from tests.support.redis_client import redis_client
 from wire import keys
 from wire.answer_reader import AnswerEvent
 from wire.answers import Answers
+from wire.errors import ClientFullError
 from wire.jobs import ANYBODY, new_answer_id
 from wire.messages import Delta, Event, Failed, Final, Replace
 from wire.redis.store import Store
+from wire.threads import LARGE
 
 pytestmark = pytest.mark.anyio
 
@@ -395,7 +398,55 @@ async def test_what_has_come_together_leaves_in_one_chunk_with_each_event_as_it_
     assert [len(chunk.split(b"data: ")) - 1 for chunk in chunks[True]] == [1, 4]
 
 
-async def _chunks(events: list[Event], together: bool) -> list[bytes]:
+async def test_of_what_has_come_together_a_chunk_has_few_bytes() -> None:
+    events: list[Event] = [*(Delta("x" * 10_000) for _ in range(20)), Final("x")]
+    chunks = await _chunks(events, together=True)
+    assert max(map(len, chunks)) <= LARGE
+    assert 4 < len(chunks) < len(events)
+
+
+async def test_a_stream_behind_its_answer_has_room_for_what_it_has_sent_and_gives_it_back() -> None:
+    room = CountedRoom()
+    assert len(await _chunks(LONG, together=True, admit=room.admit)) > 4
+    assert room.most == 0
+    chunks = await _chunks(LONG, together=True, admit=room.admit, behind=True)
+    assert 8 * sum(map(len, chunks)) - room.most < 8 * LARGE
+    assert room.most > 8 * LARGE
+    assert room.held == 0
+
+
+async def test_a_stream_behind_its_answer_is_cut_where_its_client_has_no_more_room() -> None:
+    room = CountedRoom(limit=16 * LARGE)
+    chunks = await _chunks(LONG, together=True, admit=room.admit, behind=True)
+    assert 0 < sum(map(len, chunks)) < 3 * LARGE
+    assert b'"done": true' not in b"".join(chunks)
+    assert room.held == 0
+
+
+LONG: list[Event] = [*(Delta("x" * 10_000) for _ in range(40)), Final("x")]
+
+
+class CountedRoom:
+    """Room for up to `limit` bytes; `most` is how many were held at once."""
+
+    def __init__(self, limit: int = 2**30) -> None:
+        self.held = self.most = 0
+        self._limit = limit
+
+    @contextmanager
+    def admit(self, size: int) -> Iterator[None]:
+        """See ResponseRoom."""
+        if self.held + size > self._limit:
+            raise ClientFullError(1)
+        self.held += size
+        self.most = max(self.most, self.held)
+        yield
+        self.held -= size
+
+
+async def _chunks(
+    events: list[Event], together: bool, admit: Admit | None = None, *, behind: bool = False
+) -> list[bytes]:
     """Return the body of a stream whose events are there all together, or come one by one."""
     sent: list[bytes] = []
 
@@ -418,9 +469,10 @@ async def _chunks(events: list[Event], together: bool) -> list[bytes]:
         await asyncio.Event().wait()
         raise AssertionError
 
-    frames, room = LegacyFrames("t", reconnects=True), ResponseRoom()
-    stream = sse.AnswerStream(ActiveRequests(), 5, follow(), "s0-a", frames, room.frames(ANYBODY), event_source=True)
-    await stream({"type": "http", "state": {"error_metrics": ErrorMetrics()}}, receive, send)
+    frames, admit = LegacyFrames("t", reconnects=True), admit or ResponseRoom().frames(ANYBODY)
+    active, steps = ActiveRequests(), ClientSteps(LongSteps(), "client")
+    stream = sse.AnswerStream(active, 5, follow(), "s0-a", frames, admit, event_source=True, behind=behind)
+    await stream({"type": "http", "state": {"error_metrics": ErrorMetrics(), "steps": steps}}, receive, send)
     return sent
 
 
