@@ -13,6 +13,7 @@ from worker.providers import Completion
 from worker.providers.anthropic.answer_blocks import AnswerBlocks
 from worker.providers.anthropic.message_usage import parse_usage
 from worker.providers.envelope import Envelopes
+from worker.providers.fields_beside import FieldsBeside
 from worker.providers.openai.errors import has_error, parse_error
 from worker.providers.openai.stream import DONE, LONGEST_ADDRESS, LONGEST_TITLE, MOST_SOURCES, decode_chunk
 from worker.providers.surrogates import clean_json, join_surrogates
@@ -22,8 +23,6 @@ from worker.providers.surrogates import clean_json, join_surrogates
 _MOST = 100
 _MAX_COUNTED = 16 * 1024
 _LONGEST_WORD = 100
-# Bytes of the extra fields beside the blocks.
-_MAX_BESIDE = 64 * 1024
 # Why an answer ended, by the server's word; any other word is an ordinary end.
 _FINISHES: Mapping[str, FinishReason] = {
     "max_tokens": "length",
@@ -65,7 +64,7 @@ class MessageStream:
         self._is_message = False
         self._stop_reason = ""
         self._usage: dict[str, Any] = {}
-        self._extra: dict[str, Any] = {}
+        self._fields_beside = FieldsBeside()
         self._titles: dict[str, str] = {}
 
     @property
@@ -132,7 +131,7 @@ class MessageStream:
             blocks=() if is_text(blocks) else blocks,
             ended=_end_reason(self._stop_reason, finish, blocks),
             finish_raw=join_surrogates(self._stop_reason)[:_LONGEST_WORD],
-            extra=self._extra,
+            extra=self._fields_beside.fields,
         )
 
     def _read_event(self, event: Mapping[str, Any]) -> None:
@@ -185,9 +184,7 @@ class MessageStream:
         self._stop_reason = reason if isinstance(reason, str) and reason else self._stop_reason
         beside = {name: value for name, value in fields.items() if name != "stop_reason" and value is not None}
         if beside and self._envelopes is not None:
-            merged = self._extra | self._envelopes.seal(clean_json(beside))
-            if len(msgspec.json.encode(merged)) <= _MAX_BESIDE:
-                self._extra = merged
+            self._fields_beside.add(self._envelopes.seal(clean_json(beside)))
 
     def _count(self, usage: Any) -> None:
         """Take tokens that the server counts: the later ones include the earlier ones."""

@@ -156,13 +156,15 @@ class AnthropicProvider:
         """Return the models that the server lists. UpstreamError if it doesn't answer with a list."""
         server = require_server(account)
         models: list[str] = []
-        after = ""
+        after, left = "", LARGEST
         async with time_limit(self._settings.connect_timeout):
             for _ in range(_MOST_PAGES):
                 path = endpoint(server, f"/models?limit={_PAGE}{after}")
-                page = await self._client.get(server, path, LARGEST)
-                models += parse_model_list(page)
-                if (last := last_of_page(page)) is None:
+                page = await self._client.get(server, path, left)
+                names, last = await run_sized(len(page), _read_page, page)
+                models += names
+                left -= len(page)
+                if last is None:
                     break
                 after = f"&after_id={last}"
         return tuple(dict.fromkeys(models))
@@ -248,6 +250,11 @@ def endpoint(server: ServerAccount, path: str) -> str:
     """Return the path behind the server's base URL, which may end with the API's `/v1` or lack it."""
     base = parse_url(server.base_url).path.rstrip("/")
     return path if base.endswith("/v1") else f"/v1{path}"
+
+
+def _read_page(page: bytes) -> tuple[tuple[str, ...], str | None]:
+    """Return the names in a page of a list, and where the next one begins. UpstreamError if it is none."""
+    return parse_model_list(page), last_of_page(page)
 
 
 def last_of_page(page: bytes) -> str | None:

@@ -137,7 +137,8 @@ class OpenAIProvider:
     async def list_models(self, account: Account) -> tuple[str, ...]:
         """Return the models that the server lists. UpstreamError if it doesn't answer with a list."""
         async with time_limit(self._settings.connect_timeout):
-            return parse_model_list(await self._client.get(require_server(account), "/models", LARGEST))
+            body = await self._client.get(require_server(account), "/models", LARGEST)
+        return await run_sized(len(body), parse_model_list, body)
 
     async def call(
         self, account: Account, operation: Operation, model: str, body: bytes, before_send: BeforeSend

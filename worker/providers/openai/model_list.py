@@ -2,13 +2,16 @@
 
 import json
 import re
+from contextlib import suppress
 from typing import Any
 
+from wire.json_values import has_too_many_values
 from wire.reasons import Reason
 from worker.errors import UpstreamError
 
-# Bytes of the list, and its models that count.
+# Bytes of the list, its JSON values, and its models that count. The longest lists have a fifth as many values.
 LARGEST = 4 * 1024 * 1024
+_MOST_VALUES = 100_000
 _MOST = 1000
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f]{1,256}")
 
@@ -16,12 +19,11 @@ _NAME = re.compile(r"[^\s\x00-\x1f\x7f]{1,256}")
 def parse_model_list(body: bytes) -> tuple[str, ...]:
     """Return the names in a response to GET /models, as the API or a server of another make has them.
 
-    UpstreamError `upstream.protocol` if it is no list.
+    UpstreamError `upstream.protocol` if it is no list, or has far more values than any.
     """
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        value = None
+    value = None
+    with suppress(ValueError, RecursionError):
+        value = None if has_too_many_values(body, _MOST_VALUES) else json.loads(body)
     entries = value if isinstance(value, list) else _list_in(value)
     if entries is None:
         raise UpstreamError(Reason.UPSTREAM_PROTOCOL, "no list of models")

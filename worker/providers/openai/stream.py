@@ -14,6 +14,7 @@ from wire.reasons import Reason
 from worker.errors import UpstreamError
 from worker.providers import Completion
 from worker.providers.call_records import REASONING_FIELDS
+from worker.providers.fields_beside import FieldsBeside
 from worker.providers.openai.call_fragments import parse_calls, parse_legacy_call
 from worker.providers.openai.common_chunk import BESIDE, COMMON_FIELDS, decode_common
 from worker.providers.openai.errors import has_error, parse_error
@@ -32,8 +33,6 @@ _MOST = 100
 LONGEST_ADDRESS = 4096
 LONGEST_TITLE = 1000
 _LONGEST_WORD = 100
-# Bytes of the extra fields beside the choices.
-_MAX_BESIDE = 64 * 1024
 
 # Why an answer ended, by the server's word in lower case; any other word is an ordinary end.
 _FINISHES: dict[str, FinishReason] = {
@@ -91,7 +90,7 @@ class CompletionStream:
         self._titles: dict[str, str] = {}
         self._suggestions: tuple[str, ...] = ()
         self._usage: Usage | None = None
-        self._extra: dict[str, Any] = {}
+        self._fields_beside = FieldsBeside()
         # What was beside the choices of the last chunk, where that was nothing but what common chunks may have there.
         self._beside: tuple[Any, ...] | None = None
         # How long the text was when it was last joined.
@@ -164,7 +163,7 @@ class CompletionStream:
             blocks=() if is_text(blocks) else blocks,
             ended=_end_reason(word, finish, blocks),
             finish_raw=clean_json(self._finish or "")[:_LONGEST_WORD],
-            extra=self._extra,
+            extra=self._fields_beside.fields,
         )
 
     def _end(self, *, cut: bool) -> tuple[Block, ...]:
@@ -199,7 +198,8 @@ class CompletionStream:
         related = chunk.get("related_questions")
         questions = related if isinstance(related, list) else []
         self._suggestions = tuple(filter(None, map(_string, questions[:_MOST]))) or self._suggestions
-        self._add_beside(self._extra_fields(chunk, _KNOWN_BESIDE))
+        if extra := self._extra_fields(chunk, _KNOWN_BESIDE):
+            self._fields_beside.add(extra)
 
     def _read_choice(self, choice: dict[str, Any]) -> None:
         finish = _finish_reason(choice.get("finish_reason"))
@@ -321,13 +321,6 @@ class CompletionStream:
 
     def _sealed(self, extra: dict[str, Any]) -> dict[str, Any]:
         return self._seal(clean_json(extra)) if extra and self._seal is not None else {}
-
-    def _add_beside(self, extra: dict[str, Any]) -> None:
-        """Add what is beside the choices; each chunk has all of it, as far as there is room."""
-        if any(name not in self._extra or self._extra[name] != value for name, value in extra.items()):
-            merged = self._extra | extra
-            if len(msgspec.json.encode(merged)) <= _MAX_BESIDE:
-                self._extra = merged
 
     def _read_annotations(self, annotations: Any) -> None:
         if isinstance(annotations, list):

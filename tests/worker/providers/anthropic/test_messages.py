@@ -419,5 +419,14 @@ async def test_all_pages_of_the_models_are_read() -> None:
     assert {request.headers["x-api-key"] for request in server.asked} == {KEY}
 
 
+async def test_all_pages_together_have_no_more_bytes_than_one_list() -> None:
+    data = json.dumps({"data": ["a" * 1000] * 2200, "has_more": True, "last_id": "a"}).encode()
+    page = saying(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(data), data)
+    async with OpenAIServer(answers(*[page] * 10)) as server:
+        with pytest.raises(UpstreamError, match=r"upstream\.protocol"):
+            await AnthropicProvider(SETTINGS).list_models(server.account())
+    assert len(server.asked) == 2
+
+
 def test_any_name_can_end_a_page() -> None:
     assert last_of_page(b'{"has_more": true, "last_id": "a&b\\ud800"}') == "a%26b%3F"

@@ -25,7 +25,19 @@ def test_the_names_of_a_list_are_read_and_oddities_left_out(value: Any, names: t
     assert parse_model_list(json.dumps(value).encode()) == names
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b'{"data": 3}', b"<html>", b'"a"', b"[" * 100_000, b'{"data": [{"id": '])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" + b"[]," * 100_000 + b'"a"]',
+        b"",
+        b"{}",
+        b'{"data": 3}',
+        b"<html>",
+        b'"a"',
+        b"[" * 100_000,
+        b'{"data": [{"id": ',
+    ],
+)
 def test_what_is_no_list_is_an_error(body: bytes) -> None:
     with pytest.raises(UpstreamError) as raised:
         parse_model_list(body)
