@@ -1,15 +1,19 @@
 """Export of spans by OpenTelemetry's SDK, an extra: only telemetry/traces.py imports this module, lazily."""
 
+import io
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import requests
 from opentelemetry import context, trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from requests.adapters import HTTPAdapter
 
 from telemetry.spans import AttributeValue, SpanRole
 
@@ -42,11 +46,26 @@ class OtlpSpan:
         self._span.set_status(Status(StatusCode.ERROR, reason))
 
 
+class _HeadReader(HTTPAdapter):
+    """An adapter that reads no body of a response: its status says all, and a collector's body may have no end."""
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        """See HTTPAdapter."""
+        response = super().send(*args, **kwargs)
+        response.close()
+        response.raw = io.BytesIO()
+        return response
+
+
 class OtlpExporter:
     """Exporter of batches to an OTLP endpoint over HTTP, in a thread. The SDK's own OTEL_ variables apply as well."""
 
     def __init__(self, endpoint: str, service: str) -> None:
-        exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=_EXPORT_TIMEOUT)
+        session = requests.Session()
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, _HeadReader())
+        address = f"{endpoint.rstrip('/')}/v1/traces"
+        exporter = OTLPSpanExporter(address, timeout=_EXPORT_TIMEOUT, session=session)
         resource = Resource.create({"service.namespace": "bing-chat-gateway", "service.name": service})
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(exporter))

@@ -1,6 +1,9 @@
 """Spans that are exported, as a collector gets them."""
 
+import contextlib
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -95,3 +98,37 @@ def test_a_collector_that_is_away_raises_nothing() -> None:
     with exporter.start_span("turn", "consumer", SAMPLED, {}):
         pass
     exporter.close()
+
+
+class EndlessHandler(BaseHTTPRequestHandler):
+    """Answers with a body that has no end, and counts its bytes."""
+
+    sent = 0
+
+    def do_POST(self) -> None:
+        """Send until the client closes the connection."""
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            while EndlessHandler.sent < MOST_SENT:
+                EndlessHandler.sent += self.wfile.write(bytes(2**16))
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""
+
+
+MOST_SENT = 2**28
+
+
+def test_the_answer_of_a_collector_is_not_read_to_its_end() -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), EndlessHandler)
+    server.daemon_threads = False
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    exporter = OtlpExporter(f"http://127.0.0.1:{server.server_port}", "worker")
+    with exporter.start_span("POST", "server", "", {}):
+        pass
+    exporter.close()
+    server.shutdown()
+    server.server_close()
+    assert 0 < EndlessHandler.sent < MOST_SENT
