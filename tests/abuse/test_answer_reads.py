@@ -23,12 +23,18 @@ LONG = f"!long={LENGTH} !rate=1000000"
 
 
 class Readers:
-    """Read finished answers on many connections, each up to its first bytes, again and again; `begun` is how often."""
+    """Read finished answers on many connections, each up to its first bytes; `begun` is how often.
 
-    def __init__(self, port: int, answers: Sequence[str]) -> None:
+    Then they hang up and read the next one, or read nothing more if they are `idle`.
+    """
+
+    def __init__(
+        self, port: int, answers: Sequence[str], path: str = "/answers/{}/stream?after=1", *, idle: bool = False
+    ) -> None:
         self.begun = 0
         self._port = port
-        self._answers = itertools.cycle(answers)
+        self._idle = idle
+        self._paths = itertools.cycle(path.format(answer) for answer in answers)
 
     async def run(self) -> None:
         """Read on one connection after the other until cancelled."""
@@ -43,11 +49,12 @@ class Readers:
     async def _read(self, connection: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         await loop.sock_connect(connection, ("127.0.0.1", self._port))
-        path = f"/answers/{next(self._answers)}/stream?after=1"
-        await loop.sock_sendall(connection, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        await loop.sock_sendall(connection, f"GET {next(self._paths)} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         while received := await loop.sock_recv(connection, 2048):
             if b"data: " in received:
                 self.begun += 1
+                if self._idle:
+                    await asyncio.Event().wait()
                 return
 
 
@@ -69,6 +76,23 @@ async def test_who_hangs_up_on_finished_answers_has_little_read_and_holds_up_nob
         group.cancel_scope.cancel()
     assert beside == [200] * QUESTIONS
     assert for_each < LENGTH / 2
+
+
+async def test_streams_of_finished_answers_that_nobody_reads_take_little_memory(tmp_path: Path) -> None:
+    async with crowd_at(tmp_path) as crowd, anyio.create_task_group() as group:
+        await crowd.join("small")
+        written = await crowd.answers("small", LONG, ANSWERS)
+        gateway, port = crowd.cluster.gateways[0], urlsplit(crowd.cluster.urls[0]).port
+        assert port is not None
+        path = "/v1/responses/resp_{}?stream=true"
+        readers, before = Readers(port, [exchange.answer for exchange in written], path, idle=True), gateway.memory
+        for _ in range(CONNECTIONS):
+            group.start_soon(readers.run)
+        await until(lambda: readers.begun >= CONNECTIONS, "the reads have begun")
+        [beside] = await crowd.answers("small")
+        assert beside.code == 200
+        assert gateway.memory - before < CONNECTIONS * LENGTH / 4
+        group.cancel_scope.cancel()
 
 
 def bytes_read(crowd: Crowd) -> int:
