@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from wire.errors import ClientFullError
@@ -46,11 +46,17 @@ class FairRoom:
         finally:
             self._leave(client, claim)
 
-    @contextmanager
-    def take_now(self, client: str, size: int, limit: int) -> Iterator[None]:
-        """Hold so much without a wait, what a client takes first however little is left. ClientFullError."""
+    def take_now(self, client: str, size: int, limit: int) -> AbstractContextManager[None]:
+        """Return what holds so much during its body; what a client takes first, however little is left.
+
+        ClientFullError at once if there is too little.
+        """
         if self._taken[client] and not self._fits(client, size, limit):
             raise ClientFullError(_COME_BACK)
+        return self._hold(client, size)
+
+    @contextmanager
+    def _hold(self, client: str, size: int) -> Iterator[None]:
         self._add(client, size)
         try:
             yield

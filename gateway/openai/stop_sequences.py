@@ -67,12 +67,18 @@ class StopSequences:
         return self._release(len(self._held) - max(beginning.length for beginning in self._beginnings))
 
     def flush(self) -> str:
-        """Return the text that was held back, after the last text."""
+        """Return the text that was held back, after the last text. What follows begins no sequence with it."""
+        self._begin_anew()
         return self._release(0 if self.hit else len(self._held))
 
     def discard(self) -> None:
         """Drop the text that was held back: it is no longer part of the answer."""
         self._held = ""
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        for beginning in self._beginnings:
+            beginning.length = 0
 
     def _release(self, count: int) -> str:
         shown, self._held = self._held[:count], self._held[count:]

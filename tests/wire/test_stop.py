@@ -212,7 +212,7 @@ async def test_a_stop_amid_appends_ends_once_with_what_was_appended(scenario: Sc
         raise AssertionError("never stopped")
 
     async def stop() -> str:
-        while len(await Answers(scenario.store).read(task.answer)) < 20:  # noqa: ASYNC110 - the condition is Redis's
+        while len((await Answers(scenario.store).read(task.answer)).events) < 20:  # noqa: ASYNC110 - Redis's condition
             await asyncio.sleep(0)
         return await scenario.jobs.stop(task.answer)
 

@@ -184,7 +184,7 @@ async def test_who_hangs_up_waits_no_more(gateway: RunningGateway, store: HeldSt
 
 
 # More bytes than the kernel holds for a client that doesn't read.
-PIECE, PIECES, BUFFER = "x" * 10_000, 100, 4096
+PIECE, PIECES, BUFFER = "x" * 20_000, 50, 4096
 
 
 async def test_a_socket_that_takes_nothing_resumes_a_few_answers_at_once(store: HeldStore) -> None:

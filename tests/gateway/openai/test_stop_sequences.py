@@ -46,6 +46,22 @@ def test_exactly_what_may_begin_a_sequence_is_held_back(pieces: list[str], seque
         assert shown + longest == text
 
 
+@given(LETTERS, st.lists(LETTERS, min_size=1, max_size=4), st.text("ab", min_size=1, max_size=6), st.booleans())
+@example("aa", ["b"], "aab", True)
+def test_after_what_was_held_back_is_gone_text_begins_anew(
+    before: str, pieces: list[str], sequence: str, discarded: bool
+) -> None:
+    stops, fresh = StopSequences([sequence]), StopSequences([sequence])
+    stops.add(before)
+    if stops.hit:
+        return
+    if discarded:
+        stops.discard()
+    else:
+        stops.flush()
+    assert [stops.add(piece) for piece in pieces] == [fresh.add(piece) for piece in pieces]
+
+
 def test_nothing_is_held_back_without_sequences() -> None:
     stops = StopSequences([])
     assert (stops.add("a"), stops.flush()) == ("a", "")
