@@ -58,7 +58,10 @@ class _HeadReader(HTTPAdapter):
 
 
 class OtlpExporter:
-    """Exporter of batches to an OTLP endpoint over HTTP, in a thread. The SDK's own OTEL_ variables apply as well."""
+    """Exporter of batches to an OTLP endpoint over HTTP, in a thread.
+
+    The SDK's own OTEL_ variables apply as well, but for those of credential providers.
+    """
 
     def __init__(self, endpoint: str, service: str) -> None:
         session = requests.Session()

@@ -9,7 +9,7 @@ from wire.json_values import has_too_many_values
 from wire.reasons import Reason
 from worker.errors import UpstreamError
 
-# Bytes of the list, its JSON values, and its models that count. The longest lists have a fifth as many values.
+# Bytes of the list, its JSON values (a hundred for each model), and its models that count.
 LARGEST = 4 * 1024 * 1024
 _MOST_VALUES = 100_000
 _MOST = 1000
