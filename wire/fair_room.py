@@ -94,8 +94,10 @@ class FairRoom:
             if line:
                 # Its next turn comes behind those of all others.
                 self._lines[client] = line
-            self._add(client, claim.size)
-            claim.admitted.set_result(None)
+            # Who was cancelled in this round of the loop leaves in the next one.
+            if not claim.admitted.cancelled():
+                self._add(client, claim.size)
+                claim.admitted.set_result(None)
 
     def _next(self) -> str | None:
         """Return the client that is next; None if nobody may be."""
@@ -111,7 +113,9 @@ class FairRoom:
         return not self._sum or (size <= left and (not own or own + size <= left))
 
     def _remove(self, client: str, claim: _Claim) -> None:
-        line = self._lines[client]
-        line.remove(claim)
-        if not line:
-            del self._lines[client]
+        """Forget a claim that waited, unless its turn has passed."""
+        line = self._lines.get(client, deque())
+        if claim in line:
+            line.remove(claim)
+            if not line:
+                del self._lines[client]

@@ -140,6 +140,23 @@ async def test_what_cannot_wait_is_refused_but_for_the_first_of_a_client(room: R
     assert not room.room.count_waiting("c")
 
 
+@pytest.mark.parametrize("behind", [[], ["b2"]])
+async def test_who_is_cancelled_while_another_leaves_takes_nothing(room: Room, behind: list[str]) -> None:
+    for name in ("a1", "b1", *behind):
+        await room.claim(name, LIMIT)
+    # The holder leaves in the next round of the loop, before the other notices that it is cancelled.
+    room.gates["a1"].set()
+    room.tasks["b1"].cancel()
+    await settle()
+    for name in behind:
+        await room.leave(name)
+    await room.claim("c1", LIMIT)
+    assert room.admitted == ["a1", *behind, "c1"]
+    await room.leave("c1")
+    assert (room.room._sum, room.room._taken, room.room._lines) == (0, {}, {})
+    await room.tasks["a1"]
+
+
 STEPS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 2 * LIMIT), st.integers(0, 3)), max_size=30)
 
 
