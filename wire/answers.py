@@ -150,7 +150,8 @@ class Answers:
 
     def decode(self, rows: Sequence[Any], count: int) -> LogBatch:
         """Return the first `count` of the rows that a log has returned: others show only that there are more."""
-        events = [_decode(id_, event, more=True) for id_, (_, event) in rows[:count]]
+        shown = rows[:count]
+        events = [AnswerEvent(int(id_.split(b"-")[0]), decode_event(event), more=True) for id_, (_, event) in shown]
         if len(rows) > count:
             return LogBatch(events, count_following(count, sum(len(event) for _, (_, event) in rows)))
         if events:
@@ -254,10 +255,6 @@ class Answers:
         if state is None:
             raise AnswerLostError
         return int(seq) if state in ENDED_STATES else None
-
-
-def _decode(id_: bytes, event: bytes, *, more: bool = False) -> AnswerEvent:
-    return AnswerEvent(int(id_.split(b"-")[0]), decode_event(event), more)
 
 
 def _state_of(end: Final | Failed) -> Outcome:
